@@ -1,0 +1,33 @@
+# Wiring only. What is computed is said by the study, where and how by the profile.
+#   snakemake --profile profiles/laptop all                                          the demo, config.yaml
+#   snakemake --profile profiles/laptop --configfile studies/digits.yaml report      another study
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/tokenizer.smk"
+include: "workflow/rules/embeddings.smk"
+include: "workflow/rules/pruning.smk"
+include: "workflow/rules/runs.smk"
+include: "workflow/rules/samples.smk"
+include: "workflow/rules/metrics.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    all_tables,
+    all_figures,
+    prune,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.all_tables.input,
+        rules.all_figures.input,
+        rules.report.output,

@@ -1,0 +1,1 @@
+"""Measure the stability of latent flow matching, and exploit it."""

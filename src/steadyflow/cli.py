@@ -1,0 +1,61 @@
+"""What every stage script shares: common flags, device and threads, and errors as one clear message."""
+
+import argparse
+import errno
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steadyflow.artifacts import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def stage_parser(description: str, *, study: bool = False, device: bool = False) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
+    if study:
+        parser.add_argument("--study", type=Path, required=True, help="the study file")
+    if device:
+        parser.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cuda, cuda:1, mps, cpu")
+        parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    return parser
+
+
+def choose_device(name: str, threads: int) -> "torch.device":
+    """Raises UserError when the device asked for is not there: nothing falls back silently."""
+    import torch
+
+    torch.set_num_threads(threads)
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"--device {name}: unknown device; use auto, cuda, cuda:N, mps or cpu") from error
+    if not available.get(device.type, False):
+        raise UserError(f"--device {name}: there is no such device here; use auto or cpu")
+    return device
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Runs a stage; an error of the user's or a full disk ends it with one message and exit status 1."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except Exception as error:
+        if _disk_is_full(error):
+            sys.exit(f"error: the disk is full ({error}); free some space and rerun: no complete result was touched")
+        raise
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    # Writers outside Python's own files wrap the cause, or name it in their message alone.
+    while error is not None:
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

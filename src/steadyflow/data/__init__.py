@@ -1,0 +1,1 @@
+"""Sources of images, the dataset on disk, and reading it back."""

@@ -1,0 +1,47 @@
+"""The one rule by which images of any shape become square pictures of one size."""
+
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from steadyflow.artifacts import UserError
+from steadyflow.data.records import Picture
+
+Fit = Literal["crop", "pad"]
+
+
+def fit_image(image: Picture, resolution: int, fit: Fit = "crop") -> Picture:
+    """A square picture, uint8 [H, W, C] -> uint8 [resolution, resolution, C].
+
+    'crop': the shorter side becomes `resolution` (bicubic with antialiasing), and the centre is kept.
+    'pad': the pixels stay as they are, with zeros around them; UserError when the image is too large for that.
+    Either leaves an image of the right size as it is. Where the margins are odd, the smaller is left and above.
+    """
+    return _FITS[fit](image, resolution)
+
+
+def _crop(image: Picture, resolution: int) -> Picture:
+    height, width = image.shape[:2]
+    shorter = min(height, width)
+    if shorter != resolution:
+        # round(shorter * resolution / shorter) is exact, so only the longer side is rounded.
+        size = (round(width * resolution / shorter), round(height * resolution / shorter))
+        squeezed = Image.fromarray(image.squeeze(-1) if image.shape[2] == 1 else image)
+        image = np.asarray(squeezed.resize(size, Image.Resampling.BICUBIC)).reshape(size[1], size[0], image.shape[2])
+        height, width = image.shape[:2]
+    top, left = (height - resolution) // 2, (width - resolution) // 2
+    return image[top : top + resolution, left : left + resolution]
+
+
+def _pad(image: Picture, resolution: int) -> Picture:
+    height, width, channels = image.shape
+    if max(height, width) > resolution:
+        raise UserError(f"an image of {width}x{height} cannot be padded to {resolution}: set fit to 'crop'")
+    padded = np.zeros((resolution, resolution, channels), np.uint8)
+    top, left = (resolution - height) // 2, (resolution - width) // 2
+    padded[top : top + height, left : left + width] = image
+    return padded
+
+
+_FITS = {"crop": _crop, "pad": _pad}

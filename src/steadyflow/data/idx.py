@@ -1,0 +1,90 @@
+"""MNIST-like data sets in idx files, among them Fashion-MNIST as Debian packages it."""
+
+import gzip
+import math
+import shutil
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from steadyflow.artifacts import UserError, atomic_path
+from steadyflow.data.records import Picture, Record, Records, Source
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+FASHION_CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+SPLITS = {"train": "train", "t10k": "val"}
+_MAGIC_UINT8 = 0x0800
+_RANK = {"images-idx3": 3, "labels-idx1": 1}
+_HOW_TO_GET = (
+    f"install it (`apt install dataset-fashion-mnist` puts Fashion-MNIST in {DEBIAN_FASHION_MNIST}), or run "
+    "`steadyflow.data.idx.download_fashion_mnist(folder)` on a machine with network"
+)
+
+
+def idx(folder: Path | str = DEBIAN_FASHION_MNIST) -> Source:
+    """The images of `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` in `folder`, uint8 [H, W, 1], in file order.
+
+    Keys are `train-00042` and `t10k-00042`; train becomes 'train', t10k becomes 'val'. The classes are Fashion-MNIST's
+    names when the folder's name holds "fashion", else '0' to '9'. Opens no socket.
+
+    Raises UserError when a file is missing (saying how to get it), or when it is corrupt (naming it).
+    """
+    folder = Path(folder).resolve()
+    files = {(part, kind): _find(folder, f"{part}-{kind}-ubyte") for part in SPLITS for kind in _RANK}
+    parts = {part: (_read(files[part, "images-idx3"], 3), _read(files[part, "labels-idx1"], 1)) for part in SPLITS}
+    for part, (images, labels) in parts.items():
+        path = files[part, "labels-idx1"]
+        if len(images) != len(labels):
+            raise UserError(f"{path}: {len(labels)} labels for {len(images)} images; get the files again")
+        if labels.max(initial=0) > 9:
+            raise UserError(f"{path}: holds the label {labels.max()}, expected 0 to 9; get the file again")
+
+    def records() -> Iterator[Record]:
+        for part, (images, labels) in parts.items():
+            for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+                yield Record(f"{part}-{i:05d}", image[:, :, None], int(label), split=SPLITS[part])
+
+    classes = list(FASHION_CLASSES) if "fashion" in folder.name.lower() else [str(digit) for digit in range(10)]
+    return Source(folder.name, Records(records), sum(len(labels) for _, labels in parts.values()), classes)
+
+
+def download_fashion_mnist(folder: Path | str) -> None:
+    """Puts Fashion-MNIST's four .gz files into `folder`. Needs the network; torchvision verifies the checksums."""
+    from torchvision.datasets import FashionMNIST
+
+    folder = Path(folder)
+    with tempfile.TemporaryDirectory() as root:
+        FashionMNIST(root, download=True)
+        for downloaded in sorted(Path(root).rglob("*-ubyte.gz")):
+            with atomic_path(folder / downloaded.name) as temporary:
+                shutil.copyfile(downloaded, temporary)
+
+
+def _find(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise UserError(f"{folder}: no {name} and no {name}.gz; {_HOW_TO_GET}")
+
+
+def _read(path: Path, rank: int) -> Picture:
+    """An idx file of unsigned bytes with `rank` dimensions: a magic number, the sizes (big-endian), the bytes."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, OSError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read ({error}); get the file again") from error
+    start = 4 + 4 * rank
+    if len(content) < start:
+        raise UserError(f"{path}: {len(content)} bytes, too short for an idx file; get the file again")
+    magic, *shape = struct.unpack_from(f">{1 + rank}I", content)
+    if magic != _MAGIC_UINT8 + rank:
+        raise UserError(f"{path}: magic number {magic:#06x}, expected {_MAGIC_UINT8 + rank:#06x}; is this an idx file?")
+    if len(content) - start != math.prod(shape):
+        raise UserError(f"{path}: {len(content) - start} bytes of data, expected {shape}; get the file again")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

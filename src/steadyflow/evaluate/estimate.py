@@ -1,0 +1,30 @@
+"""A number with its interval, and the bootstrap that makes one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`value` and its 95% interval [`ci_low`, `ci_high`]; the function that returns it says which uncertainty."""
+
+    value: float
+    ci_low: float
+    ci_high: float
+
+
+def generator(seed: int) -> np.random.Generator:
+    """The generator behind every bootstrap."""
+    return np.random.Generator(np.random.Philox(key=seed))
+
+
+def resampling_weights(rng: np.random.Generator, n: int, repeats: int) -> np.ndarray:
+    """How often each of n items enters each resample, float64 [repeats, n]; every row sums to n."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=repeats).astype(np.float64)
+
+
+def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
+    """The central 95% of bootstrap `draws` [repeats]."""
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return float(low), float(high)

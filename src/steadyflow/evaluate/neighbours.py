@@ -1,0 +1,61 @@
+"""Nearest neighbours, and what they say about memorisation."""
+
+import numpy as np
+
+from steadyflow.artifacts import UserError
+from steadyflow.evaluate.estimate import Estimate, generator, percentile_interval, resampling_weights
+from steadyflow.evaluate.rows import finite_rows
+
+
+def nearest_neighbours(
+    queries: np.ndarray, references: np.ndarray, *, chunk: int = 1024
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest row of `references` [n, ...] to each of `queries` [m, ...]: (index int64 [m], L2 distance [m]).
+
+    Exact; equal distances go to the lower index. Holds `chunk` rows of each side at once, so both may be memory maps.
+    Raises UserError when one side is empty, dimensions differ, or a value is not finite.
+    """
+    if not len(queries) or not len(references) or queries.shape[1:] != references.shape[1:]:
+        raise UserError(f"no neighbours between {list(queries.shape)} and {list(references.shape)}: not one space")
+    index, score = np.zeros(len(queries), dtype=np.int64), np.full(len(queries), np.inf)
+    for start in range(0, len(references), chunk):
+        near = finite_rows("references", references[start : start + chunk])
+        half_square = np.square(near).sum(axis=1) / 2
+        for part in _parts(len(queries), chunk):
+            # |q - r|^2 / 2 without |q|^2, which is the same for all references.
+            scores = half_square - finite_rows("queries", queries[part]) @ near.T
+            best = scores.argmin(axis=1)
+            lowest = scores[np.arange(len(best)), best]
+            better = lowest < score[part]
+            index[part][better], score[part][better] = start + best[better], lowest[better]
+    # The distance itself is taken directly: the difference of squares could not tell a copy from a near copy.
+    distance = np.empty(len(queries))
+    for part in _parts(len(queries), chunk):
+        apart = finite_rows("queries", queries[part]) - finite_rows("references", references[index[part]])
+        distance[part] = np.linalg.norm(apart, axis=1)
+    return index, distance
+
+
+def memorisation_ratio(
+    samples: np.ndarray, held_out: np.ndarray, training: np.ndarray, *, repeats: int = 1000, seed: int = 0
+) -> Estimate:
+    """Mean distance of `samples` to their nearest `training` row, over that of `held_out` rows: 0 = copies, 1 = as new.
+
+    All are [*, ...] in one space. The percentile bootstrap interval resamples samples and held-out rows, not the
+    training. Raises UserError as `nearest_neighbours`, and when every held-out row is a training row.
+    """
+    _, generated = nearest_neighbours(samples, training)
+    _, real = nearest_neighbours(held_out, training)
+    if not real.any():
+        raise UserError("every held-out row is a training row: name a split that was not trained on")
+    rng = generator(seed)
+    draws = _resampled_means(rng, generated, repeats) / _resampled_means(rng, real, repeats)
+    return Estimate(float(generated.mean() / real.mean()), *percentile_interval(draws))
+
+
+def _resampled_means(rng: np.random.Generator, values: np.ndarray, repeats: int) -> np.ndarray:
+    return resampling_weights(rng, len(values), repeats) @ values / len(values)
+
+
+def _parts(n: int, chunk: int) -> list[slice]:
+    return [slice(start, start + chunk) for start in range(0, n, chunk)]

@@ -1,0 +1,155 @@
+"""The tokenizer: a VQ-VAE with the convolutional encoder and decoder of taming VQ-GAN, without attention."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(min(32, channels // 4), channels, eps=1e-6)
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = _norm(channels_in), nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        self.norm2, self.conv2 = _norm(channels_out), nn.Conv2d(channels_out, channels_out, 3, padding=1)
+        self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        return self.skip(x) + self.conv2(F.silu(self.norm2(h)))
+
+
+class Downsample(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Padding on the right and bottom only, as in taming: even sizes halve exactly.
+        return self.conv(F.pad(x, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+def _encoder(image_channels: int, widths: Sequence[int], blocks: int, latent_channels: int) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(image_channels, widths[0], 3, padding=1)]
+    channels = widths[0]
+    for level, width in enumerate(widths):
+        for _ in range(blocks):
+            layers.append(ResidualBlock(channels, width))
+            channels = width
+        if level < len(widths) - 1:
+            layers.append(Downsample(channels))
+    layers += [ResidualBlock(channels, channels), _norm(channels), nn.SiLU()]
+    return nn.Sequential(*layers, nn.Conv2d(channels, latent_channels, 3, padding=1))
+
+
+def _decoder(image_channels: int, widths: Sequence[int], blocks: int, latent_channels: int) -> nn.Sequential:
+    channels = widths[-1]
+    layers: list[nn.Module] = [nn.Conv2d(latent_channels, channels, 3, padding=1), ResidualBlock(channels, channels)]
+    for level, width in reversed(list(enumerate(widths))):
+        for _ in range(blocks + 1):
+            layers.append(ResidualBlock(channels, width))
+            channels = width
+        if level > 0:
+            layers.append(Upsample(channels))
+    return nn.Sequential(*layers, _norm(channels), nn.SiLU(), nn.Conv2d(channels, image_channels, 3, padding=1))
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """`latents` [B,C,h,w]: the nearest code of every position, with the straight-through gradient;
+    `codes` int64 [B,h,w]; `codebook_loss` and `commitment_loss`: scalars, mean over elements."""
+
+    latents: Tensor
+    codes: Tensor
+    codebook_loss: Tensor
+    commitment_loss: Tensor
+
+
+class Codebook(nn.Module):
+    """`size` codes of `channels` numbers, initialised U(-1/size, 1/size)."""
+
+    def __init__(self, size: int, channels: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(size, channels)
+        nn.init.uniform_(self.embedding.weight, -1 / size, 1 / size)
+
+    def forward(self, z: Tensor) -> Quantised:
+        flat = z.movedim(1, -1)
+        codes = self.nearest(flat.reshape(-1, z.shape[1])).view(flat.shape[:-1])
+        latents = self.embedding(codes).movedim(-1, 1)
+        return Quantised(
+            latents=z + (latents - z).detach(),
+            codes=codes,
+            codebook_loss=F.mse_loss(latents, z.detach()),
+            commitment_loss=F.mse_loss(z, latents.detach()),
+        )
+
+    def nearest(self, vectors: Tensor) -> Tensor:
+        """The code nearest to each row of `vectors` [n, channels], int64 [n]."""
+        weight = self.embedding.weight.detach()
+        return (weight.square().sum(1) - 2 * vectors.detach() @ weight.T).argmin(1)
+
+
+class VQVAE(nn.Module):
+    """Images in [-1, 1] of shape [B, image_channels, H, W] <-> latents [B, latent_channels, H/f, W/f].
+
+    The channel width of level i is `width * multipliers[i]`, and f = 2 ** (len(multipliers) - 1). The decoder has
+    one residual block a level more than the encoder.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_channels: int,
+        width: int,
+        multipliers: Sequence[int],
+        blocks: int,
+        codebook_size: int,
+        latent_channels: int,
+    ) -> None:
+        super().__init__()
+        widths = [width * m for m in multipliers]
+        self.encoder = _encoder(image_channels, widths, blocks, latent_channels)
+        self.codebook = Codebook(codebook_size, latent_channels)
+        self.decoder = _decoder(image_channels, widths, blocks, latent_channels)
+        self.to(memory_format=torch.channels_last)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Post-quantisation latents."""
+        quantised: Quantised = self.codebook(self.encoder(images))
+        return quantised.latents
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images, not clipped."""
+        return self.decoder(latents)
+
+    @property
+    def last_layer(self) -> Tensor:
+        """The weight that an adaptive adversarial term balances its gradient at."""
+        last = self.decoder[-1]
+        assert isinstance(last, nn.Conv2d)
+        return last.weight
+
+
+def to_model_range(images: Tensor) -> Tensor:
+    """uint8 [B,H,W,C] -> float32 [B,C,H,W] in [-1, 1]."""
+    return images.movedim(-1, 1).to(torch.float32) / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """float [B,C,H,W] in about [-1, 1] -> uint8 [B,H,W,C], rounded to nearest and clipped."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).movedim(1, -1).contiguous()

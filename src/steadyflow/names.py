@@ -1,0 +1,10 @@
+"""Names that a study may use for what the library provides. Standard library only: parsing a study imports no torch."""
+
+DIT_SIZES = ("T", "S", "B", "L", "XL")
+DIT_PATCHES = (1, 2, 4, 8)
+VELOCITY_MODELS = tuple(f"DiT-{size}/{patch}" for size in DIT_SIZES for patch in DIT_PATCHES)
+
+
+def patch_of(velocity_model: str) -> int:
+    """The side of a patch in latent pixels; it has to divide the latents' side."""
+    return int(velocity_model.rpartition("/")[2])

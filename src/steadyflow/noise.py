@@ -1,0 +1,113 @@
+"""Randomness as a pure function: x0 = f(seed, index), and every other draw of the pipeline.
+
+Nothing here keeps a generator's state. Each number is the Philox-4x32-10 hash (Salmon et al., SC 2011)
+of (seed, purpose, step, index, position), so it does not depend on batch size, world size, device, or on
+what was drawn before: a restarted training and every model of a study see the same tensors.
+"""
+
+import functools
+import hashlib
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_MASK = 0xFFFFFFFF
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+
+
+def philox(counter: Sequence[Tensor], key: tuple[int, int]) -> list[Tensor]:
+    """Philox-4x32-10. `counter`: four int64 tensors of one shape holding 32-bit words; `key`: two words.
+
+    Returns four int64 tensors of that shape, each uniform on 0..2**32-1.
+    """
+    # A 32x32-bit product wraps around in int64, but its 64 bits are right: shift and mask read both halves.
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1, c2, c3 = ((p1 >> 32) & _MASK) ^ c1 ^ k0, p1 & _MASK, ((p0 >> 32) & _MASK) ^ c3 ^ k1, p0 & _MASK
+        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    return [c0, c1, c2, c3]
+
+
+def _words(seed: int, purpose: str, step: int, indices: Tensor, count: int) -> Tensor:
+    """32-bit words, int64 [len(indices), count], one row per global sample index."""
+    digest = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=8).digest()
+    key = (int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little"))
+    index = indices.to(torch.int64)[:, None]
+    block = torch.arange(-(-count // 4), device=indices.device)[None, :]
+    shape = torch.broadcast_shapes(index.shape, block.shape)
+    counter = [block, index & _MASK, torch.full_like(block, step & _MASK), (index >> 32) ^ ((step >> 32) << 16)]
+    words = philox([word.expand(shape) for word in counter], key)
+    return torch.stack(words, dim=-1).reshape(len(indices), -1)[:, :count]
+
+
+def _as_indices(indices: Tensor | Sequence[int], device: torch.device | str | None) -> Tensor:
+    # MPS has no float64: draw on the CPU there, the caller's `.to` moves the result.
+    drawn_on = "cpu" if device is None or torch.device(device).type == "mps" else device
+    return torch.as_tensor(indices, dtype=torch.int64, device=drawn_on)
+
+
+def normal(
+    seed: int,
+    purpose: str,
+    indices: Tensor | Sequence[int],
+    shape: Sequence[int],
+    *,
+    step: int = 0,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Standard normal float32 [len(indices), *shape]; row i depends on indices[i] alone (Box-Muller in float64)."""
+    rows = _as_indices(indices, device)
+    count = math.prod(shape)
+    words = _words(seed, purpose, step, rows, 2 * (-(-count // 2))).to(torch.float64)
+    u1, u2 = ((words + 0.5) / 2**32).unflatten(1, (-1, 2)).unbind(-1)
+    radius, angle = torch.sqrt(-2 * torch.log(u1)), 2 * math.pi * u2
+    drawn = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1).flatten(1)[:, :count]
+    drawn = drawn.to(torch.float32).reshape(len(rows), *shape)
+    return drawn if device is None else drawn.to(device)
+
+
+def uniform(
+    seed: int,
+    purpose: str,
+    indices: Tensor | Sequence[int],
+    *,
+    step: int = 0,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Uniform float32 [len(indices)] in [0, 1): 24 random bits, so never rounded up to 1."""
+    drawn = (_words(seed, purpose, step, _as_indices(indices, device), 1)[:, 0] >> 8).to(torch.float32) / 2**24
+    return drawn if device is None else drawn.to(device)
+
+
+@functools.lru_cache(maxsize=4)
+def permutation(seed: int, purpose: str, n: int, *, step: int = 0) -> Tensor:
+    """A keyed permutation of 0..n-1, int64 [n]; `step` is usually the epoch."""
+    words = _words(seed, purpose, step, torch.arange(n), 2)
+    return torch.argsort((words[:, 0] << 31) | (words[:, 1] >> 1), stable=True)
+
+
+def noise(seed: int, indices: Tensor | Sequence[int], shape: Sequence[int]) -> Tensor:
+    """The shared starting points x0 ~ N(0, I) at t=0, float32 [len(indices), *shape] on the CPU.
+
+    Matched samples of two models are those of equal `seed` and index.
+    """
+    return normal(seed, "x0", indices, shape)
+
+
+def batch_rows(n: int, batch_size: int, seed: int, step: int) -> Tensor:
+    """The rows 0..n-1 that training step `step` sees, int64 [batch_size].
+
+    Epochs follow each other without a ragged batch: position p of the endless stream lies in epoch p // n.
+    """
+    position = torch.arange(step * batch_size, (step + 1) * batch_size)
+    epoch, offset = position // n, position % n
+    rows = torch.empty_like(position)
+    for e in epoch.unique().tolist():
+        inside = epoch == e
+        rows[inside] = permutation(seed, "data order", n, step=e)[offset[inside]]
+    return rows

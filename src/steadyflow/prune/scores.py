@@ -1,0 +1,113 @@
+"""Difficulty scores of training samples under a surrogate velocity model: loss and squared gradient norm.
+
+    s_i = 1/T sum_k 1/M sum_m v_i(t_k, x0^(m)) / mu(t_k)
+
+v is measured at the same T timesteps and M noises for every sample. mu(t_k) is its mean over the WHOLE dataset and
+comes from a second pass: a running mean would score the first samples of each shard too high.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from steadyflow.artifacts import UserError
+from steadyflow.flow import interpolate
+from steadyflow.noise import normal
+from steadyflow.progress import progress
+
+Velocity = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+Measure = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+
+
+def shared_points(seed: int, timesteps: int, noises: int, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Where every sample is measured: t_k = k/(T+1), k = 1..T, float32 [T], and noises x0, float32 [M, *shape]."""
+    t = torch.arange(1, timesteps + 1) / (timesteps + 1)
+    return t, normal(seed, "score noise", range(noises), shape)
+
+
+def sample_losses(model: Velocity, x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+    """Flow-matching loss of each row, [B] (eq. 1): the mean over elements of (velocity(x_t, t, y) - (x1 - x0))^2.
+
+    `x1` and `x0` are [B, C, h, w], `t` [B] in [0, 1], `y` [B] or None: each row is one (sample, t, noise).
+    `model` should be in eval mode.
+    """
+    point = interpolate(x0, x1, t)
+    return (model(point.x_t, t, y) - point.u).square().flatten(1).mean(1)
+
+
+def gradient_norms(
+    model: nn.Module, x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None = None, *, chunk: int = 16
+) -> Tensor:
+    """Squared L2 norm of the gradient of each row's loss over all trainable parameters, [B].
+
+    Arguments as in `sample_losses`. Exact, not a bound: holds `chunk` whole gradients at once, so the memory is
+    chunk x parameters.
+    """
+    trainable = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+    def loss(parameters: dict[str, Tensor], x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        def bound(x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+            return functional_call(model, parameters, (x, t, y))
+
+        row = None if y is None else y[None]
+        return sample_losses(bound, x1[None], x0[None], t[None], row)[0]
+
+    def squared_norm(x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        gradients = grad(loss)(trainable, x1, x0, t, y)
+        return torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum()
+
+    rows = vmap(squared_norm, in_dims=(0, 0, 0, None if y is None else 0), chunk_size=chunk)
+    # vmap has no batching rule for the CPU's fused attention and would loop over it.
+    with sdpa_kernel(SDPBackend.MATH):
+        return rows(x1, x0, t, y)
+
+
+def score_table(
+    measure: Measure,
+    latents: Callable[[Tensor], Tensor],
+    n: int,
+    t: Tensor,
+    x0: Tensor,
+    labels: Tensor | None = None,
+    *,
+    batch: int,
+) -> np.ndarray:
+    """v_i(t_k, x0^(m)) of every sample, float64 [n, T, M].
+
+    `measure(x1, x0, t, y)` gives [B]: `sample_losses` or `gradient_norms`, bound to a model. `latents` maps rows,
+    int64 [b] on the CPU, to data float32 [b, C, h, w] on the device to compute on. `t` [T], `x0` [M, C, h, w] and
+    `labels` [n] are as in `sample_losses`.
+    A batch holds (sample, t, noise) triples, whatever n, T and M are; its size changes no value beyond rounding.
+    """
+    per_sample = len(t) * len(x0)
+    values = np.empty(n * per_sample)
+    with torch.no_grad():
+        for start in progress(range(0, len(values), batch), "score", unit="batch"):
+            flat = torch.arange(start, min(start + batch, len(values)))
+            row, k, m = flat // per_sample, flat // len(x0) % len(t), flat % len(x0)
+            first, last = int(row[0]), int(row[-1])
+            x1 = latents(torch.arange(first, last + 1))
+            x1 = x1[(row - first).to(x1.device)]
+            y = None if labels is None else labels[row].to(x1.device)
+            measured = measure(x1, x0[m].to(x1), t[k].to(x1), y)
+            values[start : start + len(flat)] = measured.double().cpu().numpy()
+    return values.reshape(n, len(t), len(x0))
+
+
+def normalise(values: np.ndarray) -> np.ndarray:
+    """Scores s_i from `score_table` values [n, T, M]: float64 [n], of mean 1.
+
+    mu(t_k) is summed without rounding, so a score is the same, to the last bit, in whatever order the samples come.
+    Raises UserError when some mu(t_k) is not finite and positive.
+    """
+    n, timesteps, noises = values.shape
+    mean = np.array([math.fsum(values[:, k].ravel()) / (n * noises) for k in range(timesteps)])
+    bad = np.flatnonzero(~(np.isfinite(mean) & (mean > 0)))
+    if bad.size:
+        raise UserError(f"the mean score at timestep {bad[0]} is {mean[bad[0]]}; train the surrogate model again")
+    return (values / mean[:, None]).mean(axis=(1, 2))

@@ -1,0 +1,1 @@
+"""From tidy metrics to what a reader sees: tables, figures, and the papers' numbers beside ours."""

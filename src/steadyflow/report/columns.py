@@ -1,0 +1,60 @@
+"""A table is built column by column: what is shown, and what goes to the CSV."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from steadyflow.report.measures import Measure
+from steadyflow.report.numbers import NOTHING, decimals_for
+from steadyflow.report.paper import PaperValue
+from steadyflow.report.typeset import Column, Table
+
+
+@dataclass(frozen=True)
+class Filled:
+    """One shown column: its heading, its cells from top to bottom, and its CSV columns by name."""
+
+    column: Column
+    cells: Sequence[str]
+    raw: Mapping[str, Sequence[Any]]
+
+
+def text_column(
+    header: str, cells: Sequence[str], raw: Mapping[str, Sequence[Any]], *, numeric: bool = False
+) -> Filled:
+    """Words, or numbers that need no rounding."""
+    return Filled(Column(header, numeric=numeric), cells, raw)
+
+
+def measured_column(
+    header: str,
+    measures: Sequence[Measure],
+    show: Callable[[Measure, int], str],
+    *,
+    group: str = "",
+    decimals: int | None = None,
+) -> Filled:
+    """Measured numbers of one metric, all with the same decimals (None: as many as their size asks for)."""
+    shown_decimals = decimals_for(m.value for m in measures) if decimals is None else decimals
+    metric = measures[0].metric if measures else header
+    raw: dict[str, list[float]] = {metric: [m.value for m in measures]}
+    raw |= {f"{metric}_{field}": [getattr(m, field) for m in measures] for field in ("ci_low", "ci_high", "sd", "n")}
+    return Filled(Column(header, group), [show(m, shown_decimals) for m in measures], raw)
+
+
+def paper_column(header: str, quantity: str, values: Sequence[PaperValue | None], *, group: str = "") -> Filled:
+    """The paper's numbers as printed; a dash where it prints none."""
+    raw = {
+        f"paper_{quantity}": [v.value if v else "" for v in values],
+        f"paper_{quantity}_sd": [v.sd if v else "" for v in values],
+    }
+    return Filled(Column(header, group), [str(v) if v else NOTHING for v in values], raw)
+
+
+def assemble(title: str, caption: str, *filled: Filled) -> Table:
+    """Columns from left to right as one table."""
+    raw = pd.DataFrame({name: list(values) for column in filled for name, values in column.raw.items()})
+    rows = tuple(zip(*(f.cells for f in filled), strict=True))
+    return Table(title, caption, tuple(f.column for f in filled), rows, raw)

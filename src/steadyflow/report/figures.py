@@ -1,0 +1,265 @@
+"""The figures. Each is named in `catalogue.FIGURES` and returns a matplotlib Figure for `write_figure`.
+
+`metrics` is the tidy table described in `tables`. Images are uint8 with 1 or 3 channels, channels last. Rows follow
+the mapping of names to labels, unless the figure sorts them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steadyflow.report import style
+from steadyflow.report.images import Images, mosaic, psnr
+from steadyflow.report.measures import TRAINING_DATA, Measure, find_measure
+from steadyflow.report.style import BLUE, COLUMN_WIDTH, FULL_WIDTH, GREY, INK, LIGHT_BLUE, ORANGE, PALE, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Histogram = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+_ROW, _MARGIN = 0.21, 0.55  # inches: one categorical row, and what the axis and its label need
+
+
+@styled
+def dataset_samples(images: Images, *, columns: int = 12) -> "Figure":
+    """Images [n, H, W, C] in rows of `columns`; a last row that is not full is left out."""
+    columns = min(columns, len(images))
+    rows = len(images) // columns
+    grid = images[: rows * columns].reshape(rows, columns, *images.shape[1:])
+    figure = style.new_figure(FULL_WIDTH, FULL_WIDTH * _aspect(grid))
+    _show_mosaic(figure.add_subplot(), grid)
+    return figure
+
+
+@styled
+def tokenizer_reconstructions(originals: Images, reconstructions: Images) -> "Figure":
+    """Originals over their reconstructions, both [n, H, W, C], with the PSNR of the shown images."""
+    pair = np.stack([originals, reconstructions])
+    figure = style.new_figure(FULL_WIDTH, FULL_WIDTH * 0.88 * _aspect(pair) + 0.25)
+    axes = figure.add_subplot()
+    _show_mosaic(axes, pair, labels=["original", "decoded"])
+    axes.set_title(f"PSNR {psnr(originals, reconstructions):.1f} dB, mean of these {len(originals)} images")
+    return figure
+
+
+@styled
+def matched_noise_grid(images: Images, labels: Sequence[str]) -> "Figure":
+    """Samples [runs, columns, H, W, C]: a row per run, a column per starting noise."""
+    figure = style.new_figure(FULL_WIDTH, FULL_WIDTH * 0.8 * _aspect(images) + 0.25)
+    axes = figure.add_subplot()
+    _show_mosaic(axes, images, labels=labels)
+    axes.set_title("every column starts from the same noise $x_0$", color=GREY)
+    return figure
+
+
+@styled
+def inertia_curve(ks: NDArray[Any], inertia: NDArray[Any], *, chosen: int) -> "Figure":
+    """k-means inertia [len(ks)] against the number of clusters; the chosen one is marked."""
+    figure = style.new_figure(COLUMN_WIDTH, 2.1)
+    axes = figure.add_subplot()
+    axes.plot(ks, inertia, color=BLUE, marker="o", markersize=3)
+    height = float(inertia[list(ks).index(chosen)])
+    axes.plot([chosen], [height], "o", color=ORANGE, markersize=6, zorder=3)
+    axes.annotate(f"k = {chosen}", (chosen, height), (5, 6), textcoords="offset points", color=ORANGE)
+    axes.set_xlabel("number of clusters k")
+    axes.set_ylabel("inertia")
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y")
+    return figure
+
+
+@styled
+def cluster_sizes(before: NDArray[Any], after: Mapping[str, NDArray[Any]]) -> "Figure":
+    """Images per cluster [k], of all training images and of each subset (label -> [k]); largest cluster first."""
+    order = np.argsort(-before, kind="stable")
+    figure = style.new_figure(FULL_WIDTH, 1.45 * -(-len(after) // 3) + 0.35)
+    grid = style.panels(figure, len(after))
+    place = np.arange(len(before))
+    for axes, (label, counts) in zip(grid, after.items(), strict=True):
+        axes.bar(place, before[order], width=0.9, color=PALE, label="all training images")
+        axes.bar(place, counts[order], width=0.9, color=BLUE, label="kept")
+        axes.set_title(label)
+        axes.set_xticks([])
+    figure.supxlabel("clusters, largest first", fontsize=8)
+    figure.supylabel("images", fontsize=8)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return figure
+
+
+@styled
+def training_curves(curves: pd.DataFrame, labels: Mapping[str, str]) -> "Figure":
+    """A panel per run: its loss, raw and smoothed, before the smoothed losses of all others.
+
+    `curves`: columns run, step, loss.
+    """
+    losses = {run: curves[curves["run"] == run].sort_values("step") for run in labels}
+    smooth = {run: _smooth(rows["loss"].to_numpy(np.float64)) for run, rows in losses.items()}
+    figure = style.new_figure(FULL_WIDTH, 1.3 * -(-len(labels) // 3) + 0.4)
+    grid = style.panels(figure, len(labels))
+    for axes, (run, label) in zip(grid, labels.items(), strict=True):
+        for other in labels:
+            axes.plot(losses[other]["step"], smooth[other], color=PALE, linewidth=0.7)
+        axes.plot(losses[run]["step"], losses[run]["loss"], color=BLUE, alpha=0.35, linewidth=0.5)
+        axes.plot(losses[run]["step"], smooth[run], color=BLUE)
+        axes.set_title(label)
+    # The first steps are far above the rest and would flatten it.
+    late = np.concatenate([rows["loss"].to_numpy(np.float64)[len(rows) // 20 :] for rows in losses.values()])
+    low, high = float(late.min()), float(np.quantile(late, 0.995))
+    grid[0].set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
+    figure.supxlabel("training step", fontsize=8)
+    figure.supylabel("loss", fontsize=8)
+    return figure
+
+
+@styled
+def fd_by_criterion(
+    metrics: pd.DataFrame, labels: Mapping[str, str], *, reference: str, inverses: Collection[str] = ()
+) -> "Figure":
+    """Frechet distance (metric `fd`) with its interval, best first; a line at the reference run, inverses hollow."""
+    measures = sorted((find_measure(metrics, "fd", run) for run in labels), key=lambda m: m.value)
+    figure = style.new_figure(FULL_WIDTH * 0.6, _ROW * len(measures) + _MARGIN)
+    axes = figure.add_subplot()
+    axes.axvline(find_measure(metrics, "fd", reference).value, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    for row, measure in enumerate(measures):
+        colour = INK if measure.run == reference else BLUE
+        _interval(axes, measure, row, colour, hollow=measure.run in inverses)
+    style.rows_axis(axes, [labels[m.run] for m in measures])
+    axes.set_xlabel(f"FD ({measures[0].encoder}), lower is better")
+    axes.grid(axis="x")
+    if inverses:
+        _legend_above(figure, {"criterion": (BLUE, "o"), "its inverse": (BLUE, "$\\circ$")})
+    return figure
+
+
+@styled
+def similarity_by_run(metrics: pd.DataFrame, comparisons: Mapping[tuple[str, str], str]) -> "Figure":
+    """Cosine similarity, mean and SD over pairs, of samples that share their noise and of samples that do not.
+
+    `comparisons`: (run, reference) -> label. Metrics `cosine_matched` and `cosine_unmatched`.
+    """
+    figure = style.new_figure(FULL_WIDTH * 0.75, _ROW * len(comparisons) + _MARGIN + 0.25)
+    axes = figure.add_subplot()
+    encoder = ""
+    for row, pair in enumerate(comparisons):
+        matched = find_measure(metrics, "cosine_matched", *pair)
+        unmatched = find_measure(metrics, "cosine_unmatched", *pair)
+        encoder = matched.encoder
+        axes.plot([unmatched.value, matched.value], [row, row], color=PALE, linewidth=0.8, zorder=1)
+        for measure, colour, marker in ((matched, BLUE, "o"), (unmatched, ORANGE, "D")):
+            axes.errorbar(
+                measure.value, row, xerr=np.nan_to_num(measure.sd), fmt=marker, color=colour, markersize=4, linewidth=1
+            )
+    style.rows_axis(axes, list(comparisons.values()))
+    axes.set_xlabel(f"cosine similarity ({encoder} features), mean ± SD over pairs")
+    axes.grid(axis="x")
+    _legend_above(figure, {"same noise": (BLUE, "o"), "different noise": (ORANGE, "D")})
+    return figure
+
+
+@styled
+def similarity_histogram(histograms: Mapping[str, Histogram], *, encoder: str) -> "Figure":
+    """A row per comparison: the density of cosine similarity over matched pairs and over all unmatched pairs.
+
+    `histograms`: label -> (bin edges [b+1], matched counts [b], unmatched counts [b]).
+    """
+    figure = style.new_figure(FULL_WIDTH * 0.75, 0.42 * len(histograms) + _MARGIN + 0.25)
+    grid = figure.subplots(len(histograms), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (label, (edges, matched, unmatched)) in zip(grid, histograms.items(), strict=True):
+        for counts, colour in ((unmatched, ORANGE), (matched, BLUE)):
+            density = counts / (counts.sum() * np.diff(edges))
+            axes.stairs(density, edges, fill=True, color=colour, alpha=0.35)
+            axes.stairs(density, edges, color=colour, linewidth=0.9)
+        axes.set_ylabel(label, rotation=0, ha="right", va="bottom", y=0)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="x", length=0)
+    _trim(list(grid), list(histograms.values()))
+    grid[-1].tick_params(axis="x", length=3)
+    grid[-1].set_xlabel(f"cosine similarity ({encoder} features)")
+    _legend_above(figure, {"same noise": (BLUE, "s"), "different noise, all pairs": (ORANGE, "s")})
+    return figure
+
+
+@styled
+def fairness_bars(metrics: pd.DataFrame, labels: Mapping[str, str], attributes: Sequence[str]) -> "Figure":
+    """KL to uniform per attribute (a panel) and run (a bar) with its interval; a line at the training data's."""
+    figure = style.new_figure(FULL_WIDTH, _ROW * len(labels) + _MARGIN + 0.45)
+    grid = figure.subplots(1, len(attributes), sharey=True, squeeze=False)[0]
+    for axes, attribute in zip(grid, attributes, strict=True):
+        metric = f"kl_{attribute}"
+        axes.axvline(find_measure(metrics, metric, TRAINING_DATA, "uniform").value, color=ORANGE, linewidth=1)
+        for row, run in enumerate(labels):
+            measure = find_measure(metrics, metric, run, "uniform")
+            axes.barh(row, measure.value, height=0.62, color=LIGHT_BLUE)
+            _interval(axes, measure, row, INK, marker="")
+        axes.set_title(attribute.replace("_", " "))
+        axes.set_xlim(left=0)
+        axes.grid(axis="x")
+        style.rows_axis(axes, list(labels.values()))
+    figure.supxlabel("KL to uniform (nats), lower is more balanced", fontsize=8)
+    _legend_above(figure, {"samples": (LIGHT_BLUE, "s"), "training data": (ORANGE, "|")})
+    return figure
+
+
+def _interval(
+    axes: "Axes", measure: Measure, row: int, colour: str, *, marker: str = "o", hollow: bool = False
+) -> None:
+    """A dot with its confidence interval, where there is one."""
+    error = np.nan_to_num([[measure.value - measure.ci_low], [measure.ci_high - measure.value]])
+    axes.errorbar(
+        measure.value,
+        row,
+        xerr=np.maximum(error, 0),
+        fmt=marker,
+        color=colour,
+        markersize=4,
+        linewidth=1,
+        markerfacecolor="white" if hollow else colour,
+    )
+
+
+def _show_mosaic(axes: "Axes", images: Images, labels: Sequence[str] = ()) -> None:
+    picture = mosaic(images)
+    axes.imshow(picture, interpolation="none")
+    pitch = (picture.shape[0] + 4) / images.shape[0]
+    axes.set_xticks([])
+    axes.set_yticks([pitch * (row + 0.5) for row in range(len(labels))], labels)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _aspect(images: Images) -> float:
+    """Height over width of the mosaic of [rows, columns, H, W, C]."""
+    rows, columns, height, width, _ = images.shape
+    return (rows * (height + 1)) / (columns * (width + 1))
+
+
+def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A centred moving average over 4% of the values; at the ends over those that exist."""
+    window = np.ones(2 * (len(values) // 50) + 1)
+    return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")
+
+
+def _trim(panels: Sequence["Axes"], histograms: Sequence[Histogram]) -> None:
+    """Shared x limits around the bins that show anything: a thousandth of the highest bar, or more."""
+    filled = [
+        edges[:-1][(matched > matched.max() / 1000) | (unmatched > unmatched.max() / 1000)]
+        for edges, matched, unmatched in histograms
+    ]
+    width = max(float(np.diff(edges).max()) for edges, _, _ in histograms)
+    panels[0].set_xlim(min(f.min() for f in filled) - width, max(f.max() for f in filled) + 2 * width)
+
+
+def _legend_above(figure: "Figure", entries: Mapping[str, tuple[str, str]]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle="", markersize=5, label=label)
+        for label, (colour, marker) in entries.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), handletextpad=0.2)

@@ -1,0 +1,38 @@
+"""Numbers as a reader sees them: one number of decimals per column, a true minus sign, a dash for nothing."""
+
+import math
+from collections.abc import Iterable
+
+from steadyflow.report.measures import Measure
+
+NOTHING = "–"
+
+
+def decimals_for(values: Iterable[float]) -> int:
+    """Decimals that leave the column's median magnitude three significant digits."""
+    magnitudes = sorted(abs(v) for v in values if math.isfinite(v) and v != 0)
+    if not magnitudes:
+        return 2
+    return max(0, 2 - math.floor(math.log10(magnitudes[len(magnitudes) // 2])))
+
+
+def number(value: float, decimals: int) -> str:
+    """A number with a true minus sign; never minus zero."""
+    if not math.isfinite(value):
+        return NOTHING
+    text = f"{value:.{decimals}f}"
+    return text.replace("-", "−" if float(text) else "")
+
+
+def with_interval(measure: Measure, decimals: int) -> str:
+    """`0.35 [0.31, 0.40]`, or the number alone when it has no interval."""
+    value = number(measure.value, decimals)
+    if not (math.isfinite(measure.ci_low) and math.isfinite(measure.ci_high)):
+        return value
+    return f"{value} [{number(measure.ci_low, decimals)}, {number(measure.ci_high, decimals)}]"
+
+
+def with_sd(measure: Measure, decimals: int) -> str:
+    """`0.81 ± 0.12`, or the number alone when it has no standard deviation."""
+    value = number(measure.value, decimals)
+    return f"{value} ± {number(measure.sd, decimals)}" if math.isfinite(measure.sd) else value

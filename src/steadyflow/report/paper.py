@@ -1,0 +1,46 @@
+"""The papers' printed numbers, to stand beside ours (resources/paper/scalars.csv)."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from steadyflow.artifacts import UserError
+
+_COLUMNS = ["dataset", "quantity", "variant", "reference", "value", "sd", "unit", "n", "source", "note"]
+
+
+@dataclass(frozen=True)
+class PaperValue:
+    """One printed number. `value` and `sd` keep the digits, and the ranges, of the print; empty: not reported."""
+
+    dataset: str
+    quantity: str
+    variant: str
+    reference: str
+    value: str
+    sd: str
+    unit: str
+    n: str
+    source: str
+    note: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ± {self.sd}" if self.sd else self.value
+
+
+def read_paper_values(path: Path | str) -> list[PaperValue]:
+    """Every row of a scalars.csv. Raises UserError when its columns are not the known ones."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != _COLUMNS:
+            raise UserError(f"{path}: expected the columns {', '.join(_COLUMNS)}, found {reader.fieldnames}")
+        return [PaperValue(**row) for row in reader]
+
+
+def paper_value(
+    values: Sequence[PaperValue], quantity: str, variant: str, reference: str = "", *, dataset: str = "celebahq"
+) -> PaperValue | None:
+    """What the paper prints for one quantity of one variant, or None where it prints nothing."""
+    wanted = (dataset, quantity, variant, reference)
+    return next((v for v in values if (v.dataset, v.quantity, v.variant, v.reference) == wanted), None)

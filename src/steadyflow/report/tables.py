@@ -1,0 +1,207 @@
+"""The tables. Each is named in `catalogue.TABLES`.
+
+`metrics` is the tidy metrics table: dataset, run, reference, metric, encoder, protocol, value, ci_low, ci_high, sd,
+n, seed; it holds one row per (run, reference, metric), and `reference` is empty where there is none. The rows of a
+table are the runs in `labels` (run -> display name), in its order. A number that is missing raises UserError.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from steadyflow.artifacts import UserError
+from steadyflow.report.catalogue import TABLES
+from steadyflow.report.columns import Filled, assemble, measured_column, paper_column, text_column
+from steadyflow.report.measures import TRAINING_DATA, Measure, describe, find_measure
+from steadyflow.report.numbers import NOTHING, with_interval, with_sd
+from steadyflow.report.paper import PaperValue, paper_value
+from steadyflow.report.typeset import Table
+
+_INTERVAL = "Brackets: 95% confidence interval."
+_SD = "±: standard deviation over pairs."
+
+
+def fd_by_criterion(
+    metrics: pd.DataFrame, runs: pd.DataFrame, labels: Mapping[str, str], paper: Sequence[PaperValue]
+) -> Table:
+    """Frechet distance of every run, beside the paper's FID (Table 1a).
+
+    Metric `fd`. `runs`: columns run, criterion (empty: none), pruning_fraction, n_train.
+    """
+    distances = [find_measure(metrics, "fd", run) for run in labels]
+    specs = [_find_run(runs, run) for run in labels]
+    criteria = [spec["criterion"] for spec in specs]
+    fractions = [spec["pruning_fraction"] for spec in specs]
+    counts = [spec["n_train"] for spec in specs]
+    encoder = _encoder(distances)
+    caption = (
+        f"FD: Fréchet distance in the features of the {encoder} encoder, lower is better. "
+        f"{_INTERVAL} {describe(distances)}. Pruned: fraction of the training images left out. "
+        "The paper's column is another dataset and another encoder: compare orders, not values."
+    )
+    return assemble(
+        TABLES["fd_by_criterion"].title,
+        caption,
+        _model_column(labels),
+        text_column("Criterion", [c or NOTHING for c in criteria], {"criterion": criteria}),
+        text_column("Pruned", [f"{f:g}" for f in fractions], {"pruning_fraction": fractions}, numeric=True),
+        text_column("Training images", [f"{n:,}" for n in counts], {"n_train": counts}, numeric=True),
+        measured_column(f"FD ({encoder})", distances, with_interval),
+        paper_column(
+            "paper: FID, CelebA-HQ 256 (Inception)", "fid", [paper_value(paper, "fid", run) for run in labels]
+        ),
+    )
+
+
+def similarity_to_unpruned(
+    metrics: pd.DataFrame, labels: Mapping[str, str], paper: Sequence[PaperValue], *, reference: str
+) -> Table:
+    """Every run against the `reference` run, from the same noise, beside the paper's ArcFace similarity (Table 3a)."""
+    compared = {run: label for run, label in labels.items() if run != reference}
+    pairs = [(run, reference) for run in compared]
+    cosines = [find_measure(metrics, "cosine_matched", *pair) for pair in pairs]
+    unmatched = paper_value(paper, "arcface_unmatched", "any", reference)
+    caption = f"Similarity to {labels.get(reference, reference)}. {_similarity_words(cosines)}" + (
+        f" The paper's unmatched ArcFace similarity is {unmatched}." if unmatched else ""
+    )
+    return assemble(
+        TABLES["similarity_to_unpruned"].title,
+        caption,
+        _model_column(compared),
+        *_similarity_columns(metrics, pairs),
+        _arcface_column(paper, pairs),
+    )
+
+
+def similarity_to_inverse(
+    metrics: pd.DataFrame,
+    labels: Mapping[str, str],
+    paper: Sequence[PaperValue],
+    *,
+    pairs: Sequence[tuple[str, str]],
+) -> Table:
+    """Pairs (run, reference) trained on opposite subsets, beside the paper's ArcFace similarity (Table 3b)."""
+    cosines = [find_measure(metrics, "cosine_matched", *pair) for pair in pairs]
+    overlaps = [find_measure(metrics, "overlap", *pair) for pair in pairs]
+    runs, references = [run for run, _ in pairs], [reference for _, reference in pairs]
+    return assemble(
+        TABLES["similarity_to_inverse"].title,
+        f"Overlap: Jaccard index of the two training subsets; 0 is disjoint. {_similarity_words(cosines)}",
+        text_column("Model", [labels[run] for run in runs], {"run": runs}),
+        text_column("Against", [labels[reference] for reference in references], {"reference": references}),
+        measured_column("Overlap", overlaps, with_interval, decimals=2),
+        *_similarity_columns(metrics, pairs),
+        _arcface_column(paper, pairs),
+    )
+
+
+def fairness(
+    metrics: pd.DataFrame,
+    labels: Mapping[str, str],
+    paper: Sequence[PaperValue],
+    *,
+    attributes: Mapping[str, str],
+) -> Table:
+    """KL to uniform per attribute, of every run and of the training data (Table 1 of the second paper).
+
+    Metrics `kl_<attribute>` against `uniform`. `attributes`: ours -> the paper's quantity to show beside it, such as
+    hair_colour -> kl_hair_color, or '' for none. The paper's column is headed with the paper's own attribute, since
+    a nearby attribute is not the same one.
+    """
+    rows = {TRAINING_DATA: "Training data", **labels}
+    columns = {name: [find_measure(metrics, f"kl_{name}", run, "uniform") for run in rows] for name in attributes}
+    measures = [m for column in columns.values() for m in column]
+    caption = (
+        "KL divergence of the attribute's distribution from the uniform one, in nats; 0 is balanced. "
+        f"{_INTERVAL} {describe(measures)}. The paper's columns are other images, attributes and "
+        "classifiers."
+    )
+    return assemble(
+        TABLES["fairness"].title,
+        caption,
+        _model_column(rows),
+        *(
+            measured_column(_words(name), column, with_interval, group="KL to uniform (nats)", decimals=3)
+            for name, column in columns.items()
+        ),
+        *(
+            paper_column(
+                _words(quantity.removeprefix("kl_")),
+                quantity,
+                [paper_value(paper, quantity, run, "uniform") for run in rows],
+                group="paper: KL, CelebA-HQ 256",
+            )
+            for quantity in attributes.values()
+            if quantity
+        ),
+    )
+
+
+def memorisation(metrics: pd.DataFrame, labels: Mapping[str, str]) -> Table:
+    """How near samples come to the images a run was trained on. Metric `nn_ratio`."""
+    ratios = [find_measure(metrics, "nn_ratio", run) for run in labels]
+    caption = (
+        "Distance from a sample to its nearest training image, over the same distance of held-out images: "
+        "near 1 the samples are as new as held-out images, near 0 they are copies. "
+        f"{_INTERVAL} {describe(ratios)}."
+    )
+    return assemble(
+        TABLES["memorisation"].title,
+        caption,
+        _model_column(labels),
+        measured_column("Nearest-neighbour distance ratio", ratios, with_interval, decimals=3),
+    )
+
+
+def _model_column(labels: Mapping[str, str]) -> Filled:
+    return text_column("Model", list(labels.values()), {"run": list(labels), "label": list(labels.values())})
+
+
+def _similarity_columns(metrics: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[Filled]:
+    """Cosine and latent distance of every pair, matched and unmatched."""
+
+    def measured(metric: str) -> list[Measure]:
+        return [find_measure(metrics, metric, *pair) for pair in pairs]
+
+    matched = measured("cosine_matched")
+    cosine, latent = f"cosine ({_encoder(matched)})", "latent distance (L2)"
+    return [
+        measured_column("matched", matched, with_sd, group=cosine, decimals=3),
+        measured_column("unmatched", measured("cosine_unmatched"), with_sd, group=cosine, decimals=3),
+        measured_column("difference", measured("cosine_difference"), with_interval, group=cosine, decimals=3),
+        measured_column("top-1", measured("cosine_top1"), with_interval, group=cosine, decimals=3),
+        measured_column("matched", measured("latent_l2_matched"), with_sd, group=latent),
+        measured_column("unmatched", measured("latent_l2_unmatched"), with_sd, group=latent),
+    ]
+
+
+def _similarity_words(cosines: Sequence[Measure]) -> str:
+    return (
+        "Matched pairs of samples share their noise, unmatched pairs do not; top-1: how often the matched sample is "
+        f"the most similar of all. {_SD} {_INTERVAL} {describe(cosines)}."
+    )
+
+
+def _arcface_column(paper: Sequence[PaperValue], pairs: Sequence[tuple[str, str]]) -> Filled:
+    """Similarity is symmetric, so the paper's pair counts in either order."""
+    values = [
+        paper_value(paper, "arcface", run, reference) or paper_value(paper, "arcface", reference, run)
+        for run, reference in pairs
+    ]
+    return paper_column("matched", "arcface", values, group="paper: ArcFace, CelebA-HQ 256")
+
+
+def _find_run(runs: pd.DataFrame, run: str) -> dict[Any, Any]:
+    rows = runs[runs["run"] == run].fillna({"criterion": ""})
+    if len(rows) != 1:
+        raise UserError(f"run '{run}' has {len(rows)} rows in the table of runs; expected one")
+    return rows.iloc[0].to_dict()
+
+
+def _encoder(measures: Sequence[Measure]) -> str:
+    return ", ".join(sorted({m.encoder for m in measures}))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,83 @@
+"""Where every artifact of a study lies. The Snakefile and the scripts that read many artifacts share this page."""
+
+from steadyflow.study.identity import training_hash
+from steadyflow.study.specs import Study
+
+
+def dataset_root(study: Study, dataset: str) -> str:
+    return f"{study.results}/{dataset}"
+
+
+def dataset_files(study: Study, dataset: str) -> dict[str, str]:
+    root = dataset_root(study, dataset)
+    return {"manifest": f"{root}/manifest.parquet", "info": f"{root}/dataset.json", "images": f"{root}/images"}
+
+
+def tokenizer_files(study: Study, tokenizer: str) -> dict[str, str]:
+    root = f"{study.results}/{study.tokenizers[tokenizer].dataset}/tokenizers/{tokenizer}"
+    names = {"weights": "weights.safetensors", "config": "config.json", "reconstructions": "reconstructions.npy"}
+    return {key: f"{root}/{name}" for key, name in names.items()}
+
+
+def encoder_files(study: Study, encoder: str) -> dict[str, str]:
+    root = f"{study.results}/{study.encoders[encoder].dataset}/encoders/{encoder}"
+    return {"weights": f"{root}/weights.safetensors", "config": f"{root}/config.json"}
+
+
+def latents_files(study: Study, dataset: str, tokenizer: str) -> dict[str, str]:
+    root = f"{study.results}/{dataset}/latents/{tokenizer}"
+    return {"latents": f"{root}.npy", "scale": f"{root}.json"}
+
+
+def embeddings_file(study: Study, dataset: str, encoder: str) -> str:
+    return f"{study.results}/{dataset}/embeddings/{encoder}.npy"
+
+
+def clusters_files(study: Study, clustering: str) -> dict[str, str]:
+    root = f"{study.results}/{study.clusterings[clustering].dataset}/clusters/{clustering}"
+    return {"clusters": f"{root}.parquet", "sidecar": f"{root}.json"}
+
+
+def scores_file(study: Study, scoring: str) -> str:
+    return f"{study.results}/{study.runs[scoring].dataset}/scores/{scoring}.parquet"
+
+
+def subset_files(study: Study, subset: str) -> dict[str, str]:
+    root = f"{study.results}/{study.subsets[subset].dataset}/subsets/{subset}"
+    return {"subset": f"{root}.parquet", "rule": f"{root}.json", "kept": f"{root}.txt"}
+
+
+def run_files(study: Study, run: str) -> dict[str, str]:
+    root = f"{study.results}/{study.runs[run].dataset}/runs/{run}"
+    return {
+        "weights": f"{root}/weights.safetensors",
+        "description": f"{root}/run.json",
+        "curve": f"{root}/curve.parquet",
+    }
+
+
+def samples_files(study: Study, run: str, sampling: str) -> dict[str, str]:
+    root = f"{study.results}/{study.runs[run].dataset}/samples/{run}/{sampling}"
+    names = {"images": "images.npy", "latents": "latents.npy", "description": "sampling.json"}
+    return {key: f"{root}/{name}" for key, name in names.items()}
+
+
+def features_file(study: Study, encoder: str, run: str, sampling: str) -> str:
+    return f"{study.results}/{study.runs[run].dataset}/features/{encoder}/{run}/{sampling}.npy"
+
+
+def metrics_file(study: Study, dataset: str, kind: str) -> str:
+    return f"{study.results}/{dataset}/metrics/{kind}.parquet"
+
+
+def table_files(study: Study, dataset: str, table: str) -> list[str]:
+    return [f"{study.results}/{dataset}/tables/{table}.{suffix}" for suffix in ("csv", "md", "tex", "html")]
+
+
+def figure_files(study: Study, dataset: str, figure: str) -> list[str]:
+    return [f"{study.results}/{dataset}/figures/{figure}.{suffix}" for suffix in ("pdf", "png")]
+
+
+def state_file(study: Study, section: str, name: str) -> str:
+    """Where the resumable state of a training lies. An edited training has a new one: its old state is no trap."""
+    return f"{study.results}/state/{section}/{name}-{training_hash(study, section, name)}.pt"

@@ -1,0 +1,307 @@
+"""The typed study: what each section of a study file may say. Unknown keys are errors.
+
+Every field but `label` belongs to the identity of what it describes: a change of it makes a new result. Where,
+how and how fast something is computed (results folder, profile, device, batch size of inference) is not said here.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+
+from steadyflow.names import VELOCITY_MODELS
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _fraction_removed(value: float) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"{value} is not in [0, 1); it is the fraction of the training images that is removed")
+    return value
+
+
+def _known_velocity(value: str) -> str:
+    if value not in VELOCITY_MODELS:
+        raise ValueError(f"unknown velocity model '{value}' (known: {', '.join(VELOCITY_MODELS)})")
+    return value
+
+
+PruningFraction = Annotated[float, AfterValidator(_fraction_removed)]
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def identity(self) -> dict[str, Any]:
+        """All that defines the result, as JSON can hold it."""
+        return self.model_dump(mode="json", exclude={"label"})
+
+
+class _Source(Spec):
+    arguments: ClassVar[set[str]] = set()
+    """What the function that opens the source takes."""
+    fit: ClassVar[Literal["crop", "pad"]] = "crop"
+    """How its images come to the resolution."""
+
+
+class _HashSplit(_Source):
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the images held out, chosen by a stable hash of each key."""
+
+
+class SyntheticFaces(_HashSplit):
+    """Faces drawn from a seed, with exactly known attributes."""
+
+    arguments: ClassVar[set[str]] = {"count", "seed", "resolution"}
+
+    source: Literal["synthetic_faces"]
+    count: PositiveInt = 5000
+    seed: Seed = 0
+    resolution: PositiveInt = 64
+
+    @property
+    def channels(self) -> int:
+        return 3
+
+
+class Idx(_Source):
+    """MNIST's file format; the test files are the validation split."""
+
+    arguments: ClassVar[set[str]] = {"folder"}
+    fit: ClassVar[Literal["crop", "pad"]] = "pad"
+
+    source: Literal["idx"]
+    folder: str = "/usr/share/datasets/fashion-mnist"
+    resolution: PositiveInt = 32
+    """Images are padded with zeros to this size."""
+    val_fraction: Literal[0] = 0
+    """Nothing is held out of the training files."""
+
+    @property
+    def channels(self) -> int:
+        return 1
+
+
+class Digits(_HashSplit):
+    """scikit-learn's 1,797 handwritten digits of 8x8 pixels."""
+
+    source: Literal["digits"]
+    resolution: PositiveInt = 16
+
+    @property
+    def channels(self) -> int:
+        return 1
+
+
+class Folder(_HashSplit):
+    """Any folder of images. Class subfolders, or a CSV with the columns file, label (optional) and attributes."""
+
+    arguments: ClassVar[set[str]] = {"path", "labels_csv", "channels", "bad_images"}
+
+    source: Literal["folder"]
+    path: str
+    resolution: PositiveInt
+    channels: Literal[1, 3] = 3
+    labels_csv: str | None = None
+    bad_images: Literal["error", "skip"] = "error"
+    """What to do with an unreadable image or one of another mode; skipped images are listed in dataset.json."""
+
+
+Dataset = Annotated[SyntheticFaces | Idx | Digits | Folder, Field(discriminator="source")]
+
+
+class Tokenizer(Spec):
+    """A VQ-VAE. Width of level i: width * multipliers[i]; downsampling 2 ** (len(multipliers) - 1)."""
+
+    dataset: Name | None = None
+    """The dataset it is trained on; may be left out when the study has one."""
+    width: PositiveInt = 128
+    multipliers: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=4)] = (1, 2, 4, 4)
+    blocks: PositiveInt = 2
+    """Residual blocks per level of the encoder; the decoder has one more."""
+    codebook_size: PositiveInt = 8192
+    latent_channels: PositiveInt = 4
+    commitment: PositiveFloat = 0.25
+    steps: PositiveInt = 100_000
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-4
+    clip_norm: PositiveFloat = 2.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    seed: Seed = 0
+
+    @field_validator("width")
+    @classmethod
+    def _width_in_fours(cls, value: int) -> int:
+        if value % 4:
+            raise ValueError(f"{value} is not a multiple of 4 (group normalisation needs that)")
+        return value
+
+    @property
+    def downsampling(self) -> int:
+        return 2 ** (len(self.multipliers) - 1)
+
+
+class ProbeEncoder(Spec):
+    """A small classifier trained on the dataset's own label and attributes; its features and its heads are used."""
+
+    kind: Literal["probe"] = "probe"
+    dataset: Name | None = None
+    width: Annotated[int, Field(gt=0, multiple_of=8)] = 32
+    feature_dim: PositiveInt = 64
+    steps: PositiveInt = 1000
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-3
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    seed: Seed = 0
+
+
+class Clustering(Spec):
+    """Spherical k-means on the training images' embeddings."""
+
+    encoder: Name | None = None
+    dataset: Name | None = None
+    k: Annotated[int, Field(ge=2)] = 24
+    restarts: PositiveInt = 4
+    inertia_over: tuple[Annotated[int, Field(ge=2)], ...] = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
+    """The k of the inertia curve, by whose elbow k is chosen."""
+    seed: Seed = 0
+
+
+class Scoring(Spec):
+    """Loss and gradient scores of every training image under a surrogate run; the section's key names the run."""
+
+    timesteps: PositiveInt = 8
+    noises: PositiveInt = 2
+    measures: tuple[Literal["loss", "grad"], ...] = ("loss", "grad")
+    seed: Seed = 0
+
+
+class _Subset(Spec):
+    dataset: Name | None = None
+    label: str = ""
+
+
+class RandomSubset(_Subset):
+    criterion: Literal["random"]
+    pruning_fraction: PruningFraction
+    seed: Seed = 0
+
+
+class HalfSubset(_Subset):
+    """One of two disjoint random halves."""
+
+    criterion: Literal["random_half"]
+    part: Literal["a", "b"]
+    seed: Seed = 0
+
+
+class ClusterSubset(_Subset):
+    """Quotas proportional to cluster size (p) or equal (b); nearest to the centre, or furthest (inv)."""
+
+    criterion: Literal["cluster_p", "cluster_p_inv", "cluster_b", "cluster_b_inv"]
+    pruning_fraction: PruningFraction
+    clusters: Name | None = None
+
+
+class ScoreSubset(_Subset):
+    """Highest scores kept, or lowest (inv)."""
+
+    criterion: Literal["loss", "loss_inv", "grad", "grad_inv"]
+    pruning_fraction: PruningFraction
+    scores: Name | None = None
+
+
+class AttributeValueSubset(_Subset):
+    """Only the images of one attribute value (`label` names the classes)."""
+
+    criterion: Literal["attribute_value"]
+    attribute: str
+    value: str
+
+
+class AttributeBalancedSubset(_Subset):
+    """Equal quotas for each value of an attribute, random inside."""
+
+    criterion: Literal["attribute_balanced"]
+    attribute: str
+    pruning_fraction: PruningFraction
+    seed: Seed = 0
+
+
+Subset = Annotated[
+    RandomSubset | HalfSubset | ClusterSubset | ScoreSubset | AttributeValueSubset | AttributeBalancedSubset,
+    Field(discriminator="criterion"),
+]
+
+
+class Run(Spec):
+    """One trained velocity model."""
+
+    label: str = ""
+    """Shown in tables and figures; the run's name when empty."""
+    dataset: Name | None = None
+    tokenizer: Name | None = None
+    """May belong to another dataset."""
+    subset: Name | None = None
+    """All training images when left out."""
+    model: Annotated[str, AfterValidator(_known_velocity), Field(json_schema_extra={"enum": [*VELOCITY_MODELS]})] = (
+        "DiT-S/2"
+    )
+    conditional: bool = False
+    label_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of labels hidden while training a conditional model."""
+    steps: PositiveInt = 140_000
+    batch_size: PositiveInt = 128
+    learning_rate: PositiveFloat = 1e-4
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
+    seed: Seed = 0
+
+
+class Sampling(Spec):
+    """x0 = f(seed, index) for indices 0..count-1, integrated from t=0 to t=1."""
+
+    solver: Literal["euler"] = "euler"
+    steps: PositiveInt = 60
+    count: Annotated[int, Field(ge=2)] = 4096
+    guidance: PositiveFloat = 1.0
+    """Classifier-free guidance scale of conditional runs; 1 is none."""
+    seed: Seed = 0
+
+
+class Evaluation(Spec):
+    """What is compared on one dataset; the section's key names the dataset."""
+
+    encoder: Name | None = None
+    sampling: Name | None = None
+    reference: Name
+    """The run that every other one is compared with."""
+    runs: tuple[Name, ...] | None = None
+    """All runs of the dataset but surrogates when left out. Order of tables and figures."""
+    inverse_pairs: tuple[tuple[Name, Name], ...] = ()
+    """Runs whose training images are (nearly) disjoint, compared with each other."""
+    paper_attributes: dict[str, str] = {}
+    """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
+    seed: Seed = 0
+    """Of the bootstrap."""
+
+
+class Defaults(Spec):
+    runs: Run = Run()
+
+
+class Study(Spec):
+    """One file names everything that is asked for."""
+
+    name: Name
+    results: str = "results"
+    defaults: Defaults = Defaults()
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    tokenizers: dict[Name, Tokenizer] = {}
+    encoders: dict[Name, ProbeEncoder] = {}
+    clusterings: dict[Name, Clustering] = {}
+    scorings: dict[Name, Scoring] = {}
+    subsets: dict[Name, Subset] = {}
+    runs: dict[Name, Run] = {}
+    samplings: dict[Name, Sampling] = {}
+    evaluations: dict[Name, Evaluation] = {}

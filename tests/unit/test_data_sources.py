@@ -1,0 +1,196 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from steadyflow.artifacts import UserError
+from steadyflow.data.digits import digits
+from steadyflow.data.folder import folder
+from steadyflow.data.idx import DEBIAN_FASHION_MNIST, idx
+
+
+def write_idx(path, array):
+    header = struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape)
+    content = header + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+@pytest.fixture
+def idx_folder(tmp_path):
+    where = tmp_path / "mnist"
+    where.mkdir()
+    write_idx(where / "train-images-idx3-ubyte.gz", np.arange(3 * 2 * 4).reshape(3, 2, 4))
+    write_idx(where / "train-labels-idx1-ubyte.gz", np.array([5, 0, 4]))
+    write_idx(where / "t10k-images-idx3-ubyte", np.full((1, 2, 4), 9))
+    write_idx(where / "t10k-labels-idx1-ubyte", np.array([7]))
+    return where
+
+
+def test_idx_reads_plain_and_gzipped_files(idx_folder):
+    source = idx(idx_folder)
+    records = list(source.records)
+    assert source.count == 4 and source.classes == list("0123456789")
+    assert [record.key for record in records] == ["train-00000", "train-00001", "train-00002", "t10k-00000"]
+    assert [record.label for record in records] == [5, 0, 4, 7]
+    assert [record.split for record in records] == ["train", "train", "train", "val"]
+    np.testing.assert_array_equal(records[1].image[:, :, 0], [[8, 9, 10, 11], [12, 13, 14, 15]])
+
+
+def test_idx_missing_folder_says_how_to_get_it(tmp_path):
+    with pytest.raises(UserError, match="apt install dataset-fashion-mnist"):
+        idx(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("t10k-labels-idx1-ubyte", lambda content: b"\0\0\x09\x01" + content[4:], "magic number 0x0901"),
+        ("t10k-labels-idx1-ubyte", lambda content: content + b"\0", "2 bytes of data, expected"),
+        ("t10k-labels-idx1-ubyte", lambda content: content[:3], "too short"),
+        ("t10k-labels-idx1-ubyte", lambda content: content[:-1] + b"\x0b", "label 11"),
+        ("train-images-idx3-ubyte.gz", lambda content: content[:-12], "cannot be read"),
+        ("train-images-idx3-ubyte.gz", lambda content: content[:10] + b"\xff" + content[11:], "cannot be read"),
+    ],
+)
+def test_idx_corrupt_files_are_named(idx_folder, name, damage, message):
+    path = idx_folder / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=message) as caught:
+        idx(idx_folder)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="dataset-fashion-mnist is not installed")
+def test_idx_fashion_mnist():
+    source = idx()
+    first = next(iter(source.records))
+    assert source.count == 70_000 and first.image.shape == (28, 28, 1)
+    assert first.label == 9 and source.classes[9] == "Ankle boot"
+
+
+def test_digits():
+    source = digits()
+    records = list(source.records)
+    assert len(records) == source.count == 1797
+    assert (records[42].key, records[3].label, records[0].split) == ("digit-0042", 3, None)
+    # The first row of the first digit is 0 0 5 13 9 1 0 0 (of 16) in the UCI file.
+    assert records[0].image[0, :, 0].tolist() == [0, 0, 80, 207, 143, 16, 0, 0]
+
+
+def picture(path, size=(6, 4), mode="RGB", colour=(10, 200, 30), **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path, **options)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    where = tmp_path / "pictures"
+    picture(where / "dog" / "b.png")
+    picture(where / "cat" / "a.PNG", colour=(1, 2, 3))
+    picture(where / "dog" / "deep" / "c.png")
+    (where / "notes.txt").write_text("no image")
+    (where / "dog" / "._b.png").write_bytes(b"a Mac left this")
+    return where
+
+
+def test_folder_classes_are_the_first_subfolders(pictures):
+    source = folder(pictures)
+    records = list(source.records)
+    assert [record.key for record in records] == ["cat/a.PNG", "dog/b.png", "dog/deep/c.png"]
+    assert source.classes == ["cat", "dog"] and [record.label for record in records] == [0, 1, 1]
+    assert records[0].image.shape == (4, 6, 3) and records[0].image[0, 0].tolist() == [1, 2, 3]
+
+
+def test_folder_with_images_directly_in_it_has_no_classes(pictures):
+    picture(pictures / "z.png")
+    source = folder(pictures)
+    assert source.classes is None and {record.label for record in source.records} == {-1}
+
+
+def test_folder_follows_links_and_skips_hidden_folders(pictures, tmp_path):
+    picture(tmp_path / "elsewhere" / "d.png")
+    (pictures / "eel").symlink_to(tmp_path / "elsewhere")
+    picture(pictures / ".thumbnails" / "a.png")
+    assert [record.key for record in folder(pictures).records][-1] == "eel/d.png"
+    assert folder(pictures).classes == ["cat", "dog", "eel"]
+
+
+def test_folder_turns_images_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held sideways
+    picture(tmp_path / "a.jpg", size=(6, 4), exif=exif)
+    assert next(iter(folder(tmp_path).records)).image.shape == (6, 4, 3)
+
+
+def test_folder_csv(pictures, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label,hair\ndog/b.png,10,long\ncat/a.PNG,9,\ndog/deep/c.png,,short\n")
+    source = folder(pictures, labels)
+    records = {record.key: record for record in source.records}
+    assert source.classes == ["9", "10"] and source.attributes == {"hair": ["long", "short"]}
+    assert [records[key].label for key in ("dog/b.png", "cat/a.PNG", "dog/deep/c.png")] == [1, 0, -1]
+    assert records["cat/a.PNG"].attributes == {"hair": ""}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("file\ndog/b.png\nnone.png\n", "line 3: none.png is not an image"),
+        ("file\ndog/b.png\ncat/a.PNG\n", "lacks dog/deep/c.png"),
+        ("file\ndog/b.png\ndog/b.png\n", "line 3: dog/b.png is listed a second time"),
+        ("name\ndog/b.png\n", "no column `file`"),
+        ("file,label\ndog/b.png\n", "line 2: 2 columns expected"),
+    ],
+)
+def test_folder_csv_errors_name_csv_and_line(pictures, tmp_path, lines, message):
+    labels = tmp_path / "labels.csv"
+    labels.write_text(lines)
+    with pytest.raises(UserError, match=message) as caught:
+        folder(pictures, labels)
+    assert str(labels) in str(caught.value)
+
+
+def test_folder_empty(tmp_path):
+    with pytest.raises(UserError, match="no images"):
+        folder(tmp_path)
+
+
+def truncate(path):
+    noisy = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noisy).save(path)
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (truncate, "cannot be decoded"),
+        (lambda path: path.write_bytes(b""), "cannot be decoded"),
+        (lambda path: picture(path, mode="RGBA", colour=(1, 2, 3, 4)), "mode RGBA, expected RGB"),
+        (lambda path: picture(path, mode="L", colour=7), "mode L, expected RGB"),
+        (lambda path: picture(path, mode="P", colour=7), "mode P, expected RGB"),
+    ],
+)
+def test_folder_bad_images(pictures, spoil, message):
+    path = pictures / "dog" / "b.png"
+    spoil(path)
+    with pytest.raises(UserError, match=message) as caught:
+        list(folder(pictures).records)
+    assert str(path) in str(caught.value)
+    records = list(folder(pictures, bad_images="skip").records)
+    assert [record.key for record in records] == ["cat/a.PNG", "dog/b.png", "dog/deep/c.png"]
+    assert records[1].image is None and message in records[1].problem and records[1].label == 1
+    assert records[2].image is not None
+
+
+def test_folder_decompression_bomb(pictures, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    with pytest.raises(UserError, match=r"a\.PNG: cannot be decoded .*bomb"):
+        list(folder(pictures).records)
+
+
+def test_folder_grey(tmp_path):
+    picture(tmp_path / "a.png", mode="L", colour=7)
+    assert next(iter(folder(tmp_path, channels=1).records)).image.shape == (4, 6, 1)

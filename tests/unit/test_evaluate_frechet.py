@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import scipy.linalg
+
+from steadyflow.artifacts import UserError
+from steadyflow.evaluate import (
+    FeatureStatistics,
+    feature_statistics,
+    frechet_distance,
+    frechet_with_interval,
+    merge_statistics,
+)
+
+
+def rotation(d, seed=0):
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))[0]
+
+
+def standard(d):
+    return FeatureStatistics(2, np.zeros(d), np.eye(d))
+
+
+def test_twelve_and_twelve_when_rotated():
+    mean, cov1, cov2 = np.array([1.0, 2, 2]), np.diag([1.0, 4, 9]), np.diag([4.0, 1, 16])
+    assert frechet_distance(np.zeros(3), cov1, mean, cov2) == pytest.approx(12)
+    r = rotation(3)
+    assert frechet_distance(np.zeros(3), r @ cov1 @ r.T, r @ mean, r @ cov2 @ r.T) == pytest.approx(12)
+
+
+@pytest.mark.parametrize("n", [200, 6])  # the second with singular covariances
+def test_against_a_general_matrix_root(n):
+    rng = np.random.default_rng(1)
+    a = feature_statistics(rng.normal(size=(n, 10)) @ rng.normal(size=(10, 10)))
+    b = feature_statistics(rng.normal(size=(n, 10)) + 1)
+    root = np.real(scipy.linalg.sqrtm(a.cov @ b.cov + 1e-12 * np.eye(10)))
+    expected = np.square(a.mean - b.mean).sum() + np.trace(a.cov + b.cov - 2 * root)
+    assert frechet_distance(a.mean, a.cov, b.mean, b.cov) == pytest.approx(expected, rel=1e-4)
+    assert frechet_distance(b.mean, b.cov, a.mean, a.cov) == pytest.approx(expected, rel=1e-4)
+
+
+def test_zero_to_itself_and_never_below():
+    a = feature_statistics(np.random.default_rng(0).normal(size=(20, 50)))
+    assert 0 <= frechet_distance(a.mean, a.cov, a.mean, a.cov) < 1e-8
+
+
+def test_bias_at_finite_n():
+    d, n = 16, 2000
+    rng = np.random.default_rng(2)
+    drawn = [feature_statistics(rng.normal(size=(n, d))) for _ in range(60)]
+    distance = np.mean([frechet_distance(np.zeros(d), np.eye(d), s.mean, s.cov) for s in drawn])
+    assert distance == pytest.approx((d + d * (d + 1) / 4) / n, rel=0.05)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 100, 999, 1000, 4096])
+def test_streaming_equals_numpy_in_any_chunking(chunk):
+    features = np.random.default_rng(3).normal(size=(1000, 6)) * [1, 2, 3, 4, 5, 6] + 100
+    found = feature_statistics(features, chunk)
+    np.testing.assert_allclose(found.mean, features.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.cov, np.cov(features.T), rtol=1e-12, atol=1e-12)
+    assert found.n == 1000
+
+
+def test_ranks_merge():
+    features = np.random.default_rng(4).normal(size=(50, 3)) + 5
+    merged = merge_statistics(feature_statistics(features[:13]), feature_statistics(features[13:]))
+    np.testing.assert_allclose(merged.cov, np.cov(features.T), rtol=1e-12, atol=1e-12)
+
+
+def test_float32_features_are_summed_in_float64():
+    features = (np.random.default_rng(5).normal(size=(5000, 2)) + 1000).astype(np.float32)
+    np.testing.assert_allclose(feature_statistics(features).cov, np.cov(features.astype(np.float64).T), rtol=1e-10)
+
+
+def test_removing_a_group_undoes_the_merge():
+    from steadyflow.evaluate.frechet import _removed
+
+    features = np.random.default_rng(6).normal(size=(90, 4)) + 3
+    rest = _removed(feature_statistics(features), feature_statistics(features[::10]))
+    kept = features[np.arange(90) % 10 != 0]
+    np.testing.assert_allclose(rest.mean, kept.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(rest.cov, np.cov(kept.T), rtol=1e-11, atol=1e-12)
+    assert rest.n == 81
+
+
+def test_interval_is_as_wide_as_repeated_sampling():
+    d, n = 4, 400
+    rng = np.random.default_rng(7)
+    estimates = [frechet_with_interval(rng.normal(size=(n, d)) * 1.5 + 0.5, standard(d)) for _ in range(150)]
+    truth = np.std([e.value for e in estimates])
+    width = np.mean([e.ci_high - e.ci_low for e in estimates]) / 2 / 1.96
+    assert width == pytest.approx(truth, rel=0.25)
+    assert all(e.ci_low <= e.value <= e.ci_high for e in estimates)
+
+
+def test_interval_is_around_the_distance_and_not_below_zero():
+    features = np.random.default_rng(8).normal(size=(45, 3))
+    found, s = frechet_with_interval(features, standard(3)), feature_statistics(features)
+    assert found.value == pytest.approx(frechet_distance(np.zeros(3), np.eye(3), s.mean, s.cov))
+    assert found.ci_low >= 0
+
+
+def test_refusals():
+    with pytest.raises(UserError, match="at least 2"):
+        feature_statistics(np.ones((1, 3)))
+    broken = np.ones((5, 3))
+    broken[4, 1] = np.nan
+    with pytest.raises(UserError, match="NaN"):
+        feature_statistics(broken)
+    with pytest.raises(UserError, match="NaN"):
+        frechet_distance(np.zeros(3), np.eye(3), np.full(3, np.nan), np.eye(3))
+    with pytest.raises(UserError, match="3 and 4 dimensions"):
+        frechet_distance(np.zeros(3), np.eye(3), np.zeros(4), np.eye(4))
+    with pytest.raises(UserError, match="5 and 3 dimensions"):
+        frechet_with_interval(np.random.default_rng(0).normal(size=(50, 5)), standard(3))
+    with pytest.raises(UserError, match="at least 40"):
+        frechet_with_interval(np.ones((39, 3)), standard(3))

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from steadyflow.artifacts import UserError
+from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, similarity
+
+
+def cosine(x, y):
+    return x @ y / np.sqrt((x @ x) * (y @ y))
+
+
+def l2(x, y):
+    return np.sqrt(np.square(x - y).sum())
+
+
+@pytest.fixture(params=[1, 7, 512])
+def chunk(request, monkeypatch):
+    monkeypatch.setattr(similarity, "_CHUNK", request.param)
+
+
+def related(n=30, d=5, strength=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(n, d)) + 0.3
+    return a, strength * a + rng.normal(size=(n, d))
+
+
+@pytest.mark.parametrize(("find", "value", "closer"), [(pair_similarity, cosine, 1), (pair_distance, l2, -1)])
+def test_against_a_double_loop(chunk, find, value, closer):
+    a, b = related()
+    n = len(a)
+    table = np.array([[value(x, y) for y in b] for x in a])
+    matched = [table[i, i] for i in range(n)]
+    unmatched = [table[i, j] for i in range(n) for j in range(n) if i != j]
+    wins = np.mean([np.sign(closer * (m - u)) / 2 + 0.5 for m in matched for u in unmatched])
+    hits = np.mean([all(closer * (table[i, i] - table[i, j]) > 0 for j in range(n) if j != i) for i in range(n)])
+
+    found = find(a, b, bootstrap=50)
+    assert found.n == n
+    assert found.matched_mean == pytest.approx(np.mean(matched))
+    assert found.matched_sd == pytest.approx(np.std(matched, ddof=1))
+    assert found.matched_se == pytest.approx(np.std(matched, ddof=1) / np.sqrt(n))
+    assert found.unmatched_mean == pytest.approx(np.mean(unmatched))
+    assert found.unmatched_sd == pytest.approx(np.std(unmatched))
+    assert found.difference == pytest.approx(np.mean(matched) - np.mean(unmatched))
+    assert found.auc == pytest.approx(wins)
+    assert found.top1 == pytest.approx(hits)
+    assert 0.5 < found.auc < 1
+    assert 0 < found.top1 < 1
+
+
+def test_closed_forms_of_the_unmatched_moments():
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in related(n=700, d=9))
+    pairs, diagonal = 700 * 699, (a * b).sum(axis=1)
+    mean = (a.sum(axis=0) @ b.sum(axis=0) - diagonal.sum()) / pairs
+    square = (np.trace(a.T @ a @ b.T @ b) - np.square(diagonal).sum()) / pairs
+    found = pair_similarity(a, b, bootstrap=10)
+    assert found.unmatched_mean == pytest.approx(mean, abs=1e-12)
+    assert found.unmatched_sd == pytest.approx(np.sqrt(square - mean**2), rel=1e-9)
+
+
+@pytest.mark.parametrize(("find", "value"), [(pair_similarity, cosine), (pair_distance, l2)])
+def test_bootstrap_against_explicit_resampling(chunk, find, value):
+    from steadyflow.evaluate.estimate import generator, resampling_weights
+
+    a, b = related(n=12)
+    table = np.array([[value(x, y) for y in b] for x in a])
+    draws = []
+    for weights in resampling_weights(generator(5), 12, 40):
+        drawn = np.repeat(np.arange(12), weights.astype(int))
+        unmatched = [table[i, j] for i in drawn for j in drawn if i != j]
+        draws.append(np.mean(table[drawn, drawn]) - np.mean(unmatched))
+    found = find(a, b, bootstrap=40, seed=5)
+    assert (found.difference_low, found.difference_high) == pytest.approx(tuple(np.quantile(draws, (0.025, 0.975))))
+
+
+def test_interval_is_as_wide_as_repeated_sampling():
+    found = [pair_similarity(*related(n=150, seed=seed), bootstrap=200) for seed in range(60)]
+    truth = np.std([f.difference for f in found])
+    width = np.mean([f.difference_high - f.difference_low for f in found]) / 2 / 1.96
+    assert width == pytest.approx(truth, rel=0.3)
+
+
+@pytest.mark.parametrize("find", [pair_similarity, pair_distance])
+def test_extremes(find):
+    a, _ = related(n=60, d=40)
+    stable, strangers = find(a, a), find(a, related(n=60, d=40, seed=9)[0] - 0.3)
+    assert (stable.auc, stable.top1) == (1, 1)
+    assert stable.matched_sd == pytest.approx(0, abs=1e-7)
+    assert strangers.auc == pytest.approx(0.5, abs=0.1)
+    assert strangers.difference_low < 0 < strangers.difference_high
+
+
+@pytest.mark.parametrize("find", [pair_similarity, pair_distance])
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_a_collapsed_model_is_not_stable(find, gap):
+    a = np.tile(np.random.default_rng(0).normal(size=37), (700, 1))
+    found = find(a, a + gap, bootstrap=20)
+    assert found.auc == 0.5
+    assert found.top1 == 0
+    assert found.difference == pytest.approx(0, abs=1e-12)
+
+
+def test_ties_count_half():
+    a = np.array([[1.0, 0], [1, 0], [0, 1]])
+    # Matched 1, 1, 1; unmatched: two ones (the twins) and four zeros.
+    found = pair_similarity(a, a, bootstrap=10)
+    assert found.auc == pytest.approx((4 + 2 / 2) / 6)
+    assert found.top1 == pytest.approx(1 / 3)
+
+
+def test_invariances():
+    a, b = related(n=80)
+    scale = np.random.default_rng(1).uniform(0.1, 10, size=(80, 1))
+    assert pair_similarity(a * scale, b).auc == pytest.approx(pair_similarity(a, b).auc)
+    shifted, plain = pair_distance(a + 1e8, b + 1e8), pair_distance(a, b)
+    assert shifted.matched_mean == pytest.approx(plain.matched_mean)
+    assert shifted.unmatched_sd == pytest.approx(plain.unmatched_sd)
+    latents = pair_distance(a.reshape(80, 5, 1, 1), b.reshape(80, 5, 1, 1))
+    assert latents == plain
+
+
+def test_histogram_counts_every_pair(chunk):
+    a, b = related(n=30)
+    edges = np.linspace(-1, 1, 21)
+    matched, unmatched = pair_histogram(a, b, edges)
+    table = np.array([[cosine(x, y) for y in b] for x in a])
+    np.testing.assert_array_equal(matched, np.histogram(np.diag(table), edges)[0])
+    np.testing.assert_array_equal(unmatched, np.histogram(table[~np.eye(30, dtype=bool)], edges)[0])
+    assert (matched.sum(), unmatched.sum()) == (30, 870)
+    np.testing.assert_allclose(matched_values(a, b), np.diag(table))
+    # Rounding must not push a cosine of 1 over the last edge.
+    assert pair_histogram(a, a, edges)[0][-1] == 30
+
+
+@pytest.mark.parametrize("find", [pair_similarity, pair_distance])
+def test_refusals(find):
+    a, b = related()
+    with pytest.raises(UserError, match=r"\[30, 5\] and \[29, 5\]"):
+        find(a, b[:-1])
+    with pytest.raises(UserError, match="n >= 2"):
+        find(a[:1], b[:1])
+    b[3, 2] = np.nan
+    with pytest.raises(UserError, match="row 3"):
+        find(a, b)
+
+
+def test_no_cosine_of_zero():
+    a, b = related()
+    a[7] = 0
+    with pytest.raises(UserError, match="row 7"):
+        pair_similarity(a, b)
+    assert np.isfinite(pair_distance(a, b).unmatched_mean)

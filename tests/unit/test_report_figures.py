@@ -1,0 +1,195 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steadyflow.report import figures
+from steadyflow.report.catalogue import FIGURES
+from steadyflow.report.images import mosaic, psnr
+from steadyflow.report.style import write_figure
+
+ROOT = Path(__file__).parents[2]
+LABELS = {"unpruned": "all data", "loss-0.5": "highest loss", "loss_inv-0.5": "lowest loss"}
+FD = {"unpruned": 3.0, "loss-0.5": 5.0, "loss_inv-0.5": 2.0}
+COMPARISONS = {("loss-0.5", "unpruned"): "highest loss", ("loss_inv-0.5", "unpruned"): "lowest loss"}
+EDGES = np.linspace(-1, 1, 41)
+
+
+def row(run, metric, value, reference="", sd=np.nan):
+    names = {"dataset": "faces", "run": run, "reference": reference, "metric": metric, "encoder": "probe"}
+    spread = {"ci_low": value - 0.5, "ci_high": value + 0.25, "sd": sd, "n": 100, "seed": 0}
+    return {**names, "protocol": "euler-50", "value": value, **spread}
+
+
+METRICS = pd.DataFrame(
+    [row(run, "fd", value) for run, value in FD.items()]
+    + [row(run, "kl_age", 1 + place, "uniform") for place, run in enumerate(("training_data", *LABELS))]
+    + [row(*pair[:1], "cosine_matched", 0.9 + place / 100, pair[1], 0.05) for place, pair in enumerate(COMPARISONS)]
+    + [row(*pair[:1], "cosine_unmatched", 0.3 + place / 100, pair[1], 0.15) for place, pair in enumerate(COMPARISONS)]
+)
+
+
+def images(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def curves():
+    steps = np.arange(0, 500, 5)
+    return pd.concat([pd.DataFrame({"run": run, "step": steps, "loss": 1 / (1 + steps)}) for run in LABELS])
+
+
+def histograms():
+    counts = np.arange(40)
+    return {"highest loss": (EDGES, counts, counts[::-1] * 10)}
+
+
+DRAW = {
+    "dataset_samples": lambda: figures.dataset_samples(images(7, 8, 8, 3), columns=3),
+    "tokenizer_reconstructions": lambda: figures.tokenizer_reconstructions(images(4, 8, 8, 3), images(4, 8, 8, 3)),
+    "inertia_curve": lambda: figures.inertia_curve(np.array([2, 4, 8]), np.array([9.0, 5.0, 3.0]), chosen=4),
+    "cluster_sizes": lambda: figures.cluster_sizes(np.array([5, 20, 10]), {"balanced": np.array([5, 6, 7])}),
+    "training_curves": lambda: figures.training_curves(curves(), LABELS),
+    "matched_noise_grid": lambda: figures.matched_noise_grid(images(3, 4, 8, 8, 1), list(LABELS.values())),
+    "similarity_by_run": lambda: figures.similarity_by_run(METRICS, COMPARISONS),
+    "similarity_histogram": lambda: figures.similarity_histogram(histograms(), encoder="probe"),
+    "fd_by_criterion": lambda: figures.fd_by_criterion(
+        METRICS, LABELS, reference="unpruned", inverses={"loss_inv-0.5"}
+    ),
+    "fairness_bars": lambda: figures.fairness_bars(METRICS, LABELS, ["age"]),
+}
+
+
+def tick_labels(axes):
+    return [text.get_text() for text in axes.get_yticklabels()]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_drawn_and_written_twice_a_figure_has_the_same_bytes(name, tmp_path):
+    for stem in "ab":
+        write_figure(DRAW[name](), tmp_path / stem)
+    for suffix in ("pdf", "png"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+    assert b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
+
+
+def test_one_figure_written_again_has_the_same_bytes_and_leaves_nothing_else(tmp_path):
+    figure = DRAW["fd_by_criterion"]()
+    for stem in "ab":
+        write_figure(figure, tmp_path / stem)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pdf", "a.png", "b.pdf", "b.png"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_hangs_over_the_edge(name):
+    figure = DRAW[name]()
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches()
+    box = figure.get_tightbbox()
+    assert box.x0 >= -0.01
+    assert box.y0 >= -0.01
+    assert box.x1 <= width + 0.01
+    assert box.y1 <= height + 0.01
+
+
+def test_quality_is_sorted_with_inverses_hollow_and_a_line_at_the_reference():
+    axes = DRAW["fd_by_criterion"]().axes[0]
+    assert tick_labels(axes) == ["lowest loss", "all data", "highest loss"]
+    dots = [container[0] for container in axes.containers]
+    assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(2.0, 0), (3.0, 1), (5.0, 2)]
+    assert [dot.get_markerfacecolor() == "white" for dot in dots] == [True, False, False]
+    ends = axes.containers[0][2][0].get_segments()[0][:, 0]
+    assert ends.tolist() == [1.5, 2.25]
+    assert axes.lines[0].get_xdata()[0] == 3.0
+    assert "FD (probe)" in axes.get_xlabel()
+
+
+def test_similarity_shows_matched_and_unmatched_means_with_their_sd():
+    axes = DRAW["similarity_by_run"]().axes[0]
+    assert tick_labels(axes) == list(COMPARISONS.values())
+    assert [c[0].get_xdata()[0] for c in axes.containers] == [0.9, 0.3, 0.91, 0.31]
+    np.testing.assert_allclose(axes.containers[1][2][0].get_segments()[0][:, 0], [0.15, 0.45])
+
+
+def test_similarity_densities_have_area_one():
+    axes = DRAW["similarity_histogram"]().axes[0]
+    steps = [patch.get_data() for patch in axes.patches]
+    assert len(steps) == 4
+    for data in steps:
+        np.testing.assert_allclose((data.values * np.diff(data.edges)).sum(), 1)
+    np.testing.assert_allclose(steps[2].values, np.arange(40) / (np.arange(40).sum() * 0.05))
+
+
+def test_cluster_sizes_put_the_largest_first():
+    axes = DRAW["cluster_sizes"]().axes[0]
+    assert [bar.get_height() for bar in axes.containers[0]] == [20, 10, 5]
+    assert [bar.get_height() for bar in axes.containers[1]] == [6, 7, 5]
+
+
+def test_inertia_marks_the_chosen_number():
+    axes = DRAW["inertia_curve"]().axes[0]
+    assert axes.lines[0].get_ydata().tolist() == [9, 5, 3]
+    assert (list(axes.lines[1].get_xdata()), list(axes.lines[1].get_ydata())) == ([4], [5])
+
+
+def test_every_run_has_its_panel_of_losses():
+    panels = [axes for axes in DRAW["training_curves"]().axes if axes.get_visible()]
+    assert [axes.get_title("left") for axes in panels] == list(LABELS.values())
+    raw, smooth = panels[0].lines[-2:]
+    np.testing.assert_array_equal(raw.get_ydata(), 1 / (1 + np.arange(0, 500, 5)))
+    assert smooth.get_ydata()[50] == pytest.approx(raw.get_ydata()[48:53].mean())
+
+
+def test_fairness_bars_stand_beside_the_training_data():
+    axes = DRAW["fairness_bars"]().axes[0]
+    assert [patch.get_width() for patch in axes.patches] == [2, 3, 4]
+    assert axes.lines[0].get_xdata()[0] == 1
+
+
+def test_the_grid_shows_every_sample_in_its_row_and_column():
+    batch = images(3, 4, 8, 8, 1)
+    axes = figures.matched_noise_grid(batch, list("abc")).axes[0]
+    picture = axes.images[0].get_array()
+    assert picture.shape == ((3 * 9 - 1) * 4, (4 * 9 - 1) * 4, 3)
+    cell = picture[2 * 36 : 2 * 36 + 32 : 4, 36 : 36 + 32 : 4]
+    np.testing.assert_array_equal(cell, batch[2, 1].repeat(3, axis=-1))
+    assert tick_labels(axes) == ["a", "b", "c"]
+
+
+def test_mosaic_repeats_pixels_and_keeps_colours():
+    batch = images(1, 2, 3, 3, 3)
+    picture = mosaic(batch, gap=1, scale=2)
+    assert picture.shape == (6, 14, 3)
+    np.testing.assert_array_equal(picture[::2, ::2][:, :3], batch[0, 0])
+    np.testing.assert_array_equal(picture[1::2, 1::2][:, 4:], batch[0, 1])
+    assert (picture[:, 6:8] == 255).all()
+    with pytest.raises(ValueError, match="1 or 3 channels"):
+        mosaic(images(1, 1, 3, 3, 2))
+
+
+def test_psnr_of_a_known_error():
+    zeros = np.zeros((2, 4, 4, 3), np.uint8)
+    assert psnr(zeros, zeros + np.uint8(255)) == pytest.approx(0)
+    assert psnr(zeros + np.uint8(10), zeros) == pytest.approx(28.1308, abs=1e-4)
+
+
+def test_a_readers_own_style_changes_nothing(tmp_path):
+    import matplotlib
+
+    write_figure(DRAW["inertia_curve"](), tmp_path / "a")
+    with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9}):
+        write_figure(DRAW["inertia_curve"](), tmp_path / "b")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_matplotlib_waits_until_a_figure_is_drawn_and_every_entry_has_a_function_and_a_caption():
+    code = "import sys; import steadyflow.report.figures; print(*{'matplotlib', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    assert set(DRAW) == set(FIGURES)
+    for name in FIGURES:
+        assert callable(getattr(figures, name))
+        assert (ROOT / f"workflow/report/figure_{name}.rst").read_text().strip()

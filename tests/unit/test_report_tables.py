@@ -1,0 +1,200 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steadyflow.artifacts import UserError
+from steadyflow.report import tables
+from steadyflow.report.catalogue import TABLES
+from steadyflow.report.columns import assemble, text_column
+from steadyflow.report.measures import Measure, find_measure
+from steadyflow.report.numbers import decimals_for, number, with_interval, with_sd
+from steadyflow.report.paper import paper_value, read_paper_values
+from steadyflow.report.typeset import escape_latex, latex, markdown, write_table
+
+ROOT = Path(__file__).parents[2]
+PAPER = read_paper_values(ROOT / "resources/paper/scalars.csv")
+LABELS = {"unpruned": "all data", "loss-0.5": "highest loss", "loss_inv-0.5": "lowest loss"}
+PAIR = ("loss-0.5", "loss_inv-0.5")
+COSINES = ("cosine_matched", "cosine_unmatched", "cosine_difference", "cosine_auc", "cosine_top1")
+LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
+
+
+def row(run, metric, value, reference="", encoder="probe"):
+    spread = {"ci_low": value - 0.01, "ci_high": value + 0.02, "sd": 0.05, "n": 2000, "seed": 0}
+    names = {"dataset": "faces", "run": run, "reference": reference, "metric": metric, "encoder": encoder}
+    return {**names, "protocol": "euler-50", "value": value, **spread}
+
+
+@pytest.fixture
+def metrics():
+    """Every metric of three runs; no two values are equal."""
+    values = iter(np.random.default_rng(0).uniform(0.1, 9, 100))
+    pairs = [*((run, "unpruned") for run in LABELS if run != "unpruned"), PAIR]
+    rows = [row(run, metric, next(values)) for run in LABELS for metric in ("fd", "nn_ratio")]
+    rows += [row(run, "kl_hair_length", next(values), "uniform") for run in ("training_data", *LABELS)]
+    rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in COSINES]
+    rows += [row(run, metric, next(values), ref, "latents") for run, ref in pairs for metric in LATENTS]
+    rows.append(row(*PAIR[:1], "overlap", 0.0, PAIR[1], ""))
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def runs():
+    columns = {"run": list(LABELS), "criterion": [None, "loss", "loss_inv"], "pruning_fraction": [0.0, 0.5, 0.5]}
+    return pd.DataFrame({**columns, "n_train": [20000, 10000, 10000]})
+
+
+def every_table(metrics, runs):
+    return {
+        "fd_by_criterion": tables.fd_by_criterion(metrics, runs, LABELS, PAPER),
+        "similarity_to_unpruned": tables.similarity_to_unpruned(metrics, LABELS, PAPER, reference="unpruned"),
+        "similarity_to_inverse": tables.similarity_to_inverse(metrics, LABELS, PAPER, pairs=[PAIR]),
+        "fairness": tables.fairness(metrics, LABELS, PAPER, attributes={"hair_length": "kl_gender"}),
+        "memorisation": tables.memorisation(metrics, LABELS),
+    }
+
+
+def test_quality_has_our_distance_and_the_papers_beside_it(metrics, runs):
+    table = tables.fd_by_criterion(metrics, runs, LABELS, PAPER)
+    assert [c.header for c in table.columns[-2:]] == ["FD (probe)", "paper: FID, CelebA-HQ 256 (Inception)"]
+    ours = find_measure(metrics, "fd", "loss-0.5").value
+    assert table.rows[1][:4] == ("highest loss", "loss", "0.5", "10,000")
+    assert table.rows[1][4].startswith(f"{ours:.2f} [{ours - 0.01:.2f}, ")
+    assert [r[-1] for r in table.rows] == ["24.24", "33.92", "23.49"]
+    assert table.rows[0][1] == "–"
+    for fact in ("faces", "n = 2,000", "encoder probe", "euler-50", "seed 0", "95%"):
+        assert fact in table.caption
+
+
+def test_similarity_leaves_out_the_reference_itself(metrics):
+    table = tables.similarity_to_unpruned(metrics, LABELS, PAPER, reference="unpruned")
+    assert [r[0] for r in table.rows] == ["highest loss", "lowest loss"]
+    matched = find_measure(metrics, "cosine_matched", "loss-0.5", "unpruned").value
+    assert table.rows[0][1] == f"{matched:.3f} ± 0.050"
+    assert table.rows[1][-1] == "0.80 ± 0.13"
+    assert "0.37 ± 0.11" in table.caption
+
+
+def test_similarity_of_opposites_finds_the_papers_pair_in_either_order(metrics):
+    table = tables.similarity_to_inverse(metrics, LABELS, PAPER, pairs=[PAIR])
+    assert table.rows[0][:2] == ("highest loss", "lowest loss")
+    assert table.rows[0][2].startswith("0.00")
+    assert table.rows[0][-1] == "0.72 ± 0.15"
+    swapped = metrics.rename(columns={"run": "reference", "reference": "run"})
+    assert tables.similarity_to_inverse(swapped, LABELS, PAPER, pairs=[PAIR[::-1]]).rows[0][-1] == "0.72 ± 0.15"
+
+
+def test_fairness_heads_the_papers_column_with_the_papers_attribute(metrics):
+    table = tables.fairness(metrics, LABELS, PAPER, attributes={"hair_length": "kl_gender"})
+    assert [(c.group, c.header) for c in table.columns[1:]] == [
+        ("KL to uniform (nats)", "hair length"),
+        ("paper: KL, CelebA-HQ 256", "gender"),
+    ]
+    assert table.rows[0][0] == "Training data"
+    assert [r[-1] for r in table.rows] == ["–", "0.044", "–", "0.040"]
+    alone = tables.fairness(metrics, LABELS, PAPER, attributes={"hair_length": ""})
+    assert len(alone.columns) == 2
+
+
+def test_a_missing_number_is_named(metrics):
+    without = metrics[~((metrics["metric"] == "nn_ratio") & (metrics["run"] == "loss-0.5"))]
+    with pytest.raises(UserError, match=r"run 'loss-0.5' has no metric 'nn_ratio' \(known: fd\)"):
+        tables.memorisation(without, LABELS)
+
+
+def test_an_ambiguous_number_is_refused(metrics):
+    twice = pd.concat([metrics, metrics.assign(encoder="clip")])
+    with pytest.raises(UserError, match=r"2 rows of metric 'fd' .*faces/clip.*faces/probe"):
+        find_measure(twice, "fd", "unpruned")
+
+
+def test_a_run_without_a_description_is_named(metrics, runs):
+    with pytest.raises(UserError, match=r"run 'loss_inv-0\.5'"):
+        tables.fd_by_criterion(metrics, runs.iloc[:2], LABELS, PAPER)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_markdown_shows_the_numbers_of_the_csv(name, metrics, runs, tmp_path):
+    write_table(every_table(metrics, runs)[name], tmp_path / name)
+    raw = pd.read_csv(tmp_path / f"{name}.csv")
+    shown = [line for line in (tmp_path / f"{name}.md").read_text().splitlines() if line.startswith("| ")][2:]
+    assert len(shown) == len(raw)
+    measured = [c for c in raw if f"{c}_ci_low" in raw]
+    assert measured
+    for line, (_, values) in zip(shown, raw.iterrows(), strict=True):
+        numbers = [float(text) for text in re.findall(r"(?<![\w.])\d+\.\d+", line.replace("−", "-"))]
+        for column in measured:
+            assert any(abs(n - values[column]) <= 0.006 for n in numbers), (column, line)
+    precise = find_measure(metrics, "fd", "unpruned").value
+    if name == "fd_by_criterion":
+        assert raw["fd"][0] == precise
+
+
+def measure(value, ci_low=np.nan, ci_high=np.nan, sd=np.nan):
+    return Measure("d", "r", "", "m", "probe", "p", value, ci_low, ci_high, sd, 10, 0)
+
+
+def test_numbers_read_well():
+    assert with_interval(measure(1.234, 1.1, 1.349), 2) == "1.23 [1.10, 1.35]"
+    assert with_interval(measure(1.234), 2) == "1.23"
+    assert with_sd(measure(-0.5, sd=0.25), 2) == "−0.50 ± 0.25"
+    assert number(-0.0001, 2) == "0.00"
+    assert number(np.nan, 2) == "–"
+    assert [decimals_for(v) for v in ([24.2], [0.081, 0.05], [1530.0], [])] == [1, 4, 0, 2]
+
+
+def test_latex_prints_what_was_meant():
+    assert escape_latex(r"50% of a_b & c#1 ±{x}\y") == r"50\% of a\_b \& c\#1 $\pm$\{x\}\textbackslash{}y"
+    text = latex(assemble("T", "C", text_column("A_1", ["[x]", "a|b"], {"a": [1, 2]})), "tab:t")
+    assert "A\\_1 \\\\" in text
+    assert "\n{}[x] \\\\" in text
+    assert r"\begin{tabular}{l}" in text
+    assert r"\cmidrule" not in text
+
+
+def test_latex_groups_span_their_columns(metrics):
+    text = latex(tables.similarity_to_unpruned(metrics, LABELS, PAPER, reference="unpruned"), "tab:s")
+    assert r"\multicolumn{4}{c}{cosine (probe)} & \multicolumn{2}{c}{latent distance (L2)}" in text
+    assert r"\cmidrule(lr){2-5} \cmidrule(lr){6-7} \cmidrule(lr){8-8}" in text
+    body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
+    spans = [line.count("&") + sum(int(n) - 1 for n in re.findall(r"multicolumn\{(\d)", line))
+             for line in body.splitlines() if line.endswith(r"\\")]  # fmt: skip
+    assert set(spans) == {7}
+
+
+def test_markdown_keeps_a_bar_inside_its_cell():
+    assert r"| a\|b |" in markdown(assemble("T", "C", text_column("A", ["a|b"], {"a": [1]})))
+
+
+def test_paper_values_keep_their_digits_and_name_their_source():
+    value = paper_value(PAPER, "fid", "cluster_b-0.5")
+    assert value is not None
+    assert (str(value), value.source) == ("22.80", "Amazing Stability, Table 1a; Exploiting Stability, App. A.1")
+    assert str(paper_value(PAPER, "arcface", "half_a", "half_b")) == "0.69 ± 0.12"
+    assert paper_value(PAPER, "fid", "no such run") is None
+    assert not [v for v in PAPER if re.search(r"\b00[0-4]\b", v.source)]
+
+
+def test_paper_values_of_an_unknown_shape_are_refused(tmp_path):
+    (tmp_path / "p.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="expected the columns dataset"):
+        read_paper_values(tmp_path / "p.csv")
+
+
+def test_the_catalogue_is_light_and_every_entry_has_its_function_and_caption():
+    code = (
+        "import sys; import steadyflow.report.catalogue; "
+        "print(*{'matplotlib', 'pandas', 'numpy', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    for name, entry in TABLES.items():
+        assert callable(getattr(tables, name))
+        assert entry.title
+        assert entry.category
+        assert (ROOT / f"workflow/report/table_{name}.rst").read_text().strip()

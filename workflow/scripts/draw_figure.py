@@ -1,0 +1,140 @@
+"""Stage: one figure as PDF and PNG."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from steadyflow.artifacts import read_array, read_json
+from steadyflow.cli import run_stage, stage_parser
+from steadyflow.data.images import ImageStore, read_manifest
+from steadyflow.report import figures
+from steadyflow.report.style import write_figure
+from steadyflow.study import Study, load_study, paths
+
+parser = stage_parser(__doc__, study=True)
+parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
+parser.add_argument("--figure", required=True, help="its name in the catalogue")
+parser.add_argument("--stem", type=Path, required=True, help="output path without suffix")
+
+GRID_COLUMNS = 12
+
+
+def main() -> None:
+    args = parser.parse_args()
+    write_figure(FIGURES[args.figure](load_study(args.study), args.dataset), args.stem)
+
+
+def metrics(study: Study, dataset: str, kind: str) -> pd.DataFrame:
+    return pd.read_parquet(paths.metrics_file(study, dataset, kind))
+
+
+def label(study: Study, run: str) -> str:
+    return study.runs[run].label or run
+
+
+def labels(study: Study, dataset: str) -> dict[str, str]:
+    return {run: label(study, run) for run in study.evaluations[dataset].runs}
+
+
+def comparisons(study: Study, dataset: str) -> dict[tuple[str, str], str]:
+    """(run, reference) -> label, of every run against the reference and of every inverse pair."""
+    spec = study.evaluations[dataset]
+    against = {(run, spec.reference): label(study, run) for run in spec.runs if run != spec.reference}
+    pairs = {pair: f"{label(study, pair[0])} / {label(study, pair[1])}" for pair in spec.inverse_pairs}
+    return pairs | against
+
+
+def clustering_of(study: Study, dataset: str) -> str:
+    return next(name for name, spec in study.clusterings.items() if spec.dataset == dataset)
+
+
+def dataset_samples(study: Study, dataset: str):
+    files = paths.dataset_files(study, dataset)
+    manifest = read_manifest(files["manifest"])
+    ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()[: 4 * GRID_COLUMNS]
+    return figures.dataset_samples(ImageStore(files["images"]).read(ids), columns=GRID_COLUMNS)
+
+
+def tokenizer_reconstructions(study: Study, dataset: str):
+    tokenizer = study.runs[study.evaluations[dataset].reference].tokenizer
+    pairs = read_array(paths.tokenizer_files(study, tokenizer)["reconstructions"])
+    return figures.tokenizer_reconstructions(*np.array(pairs[:, :GRID_COLUMNS]))
+
+
+def inertia_curve(study: Study, dataset: str):
+    found = read_json(paths.clusters_files(study, clustering_of(study, dataset))["sidecar"])
+    points = {point["k"]: point["inertia"] for point in found["inertia_curve"]} | {found["k"]: found["inertia"]}
+    ks = sorted(points)
+    return figures.inertia_curve(np.array(ks), np.array([points[k] for k in ks]), chosen=found["k"])
+
+
+def cluster_sizes(study: Study, dataset: str):
+    clustering = clustering_of(study, dataset)
+    table = pd.read_parquet(paths.clusters_files(study, clustering)["clusters"])
+    k = study.clusterings[clustering].k
+    subsets = {study.runs[run].subset: label(study, run) for run in study.evaluations[dataset].runs}
+    kept = {
+        name: np.bincount(
+            table.loc[table["id"].isin(pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"]), "cluster"],
+            minlength=k,
+        )
+        for subset, name in subsets.items()
+        if subset is not None
+    }
+    return figures.cluster_sizes(np.bincount(table["cluster"], minlength=k), kept)
+
+
+def training_curves(study: Study, dataset: str):
+    runs = study.evaluations[dataset].runs
+    curves = [pd.read_parquet(paths.run_files(study, run)["curve"]).assign(run=run) for run in runs]
+    return figures.training_curves(pd.concat(curves), labels(study, dataset))
+
+
+def matched_noise_grid(study: Study, dataset: str):
+    spec = study.evaluations[dataset]
+    rows = [read_array(paths.samples_files(study, run, spec.sampling)["images"])[:GRID_COLUMNS] for run in spec.runs]
+    return figures.matched_noise_grid(np.stack(rows), list(labels(study, dataset).values()))
+
+
+def similarity_histogram(study: Study, dataset: str):
+    table = pd.read_parquet(paths.metrics_file(study, dataset, "similarity_histograms"))
+    histograms = {}
+    for (run, reference), name in comparisons(study, dataset).items():
+        rows = table[(table["run"] == run) & (table["reference"] == reference)]
+        edges = np.append(rows["bin_low"], rows["bin_high"].iloc[-1])
+        histograms[name] = (edges, rows["matched"].to_numpy(), rows["unmatched"].to_numpy())
+    return figures.similarity_histogram(histograms, encoder=study.evaluations[dataset].encoder)
+
+
+def fd_by_criterion(study: Study, dataset: str):
+    spec = study.evaluations[dataset]
+    inverses = [
+        run for run in spec.runs if "_inv" in getattr(study.subsets.get(study.runs[run].subset), "criterion", "")
+    ]
+    return figures.fd_by_criterion(
+        metrics(study, dataset, "quality"), labels(study, dataset), reference=spec.reference, inverses=inverses
+    )
+
+
+def fairness_bars(study: Study, dataset: str):
+    attributes = read_json(paths.encoder_files(study, study.evaluations[dataset].encoder)["config"])["values"]
+    return figures.fairness_bars(metrics(study, dataset, "fairness"), labels(study, dataset), list(attributes))
+
+
+FIGURES = {
+    "dataset_samples": dataset_samples,
+    "tokenizer_reconstructions": tokenizer_reconstructions,
+    "inertia_curve": inertia_curve,
+    "cluster_sizes": cluster_sizes,
+    "training_curves": training_curves,
+    "matched_noise_grid": matched_noise_grid,
+    "similarity_by_run": lambda study, dataset: figures.similarity_by_run(
+        metrics(study, dataset, "similarity"), comparisons(study, dataset)
+    ),
+    "similarity_histogram": similarity_histogram,
+    "fd_by_criterion": fd_by_criterion,
+    "fairness_bars": fairness_bars,
+}
+
+run_stage(main)

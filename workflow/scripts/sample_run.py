@@ -1,0 +1,79 @@
+"""Stage: the shared noise through one trained run, decoded to images."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from steadyflow.artifacts import provenance, read_json, read_weights, write_array, write_json
+from steadyflow.cli import choose_device, run_stage, stage_parser
+from steadyflow.flow import SOLVERS, CountedVelocity, guide, uniform_grid
+from steadyflow.models import VQVAE, build_velocity, to_uint8
+from steadyflow.noise import noise
+from steadyflow.progress import progress
+from steadyflow.study import load_study
+
+parser = stage_parser(__doc__, study=True, device=True)
+parser.add_argument("--sampling", required=True, help="its name in the study")
+parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+parser.add_argument("--tokenizer", type=Path, required=True, help="folder of the tokenizer")
+parser.add_argument("--latents", type=Path, required=True, help=".json of the latents the run was trained on (scale)")
+parser.add_argument("--batch-size", type=int, default=128)
+parser.add_argument("--output", type=Path, required=True, help="folder for images.npy, latents.npy and sampling.json")
+
+
+@torch.no_grad()
+def main() -> None:
+    args = parser.parse_args()
+    device = choose_device(args.device, args.threads)
+    spec = load_study(args.study).samplings[args.sampling]
+    run, config = read_json(args.run / "run.json"), read_json(args.tokenizer / "config.json")
+    scale = read_json(args.latents)["scale"]
+    model = build_velocity(**run["architecture"]).to(device).eval()
+    model.load_state_dict(read_weights(args.run / "weights.safetensors"))
+    tokenizer = VQVAE(**config["architecture"]).to(device).eval()
+    tokenizer.load_state_dict(read_weights(args.tokenizer / "weights.safetensors"))
+
+    shape = (run["architecture"]["latent_channels"], *[run["architecture"]["latent_size"]] * 2)
+    classes = run["architecture"]["num_classes"]
+    velocity, grid = CountedVelocity(model), uniform_grid(spec.steps)
+    seconds = {"denoise": 0.0, "decode": 0.0}
+    latents, images = [], []
+    starts = range(0, spec.count, args.batch_size)
+    for start in progress(starts, "sample"):
+        indices = torch.arange(start, min(start + args.batch_size, spec.count))
+        x0 = noise(spec.seed, indices, shape).to(device)
+        y = None if classes is None else (indices % classes).to(device)
+        began = clock(device)
+        x1 = SOLVERS[spec.solver](guide(velocity, y, spec.guidance, no_label=classes or 0), x0, grid)
+        denoised = clock(device)
+        decoded = to_uint8(tokenizer.decode(x1 / scale)).cpu()
+        seconds["denoise"] += denoised - began
+        seconds["decode"] += clock(device) - denoised
+        latents.append(x1.cpu().numpy())
+        images.append(decoded.numpy())
+    write_array(args.output / "latents.npy", np.concatenate(latents))
+    write_array(args.output / "images.npy", np.concatenate(images))
+    description = {
+        "spec": spec.identity(),
+        "evaluations_per_image": velocity.evaluations / len(starts),
+        "ms_per_image": {part: 1000 * value / spec.count for part, value in seconds.items()},
+        "batch_size": args.batch_size,
+        "labels": "unconditional" if classes is None else f"index modulo {classes}",
+        "latents": "scaled: divide by scale before decoding",
+        "scale": scale,
+        "weights_hash": run["weights_hash"],
+        "tokenizer_hash": config["weights_hash"],
+        "provenance": provenance(),
+    }
+    write_json(args.output / "sampling.json", description)
+
+
+def clock(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+run_stage(main)

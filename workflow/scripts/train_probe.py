@@ -1,0 +1,87 @@
+"""Stage: trains the probe, a small classifier of the dataset's own attributes whose features serve as an encoder."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
+from steadyflow.cli import choose_device, run_stage, stage_parser
+from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest
+from steadyflow.models import Probe, to_model_range
+from steadyflow.study import load_study
+from steadyflow.train import Schedule, classification, train
+
+parser = stage_parser(__doc__, study=True, device=True)
+parser.add_argument("--encoder", required=True, help="its name in the study")
+parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset it is trained on")
+parser.add_argument("--state", type=Path, required=True, help="resumable state, kept until the results are written")
+parser.add_argument("--output", type=Path, required=True, help="folder for weights, config and curve")
+
+
+def main() -> None:
+    args = parser.parse_args()
+    device = choose_device(args.device, args.threads)
+    spec = load_study(args.study).encoders[args.encoder]
+    info, manifest = read_dataset_info(args.dataset / "dataset.json"), read_manifest(args.dataset / "manifest.parquet")
+    codes = attribute_codes(manifest, info)
+    if not codes:
+        raise UserError(
+            f"{args.dataset / 'dataset.json'}: the dataset has neither classes nor attributes, so there is nothing to "
+            "train the probe on; sort the images into class subfolders or give labels_csv"
+        )
+    images = ImageStore(args.dataset / "images")
+    ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
+    values = {**info.attributes, **({"label": info.classes} if info.classes else {})}
+    architecture = {
+        "image_channels": info.channels,
+        "width": spec.width,
+        "feature_dim": spec.feature_dim,
+        "targets": {name: len(values[name]) for name in codes},
+    }
+    torch.manual_seed(spec.seed)
+    model = Probe(**architecture)
+
+    def read(image_ids: np.ndarray) -> torch.Tensor:
+        return to_model_range(torch.from_numpy(images.read(image_ids)).to(device))
+
+    trained = train(
+        model,
+        classification(
+            lambda rows: read(ids["train"][rows.cpu().numpy()]),
+            {name: torch.from_numpy(column[ids["train"]]).to(device) for name, column in codes.items()},
+        ),
+        len(ids["train"]),
+        Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
+        state_path=args.state,
+        identity=spec_hash([spec.identity(), info.content_hash]),
+        device=device,
+        name=f"probe {args.encoder}",
+    )
+    model.load_state_dict(trained.ema)
+    write_weights(args.output / "weights.safetensors", trained.ema)
+    write_parquet(args.output / "curve.parquet", trained.curve)
+    config = {
+        "kind": spec.kind,
+        "architecture": architecture,
+        "values": {name: values[name] for name in codes},
+        "spec": spec.identity(),
+        "dataset_hash": info.content_hash,
+        "weights_hash": file_hash(args.output / "weights.safetensors"),
+        "val_accuracy": accuracy(model.eval(), read, ids["val"], codes),
+        "provenance": provenance(),
+    }
+    write_json(args.output / "config.json", config)
+    args.state.unlink(missing_ok=True)
+
+
+@torch.no_grad()
+def accuracy(model: Probe, read, ids: np.ndarray, codes: dict[str, np.ndarray]) -> dict[str, float]:
+    """Share of the validation images with a known value that are classified right, per attribute."""
+    parts = [model.classify(model(read(ids[start : start + 256]))) for start in range(0, len(ids), 256)]
+    predicted = {name: torch.cat([part[name].argmax(1) for part in parts]).cpu().numpy() for name in codes}
+    known = {name: codes[name][ids] >= 0 for name in codes}
+    return {name: float((predicted[name] == codes[name][ids])[known[name]].mean()) for name in codes}
+
+
+run_stage(main)

@@ -1,0 +1,75 @@
+"""Stage: one table as CSV, Markdown and LaTeX."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from steadyflow.artifacts import read_json
+from steadyflow.cli import run_stage, stage_parser
+from steadyflow.report import tables
+from steadyflow.report.paper import read_paper_values
+from steadyflow.report.typeset import Table, write_table
+from steadyflow.study import Study, load_study, paths
+
+parser = stage_parser(__doc__, study=True)
+parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
+parser.add_argument("--table", required=True, help="its name in the catalogue")
+parser.add_argument("--paper", type=Path, required=True, help="the papers' numbers")
+parser.add_argument("--stem", type=Path, required=True, help="output path without suffix")
+
+
+def main() -> None:
+    args = parser.parse_args()
+    study = load_study(args.study)
+    write_table(TABLES[args.table](study, args.dataset, read_paper_values(args.paper)), args.stem)
+
+
+def metrics(study: Study, dataset: str, kind: str) -> pd.DataFrame:
+    return pd.read_parquet(paths.metrics_file(study, dataset, kind))
+
+
+def labels(study: Study, dataset: str) -> dict[str, str]:
+    return {run: study.runs[run].label or run for run in study.evaluations[dataset].runs}
+
+
+def run_facts(study: Study, dataset: str) -> pd.DataFrame:
+    """run, criterion, pruning_fraction, n_train of every evaluated run."""
+    n_all = read_json(paths.dataset_files(study, dataset)["info"])["counts"]["train"]
+    facts = []
+    for run in study.evaluations[dataset].runs:
+        subset, n_train = study.runs[run].subset, read_json(paths.run_files(study, run)["description"])["n_train"]
+        criterion = study.subsets[subset].criterion if subset else ""
+        facts.append({"run": run, "criterion": criterion, "pruning_fraction": 1 - n_train / n_all, "n_train": n_train})
+    return pd.DataFrame(facts)
+
+
+def fairness(study: Study, dataset: str, paper: list) -> Table:
+    spec = study.evaluations[dataset]
+    attributes = read_json(paths.encoder_files(study, spec.encoder)["config"])["values"]
+    beside = {attribute: spec.paper_attributes.get(attribute, "") for attribute in attributes}
+    return tables.fairness(metrics(study, dataset, "fairness"), labels(study, dataset), paper, attributes=beside)
+
+
+TABLES = {
+    "fd_by_criterion": lambda study, dataset, paper: tables.fd_by_criterion(
+        metrics(study, dataset, "quality"), run_facts(study, dataset), labels(study, dataset), paper
+    ),
+    "similarity_to_unpruned": lambda study, dataset, paper: tables.similarity_to_unpruned(
+        metrics(study, dataset, "similarity"),
+        labels(study, dataset),
+        paper,
+        reference=study.evaluations[dataset].reference,
+    ),
+    "similarity_to_inverse": lambda study, dataset, paper: tables.similarity_to_inverse(
+        metrics(study, dataset, "similarity"),
+        labels(study, dataset),
+        paper,
+        pairs=study.evaluations[dataset].inverse_pairs,
+    ),
+    "fairness": fairness,
+    "memorisation": lambda study, dataset, paper: tables.memorisation(
+        metrics(study, dataset, "quality"), labels(study, dataset)
+    ),
+}
+
+run_stage(main)
