@@ -19,7 +19,7 @@ $(STAMP): requirements/lock.txt requirements/uv.txt pyproject.toml
 
 demo: setup
 	.venv/bin/snakemake --profile profiles/laptop --cores $(CORES) all
-	@.venv/bin/python workflow/scripts/print_summary.py --results results/synthetic_faces
+	@.venv/bin/python workflow/scripts/print_summary.py
 
 test: setup
 	.venv/bin/python -m pytest

@@ -1,6 +1,6 @@
 # Wiring only. What is computed is said by the study, where and how by the profile.
 #   snakemake --profile profiles/laptop all                                          the demo, config.yaml
-#   snakemake --profile profiles/laptop --configfile studies/digits.yaml report      another study
+#   snakemake report --profile profiles/laptop --configfile studies/digits.yaml      another study
 from snakemake.utils import min_version
 
 min_version("9.14")

@@ -103,7 +103,9 @@ def write_array(path: Path | str, array: "np.ndarray") -> None:
     """One .npy file, never pickled."""
     import numpy as np
 
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    # Open for reading too: into a file open for writing alone numpy writes past Python, and its error on a full disk
+    # does not say so.
+    with atomic_path(path) as temporary, temporary.open("w+b") as file:
         np.save(file, array, allow_pickle=False)
 
 

@@ -179,9 +179,9 @@ rule report:
         rules.all_figures.input,
         style=Path(workflow.basedir) / "workflow" / "report" / "style.css",
     output:
-        RESULTS + "/report.html",
+        f"{RESULTS}/reports/{study.name}.html",
     log:
-        RESULTS + "/logs/report.log",
+        f"{RESULTS}/logs/reports/{study.name}.log",
     shell:
         "{PYTHON} -m snakemake --snakefile {workflow.main_snakefile} --directory . --configfile {STUDY_FILE} --nolock "
         "--report {output} --report-html-stylesheet-path {input.style} "

@@ -109,9 +109,8 @@ def similarity_histogram(study: Study, dataset: str):
 
 def fd_by_criterion(study: Study, dataset: str):
     spec = study.evaluations[dataset]
-    inverses = [
-        run for run in spec.runs if "_inv" in getattr(study.subsets.get(study.runs[run].subset), "criterion", "")
-    ]
+    criteria = {name: subset.criterion for name, subset in study.subsets.items()}
+    inverses = [run for run in spec.runs if criteria.get(study.runs[run].subset, "").endswith("_inv")]
     return figures.fd_by_criterion(
         metrics(study, dataset, "quality"), labels(study, dataset), reference=spec.reference, inverses=inverses
     )

@@ -41,6 +41,9 @@ def main() -> None:
     }
     torch.manual_seed(spec.seed)
     model = VQVAE(**architecture)
+    if spec.codebook_init == "data":
+        first = to_model_range(torch.from_numpy(images.read(ids["train"][:BATCH])))
+        model.codebook.initialise_from(model.encoder(first), spec.seed)
     schedule = Schedule(
         spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, clip_norm=spec.clip_norm
     )

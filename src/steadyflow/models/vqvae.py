@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from steadyflow.artifacts import UserError
+from steadyflow.noise import permutation
+
 
 def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(min(32, channels // 4), channels, eps=1e-6)
@@ -97,6 +100,15 @@ class Codebook(nn.Module):
             codebook_loss=F.mse_loss(latents, z.detach()),
             commitment_loss=F.mse_loss(z, latents.detach()),
         )
+
+    @torch.no_grad()
+    def initialise_from(self, z: Tensor, seed: int) -> None:
+        """Codes become encodings drawn from z [B,C,h,w], which has to hold at least `size` positions."""
+        vectors = z.movedim(1, -1).reshape(-1, z.shape[1])
+        if len(vectors) < len(self.embedding.weight):
+            raise UserError(f"{len(self.embedding.weight)} codes cannot be drawn from {len(vectors)} encodings")
+        drawn = permutation(seed, "codebook", len(vectors))[: len(self.embedding.weight)]
+        self.embedding.weight.copy_(vectors[drawn.to(vectors.device)])
 
     def nearest(self, vectors: Tensor) -> Tensor:
         """The code nearest to each row of `vectors` [n, channels], int64 [n]."""

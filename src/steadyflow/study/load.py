@@ -1,6 +1,6 @@
 """From a study file to a validated study: duplicate keys refused, defaults merged, references resolved."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from steadyflow.study.specs import ClusterSubset, Evaluation, Run, ScoreSubset, 
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML lets a later key silently win; a run defined twice is a mistake."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # As the file has it: what `<<` merges in comes later, and may be overridden.
+        node = super().compose_mapping_node(anchor)
+        keys = [key for key, _ in node.value]
         for position, key in enumerate(keys):
-            if key in keys[:position]:
-                raise UserError(f"{node.start_mark.name}: the key '{key}' stands twice in one mapping")
-        return super().construct_mapping(node, deep)
+            if key.value in (earlier.value for earlier in keys[:position]):
+                place = f"{key.start_mark.name}: line {key.start_mark.line + 1}"
+                raise UserError(f"{place}: the key '{key.value}' stands twice in one mapping")
+        return node
 
 
 def load_study(path: Path | str) -> Study:
@@ -30,6 +33,8 @@ def load_study(path: Path | str) -> Study:
             raw = yaml.load(file, _UniqueKeyLoader)
     except OSError as error:
         raise UserError(f"{path}: cannot read the study ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(raw, dict):
@@ -57,7 +62,7 @@ def parse_study(raw: Mapping[str, Any]) -> Study:
 
 def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
     defaults, runs = raw.get("defaults"), raw.get("runs")
-    shared = defaults.get("runs") if isinstance(defaults, dict) else None
+    shared = (defaults.get("runs") or {}) if isinstance(defaults, dict) else {}
     if not isinstance(shared, dict) or not isinstance(runs, dict):
         return dict(raw)
     # `name:` with nothing behind it is a run of defaults only.
@@ -161,14 +166,30 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
     trained_on = study.datasets[str(tokenizer.dataset)]
     if trained_on.channels != dataset.channels:
         yield f"runs.{name}.tokenizer: '{run.tokenizer}' takes {trained_on.channels} channels, not {dataset.channels}"
+    if dataset.resolution % tokenizer.downsampling:
+        yield f"runs.{name}.tokenizer: resolution {dataset.resolution} is no multiple of {tokenizer.downsampling}"
     latent_size = dataset.resolution // tokenizer.downsampling
     if latent_size % patch_of(run.model):
         yield f"runs.{name}.model: latents of {latent_size}x{latent_size} cannot be cut into patches of {run.model}"
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
         yield f"runs.{name}.subset: '{run.subset}' belongs to dataset '{study.subsets[run.subset].dataset}'"
-    scores = {n: getattr(study.subsets[n], "scores", None) for n in [run.subset] if n is not None}
-    if name in scores.values():
-        yield f"runs.{name}.subset: '{run.subset}' is chosen by the scores of this very run"
+    surrogates = _surrogates(study, name)
+    if name in surrogates:
+        by = "this very run" if len(surrogates) == 1 else f"{' -> '.join(surrogates)}: they choose each other"
+        yield f"runs.{name}.subset: '{run.subset}' is chosen by the scores of {by}"
+
+
+def _surrogates(study: Study, run: str) -> list[str]:
+    """The surrogate whose scores choose the run's images, that one's surrogate, and so on, until one comes again."""
+    found: list[str] = []
+    subset = study.runs[run].subset
+    while subset is not None:
+        surrogate = getattr(study.subsets[subset], "scores", None)
+        if surrogate is None or surrogate in found:
+            break
+        found.append(surrogate)
+        subset = study.runs[surrogate].subset
+    return found
 
 
 def _subset_contradictions(study: Study, name: str, subset: Subset) -> Iterator[str]:

@@ -121,6 +121,8 @@ class Tokenizer(Spec):
     blocks: PositiveInt = 2
     """Residual blocks per level of the encoder; the decoder has one more."""
     codebook_size: PositiveInt = 8192
+    codebook_init: Literal["uniform", "data"] = "uniform"
+    """U(-1/size, 1/size) as in the papers, or codes drawn from the first images' encodings, for short trainings."""
     latent_channels: PositiveInt = 4
     commitment: PositiveFloat = 0.25
     steps: PositiveInt = 100_000

@@ -119,10 +119,13 @@ _ADVICE = "lower learning_rate or set a gradient clip, then rerun"
 
 def _means(names: tuple[str, ...], recent: list[Tensor], last_step: int, state_path: Path) -> dict[str, float]:
     table = torch.stack(recent)
-    if not bool(table[:, 0].isfinite().all()):
-        step = last_step - len(recent) + 1 + int(table[:, 0].isfinite().logical_not().nonzero()[0])
+    # The gradient too: it spoils the weights one step before the loss shows it, and they would be saved.
+    finite = table[:, :2].isfinite()
+    if not bool(finite.all()):
+        row = int(finite.all(1).logical_not().nonzero()[0])
+        what = "gradient" if bool(finite[row, 0]) else "loss"
         kept = f"the last good state is kept in {state_path}" if state_path.exists() else "no state was saved before it"
-        raise UserError(f"the loss is not finite at step {step}; {kept}; {_ADVICE}")
+        raise UserError(f"the {what} is not finite at step {last_step - len(recent) + 1 + row}; {kept}; {_ADVICE}")
     return dict(zip(names, table.double().mean(0).tolist(), strict=True))
 
 
@@ -162,5 +165,6 @@ class _State:
             "ema": self.ema_model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        with atomic_path(self.path) as temporary:
-            torch.save(content, temporary)
+        # Through Python's own file, whose errors say that a disk is full.
+        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
