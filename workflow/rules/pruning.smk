@@ -30,7 +30,6 @@ rule score_samples:
         RESULTS + "/logs/{dataset}/scores/{run}.log",
     benchmark:
         RESULTS + "/benchmarks/{dataset}/scores/{run}.tsv"
-    threads: 2
     params:
         spec=lambda wildcards: study.scorings[wildcards.run].identity(),
         run=subpath(input.weights, parent=True),

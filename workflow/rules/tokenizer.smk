@@ -10,7 +10,6 @@ rule train_tokenizer:
         RESULTS + "/logs/{dataset}/tokenizers/{tokenizer}.log",
     benchmark:
         RESULTS + "/benchmarks/{dataset}/tokenizers/{tokenizer}.tsv"
-    threads: 2
     params:
         spec=identity("tokenizer"),
         # Through params, so that Snakemake does not delete it before a retry.
@@ -34,7 +33,6 @@ rule encode_latents:
         RESULTS + "/logs/{dataset}/latents/{tokenizer}.log",
     benchmark:
         RESULTS + "/benchmarks/{dataset}/latents/{tokenizer}.tsv"
-    threads: 2
     params:
         tokenizer=subpath(input.weights, parent=True),
     shell:

@@ -39,9 +39,7 @@ def dataset_samples(images: Images, *, columns: int = 12) -> "Figure":
 def tokenizer_reconstructions(originals: Images, reconstructions: Images) -> "Figure":
     """Originals over their reconstructions, both [n, H, W, C], with the PSNR of the shown images."""
     pair = np.stack([originals, reconstructions])
-    figure = style.new_figure(FULL_WIDTH, FULL_WIDTH * 0.88 * _aspect(pair) + 0.25)
-    axes = figure.add_subplot()
-    _show_mosaic(axes, pair, labels=["original", "decoded"])
+    figure, axes = _labelled_mosaic(pair, ["original", "decoded"])
     axes.set_title(f"PSNR {psnr(originals, reconstructions):.1f} dB, mean of these {len(originals)} images")
     return figure
 
@@ -49,9 +47,7 @@ def tokenizer_reconstructions(originals: Images, reconstructions: Images) -> "Fi
 @styled
 def matched_noise_grid(images: Images, labels: Sequence[str]) -> "Figure":
     """Samples [runs, columns, H, W, C]: a row per run, a column per starting noise."""
-    figure = style.new_figure(FULL_WIDTH, FULL_WIDTH * 0.8 * _aspect(images) + 0.25)
-    axes = figure.add_subplot()
-    _show_mosaic(axes, images, labels=labels)
+    figure, axes = _labelled_mosaic(images, labels)
     axes.set_title("every column starts from the same noise $x_0$", color=GREY)
     return figure
 
@@ -162,7 +158,7 @@ def similarity_by_run(metrics: pd.DataFrame, comparisons: Mapping[tuple[str, str
 
 @styled
 def similarity_histogram(histograms: Mapping[str, Histogram], *, encoder: str) -> "Figure":
-    """A row per comparison: the density of cosine similarity over matched pairs and over all unmatched pairs.
+    """A row per comparison: cosine similarity of matched pairs and of all unmatched pairs, each scaled to one height.
 
     `histograms`: label -> (bin edges [b+1], matched counts [b], unmatched counts [b]).
     """
@@ -170,9 +166,10 @@ def similarity_histogram(histograms: Mapping[str, Histogram], *, encoder: str) -
     grid = figure.subplots(len(histograms), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (label, (edges, matched, unmatched)) in zip(grid, histograms.items(), strict=True):
         for counts, colour in ((unmatched, ORANGE), (matched, BLUE)):
-            density = counts / (counts.sum() * np.diff(edges))
-            axes.stairs(density, edges, fill=True, color=colour, alpha=0.35)
-            axes.stairs(density, edges, color=colour, linewidth=0.9)
+            # Each to its own height: a peak of matched pairs would flatten the broad unmatched ones to nothing.
+            height = counts / counts.max()
+            axes.stairs(height, edges, fill=True, color=colour, alpha=0.35)
+            axes.stairs(height, edges, color=colour, linewidth=0.9)
         axes.set_ylabel(label, rotation=0, ha="right", va="bottom", y=0)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
@@ -220,6 +217,17 @@ def _interval(
         linewidth=1,
         markerfacecolor="white" if hollow else colour,
     )
+
+
+def _labelled_mosaic(images: Images, labels: Sequence[str]) -> "tuple[Figure, Axes]":
+    """Rows of images with a label each, and room for a title. Laid out by hand: the picture's aspect is fixed."""
+    left, top = 0.062 * max(map(len, labels)) + 0.1, 0.25  # inches
+    height = (FULL_WIDTH - left) * _aspect(images)
+    figure = style.new_figure(FULL_WIDTH, height + top)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((left / FULL_WIDTH, 0, 1 - left / FULL_WIDTH, height / (height + top)))
+    _show_mosaic(axes, images, labels)
+    return figure, axes
 
 
 def _show_mosaic(axes: "Axes", images: Images, labels: Sequence[str] = ()) -> None:
