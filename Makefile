@@ -13,7 +13,7 @@ $(STAMP): requirements/lock.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -m venv .venv || \
 	  { echo "python's venv module is missing: on Debian, apt install python3-venv" >&2; exit 1; }
 	.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements/uv.txt
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --requirement requirements/lock.txt
+	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes --requirement requirements/lock.txt
 	.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -14,6 +14,7 @@ include: "workflow/rules/pruning.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/report_inputs.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -1,5 +1,5 @@
 # The study, and lookups in it: names become specs and paths.
-import shlex
+import os
 import sys
 from pathlib import Path
 
@@ -15,10 +15,23 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-RESULTS = study.results
-DEVICE = config.get("device", "auto")
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-PYTHON = shlex.quote(sys.executable)
+ROOT = Path(workflow.basedir)
+
+# What every command needs and no result depends on. Where these lie must not enter params, or moving the repository
+# would rerun everything.
+os.environ |= {
+    "STUDY": str(STUDY_FILE),
+    "DEVICE": config.get("device", "auto"),
+    "SCRIPTS": str(ROOT / "workflow" / "scripts"),
+    "SNAKEFILE": str(ROOT / "Snakefile"),
+    "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    # This very Python for every job, whether or not the environment was activated; --sdm conda goes before it.
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
+}
+
+
+pathvars:
+    results=study.results,
 
 
 wildcard_constraints:
@@ -34,3 +47,53 @@ wildcard_constraints:
 def identity(section):
     """The spec that a rule's wildcard names, as params: an edit of it, and of it alone, reruns the rule."""
     return lambda wildcards: getattr(study, f"{section}s")[wildcards[section]].identity()
+
+
+def source_files(wildcards):
+    """Files outside the results that a dataset is made from."""
+    spec = study.datasets[wildcards.dataset]
+    if spec.source == "folder":
+        return [path for path in (spec.path, spec.labels_csv) if path]
+    return []
+
+
+def ranking_files(wildcards):
+    """The clusters or scores that a subset is chosen by."""
+    subset = study.subsets[wildcards.subset]
+    if hasattr(subset, "clusters"):
+        return {"clusters": paths.clusters_files(study, subset.clusters)["clusters"]}
+    if hasattr(subset, "scores"):
+        return {"scores": paths.scores_file(study, subset.scores)}
+    return {}
+
+
+def subset_input(wildcards):
+    subset = study.runs[wildcards.run].subset
+    return {} if subset is None else {"subset": paths.subset_files(study, subset)["subset"]}
+
+
+def evaluated_files(kind):
+    """What a kind of metric reads of every evaluated run: "features", "latents", "subsets" or "descriptions"."""
+
+    def files(wildcards):
+        spec = study.evaluations[wildcards.dataset]
+        per_run = {
+            "features": lambda run: paths.features_file(study, spec.encoder, run, spec.sampling),
+            "latents": lambda run: paths.samples_files(study, run, spec.sampling)["latents"],
+            "descriptions": lambda run: paths.run_files(study, run)["description"],
+        }
+        if kind == "subsets":
+            subsets = dict.fromkeys(study.runs[run].subset for run in spec.runs)
+            return [paths.subset_files(study, subset)["subset"] for subset in subsets if subset is not None]
+        return [per_run[kind](run) for run in spec.runs]
+
+    return files
+
+
+def evaluation_identity(wildcards):
+    """The evaluation without what tables and figures alone read."""
+    spec = study.evaluations[wildcards.dataset]
+    return [
+        spec.model_dump(mode="json", exclude={"paper_attributes"}),
+        study.samplings[spec.sampling].identity(),
+    ]

@@ -2,21 +2,24 @@ rule train_probe:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
     output:
-        weights=RESULTS + "/{dataset}/encoders/{encoder}/weights.safetensors",
-        config=RESULTS + "/{dataset}/encoders/{encoder}/config.json",
-        curve=RESULTS + "/{dataset}/encoders/{encoder}/curve.parquet",
+        weights="<results>/{dataset}/encoders/{encoder}/weights.safetensors",
+        config="<results>/{dataset}/encoders/{encoder}/config.json",
+        curve="<results>/{dataset}/encoders/{encoder}/curve.parquet",
     log:
-        RESULTS + "/logs/{dataset}/encoders/{encoder}.log",
+        "<results>/logs/{dataset}/encoders/{encoder}.log",
     benchmark:
-        RESULTS + "/benchmarks/{dataset}/encoders/{encoder}.tsv"
+        "<results>/benchmarks/{dataset}/encoders/{encoder}.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
+        dataset=subpath(input.manifest, parent=True),
         spec=identity("encoder"),
         state=lambda wildcards: paths.state_file(study, "encoders", wildcards.encoder),
         root=subpath(output.weights, parent=True),
     shell:
-        "{PYTHON} {SCRIPTS}/train_probe.py --study {STUDY_FILE} --encoder {wildcards.encoder} "
-        "--dataset {RESULTS}/{wildcards.dataset} --state {params.state} --output {params.root} "
-        "--device {DEVICE} --threads {threads} > {log} 2>&1"
+        "python $SCRIPTS/train_probe.py --study $STUDY --encoder {wildcards.encoder} "
+        "--dataset {params.dataset} --state {params.state} --output {params.root} "
+        "--device $DEVICE --threads {threads} > {log} 2>&1"
 
 
 rule embed_images:
@@ -25,33 +28,38 @@ rule embed_images:
         weights=lambda wildcards: paths.encoder_files(study, wildcards.encoder)["weights"],
         config=lambda wildcards: paths.encoder_files(study, wildcards.encoder)["config"],
     output:
-        embeddings=RESULTS + "/{dataset}/embeddings/{encoder}.npy",
-        sidecar=RESULTS + "/{dataset}/embeddings/{encoder}.json",
+        embeddings="<results>/{dataset}/embeddings/{encoder}.npy",
+        sidecar="<results>/{dataset}/embeddings/{encoder}.json",
     log:
-        RESULTS + "/logs/{dataset}/embeddings/{encoder}.log",
+        "<results>/logs/{dataset}/embeddings/{encoder}.log",
     benchmark:
-        RESULTS + "/benchmarks/{dataset}/embeddings/{encoder}.tsv"
+        "<results>/benchmarks/{dataset}/embeddings/{encoder}.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
+        dataset=subpath(input.manifest, parent=True),
         encoder=subpath(input.weights, parent=True),
     shell:
-        "{PYTHON} {SCRIPTS}/embed_images.py --dataset {RESULTS}/{wildcards.dataset} --encoder {params.encoder} "
-        "--output {output.embeddings} --device {DEVICE} --threads {threads} > {log} 2>&1"
+        "python $SCRIPTS/embed_images.py --dataset {params.dataset} --encoder {params.encoder} "
+        "--output {output.embeddings} --device $DEVICE --threads {threads} > {log} 2>&1"
 
 
 rule embed_samples:
     input:
-        images=RESULTS + "/{dataset}/samples/{run}/{sampling}/images.npy",
+        images="<results>/{dataset}/samples/{run}/{sampling}/images.npy",
         weights=lambda wildcards: paths.encoder_files(study, wildcards.encoder)["weights"],
         config=lambda wildcards: paths.encoder_files(study, wildcards.encoder)["config"],
     output:
-        features=RESULTS + "/{dataset}/features/{encoder}/{run}/{sampling}.npy",
-        sidecar=RESULTS + "/{dataset}/features/{encoder}/{run}/{sampling}.json",
+        features="<results>/{dataset}/features/{encoder}/{run}/{sampling}.npy",
+        sidecar="<results>/{dataset}/features/{encoder}/{run}/{sampling}.json",
     log:
-        RESULTS + "/logs/{dataset}/features/{encoder}/{run}/{sampling}.log",
+        "<results>/logs/{dataset}/features/{encoder}/{run}/{sampling}.log",
     benchmark:
-        RESULTS + "/benchmarks/{dataset}/features/{encoder}/{run}/{sampling}.tsv"
+        "<results>/benchmarks/{dataset}/features/{encoder}/{run}/{sampling}.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
         encoder=subpath(input.weights, parent=True),
     shell:
-        "{PYTHON} {SCRIPTS}/embed_images.py --images {input.images} --encoder {params.encoder} "
-        "--output {output.features} --device {DEVICE} --threads {threads} > {log} 2>&1"
+        "python $SCRIPTS/embed_images.py --images {input.images} --encoder {params.encoder} "
+        "--output {output.features} --device $DEVICE --threads {threads} > {log} 2>&1"

@@ -1,45 +1,23 @@
-def evaluated_files(kind):
-    """What a kind of metric reads of every evaluated run: "features", "latents", "subsets" or "descriptions"."""
-
-    def files(wildcards):
-        spec = study.evaluations[wildcards.dataset]
-        per_run = {
-            "features": lambda run: paths.features_file(study, spec.encoder, run, spec.sampling),
-            "latents": lambda run: paths.samples_files(study, run, spec.sampling)["latents"],
-            "descriptions": lambda run: paths.run_files(study, run)["description"],
-        }
-        if kind == "subsets":
-            subsets = dict.fromkeys(study.runs[run].subset for run in spec.runs)
-            return [paths.subset_files(study, subset)["subset"] for subset in subsets if subset is not None]
-        return [per_run[kind](run) for run in spec.runs]
-
-    return files
-
-
-def evaluation_identity(wildcards):
-    """The evaluation without what tables and figures alone read."""
-    spec = study.evaluations[wildcards.dataset]
-    return [spec.model_dump(mode="json", exclude={"paper_attributes"}), study.samplings[spec.sampling].identity()]
-
-
 rule measure_quality:
     input:
         features=evaluated_files("features"),
         subsets=evaluated_files("subsets"),
-        manifest=RESULTS + "/{dataset}/manifest.parquet",
+        manifest="<results>/{dataset}/manifest.parquet",
         embeddings=lambda wildcards: paths.embeddings_file(
             study, wildcards.dataset, study.evaluations[wildcards.dataset].encoder
         ),
     output:
-        RESULTS + "/{dataset}/metrics/quality.parquet",
+        "<results>/{dataset}/metrics/quality.parquet",
     log:
-        RESULTS + "/logs/{dataset}/metrics/quality.log",
+        "<results>/logs/{dataset}/metrics/quality.log",
     benchmark:
-        RESULTS + "/benchmarks/{dataset}/metrics/quality.tsv"
+        "<results>/benchmarks/{dataset}/metrics/quality.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
         spec=evaluation_identity,
     shell:
-        "{PYTHON} {SCRIPTS}/measure_quality.py --study {STUDY_FILE} --dataset {wildcards.dataset} "
+        "python $SCRIPTS/measure_quality.py --study $STUDY --dataset {wildcards.dataset} "
         "--output {output} > {log} 2>&1"
 
 
@@ -49,18 +27,20 @@ rule measure_similarity:
         latents=evaluated_files("latents"),
         subsets=evaluated_files("subsets"),
         runs=evaluated_files("descriptions"),
-        manifest=RESULTS + "/{dataset}/manifest.parquet",
+        manifest="<results>/{dataset}/manifest.parquet",
     output:
-        metrics=RESULTS + "/{dataset}/metrics/similarity.parquet",
-        histograms=RESULTS + "/{dataset}/metrics/similarity_histograms.parquet",
+        metrics="<results>/{dataset}/metrics/similarity.parquet",
+        histograms="<results>/{dataset}/metrics/similarity_histograms.parquet",
     log:
-        RESULTS + "/logs/{dataset}/metrics/similarity.log",
+        "<results>/logs/{dataset}/metrics/similarity.log",
     benchmark:
-        RESULTS + "/benchmarks/{dataset}/metrics/similarity.tsv"
+        "<results>/benchmarks/{dataset}/metrics/similarity.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
         spec=evaluation_identity,
     shell:
-        "{PYTHON} {SCRIPTS}/measure_similarity.py --study {STUDY_FILE} --dataset {wildcards.dataset} "
+        "python $SCRIPTS/measure_similarity.py --study $STUDY --dataset {wildcards.dataset} "
         "--output {output.metrics} --histograms {output.histograms} > {log} 2>&1"
 
 
@@ -68,16 +48,18 @@ rule measure_fairness:
     input:
         unpack(lambda wildcards: paths.encoder_files(study, study.evaluations[wildcards.dataset].encoder)),
         features=evaluated_files("features"),
-        manifest=RESULTS + "/{dataset}/manifest.parquet",
-        info=RESULTS + "/{dataset}/dataset.json",
+        manifest="<results>/{dataset}/manifest.parquet",
+        info="<results>/{dataset}/dataset.json",
     output:
-        RESULTS + "/{dataset}/metrics/fairness.parquet",
+        "<results>/{dataset}/metrics/fairness.parquet",
     log:
-        RESULTS + "/logs/{dataset}/metrics/fairness.log",
+        "<results>/logs/{dataset}/metrics/fairness.log",
     benchmark:
-        RESULTS + "/benchmarks/{dataset}/metrics/fairness.tsv"
+        "<results>/benchmarks/{dataset}/metrics/fairness.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
         spec=evaluation_identity,
     shell:
-        "{PYTHON} {SCRIPTS}/measure_fairness.py --study {STUDY_FILE} --dataset {wildcards.dataset} "
+        "python $SCRIPTS/measure_fairness.py --study $STUDY --dataset {wildcards.dataset} "
         "--output {output} > {log} 2>&1"

@@ -1,93 +1,3 @@
-# What each table and figure reads. Everything else about them stands in steadyflow.report.catalogue.
-PAPER = Path(workflow.basedir) / "resources" / "paper" / "scalars.csv"
-
-
-def metrics_of(kind):
-    return lambda spec, dataset: [paths.metrics_file(study, dataset, kind)]
-
-
-def curves(spec, dataset):
-    return [paths.run_files(study, run)["curve"] for run in spec.runs]
-
-
-def images(spec, dataset):
-    return [paths.samples_files(study, run, spec.sampling)["images"] for run in spec.runs]
-
-
-def dataset_images(spec, dataset):
-    return list(paths.dataset_files(study, dataset).values())
-
-
-def tokenizer_of_reference(spec, dataset):
-    return [paths.tokenizer_files(study, study.runs[spec.reference].tokenizer)["reconstructions"]]
-
-
-def clusters(spec, dataset):
-    clustering = next(name for name, clustering in study.clusterings.items() if clustering.dataset == dataset)
-    return list(paths.clusters_files(study, clustering).values())
-
-
-def subsets(spec, dataset):
-    kept = dict.fromkeys(study.runs[run].subset for run in spec.runs)
-    return [paths.subset_files(study, subset)["subset"] for subset in kept if subset is not None]
-
-
-def descriptions(spec, dataset):
-    return [paths.run_files(study, run)["description"] for run in spec.runs]
-
-
-def probe(spec, dataset):
-    return [paths.encoder_files(study, spec.encoder)["config"]]
-
-
-TABLE_INPUTS = {
-    "fd_by_criterion": [metrics_of("quality"), descriptions],
-    "similarity_to_unpruned": [metrics_of("similarity")],
-    "similarity_to_inverse": [metrics_of("similarity")],
-    "fairness": [metrics_of("fairness"), probe],
-    "memorisation": [metrics_of("quality")],
-}
-FIGURE_INPUTS = {
-    "dataset_samples": [dataset_images],
-    "tokenizer_reconstructions": [tokenizer_of_reference],
-    "inertia_curve": [clusters],
-    "cluster_sizes": [clusters, subsets],
-    "training_curves": [curves],
-    "matched_noise_grid": [images],
-    "similarity_by_run": [metrics_of("similarity")],
-    "similarity_histogram": [metrics_of("similarity"), metrics_of("similarity_histograms")],
-    "fd_by_criterion": [metrics_of("quality")],
-    "fairness_bars": [metrics_of("fairness"), probe],
-}
-
-
-def inputs_of(parts):
-    """The input function of a table or figure that reads these parts."""
-
-    def files(wildcards):
-        spec = study.evaluations[wildcards.dataset]
-        return [file for part in parts for file in part(spec, wildcards.dataset)]
-
-    return files
-
-
-def shown(dataset, kind):
-    """The tables, or figures, that an evaluation has the ground for."""
-    spec = study.evaluations[dataset]
-    missing = set()
-    if not spec.inverse_pairs:
-        missing.add("similarity_to_inverse")
-    if all(clustering.dataset != dataset for clustering in study.clusterings.values()):
-        missing |= {"inertia_curve", "cluster_sizes"}
-    return [name for name in kind if name not in missing]
-
-
-def display_identity(wildcards):
-    """Labels and what stands beside our numbers: an edit of these remakes tables and figures, and nothing else."""
-    spec = study.evaluations[wildcards.dataset]
-    return [spec.paper_attributes, {run: study.runs[run].label for run in spec.runs}]
-
-
 for name, entry in TABLES.items():
 
     rule:
@@ -95,33 +5,36 @@ for name, entry in TABLES.items():
             f"write_{name}"
         input:
             inputs_of(TABLE_INPUTS[name]),
+            paper=PAPER,
         output:
-            csv=RESULTS + f"/{{dataset}}/tables/{name}.csv",
-            md=RESULTS + f"/{{dataset}}/tables/{name}.md",
-            tex=RESULTS + f"/{{dataset}}/tables/{name}.tex",
+            csv=f"<results>/{{dataset}}/tables/{name}.csv",
+            md=f"<results>/{{dataset}}/tables/{name}.md",
+            tex=f"<results>/{{dataset}}/tables/{name}.tex",
             html=report(
-                RESULTS + f"/{{dataset}}/tables/{name}.html",
+                f"<results>/{{dataset}}/tables/{name}.html",
                 caption=f"../report/table_{name}.rst",
                 category=entry.category,
                 labels={"dataset": "{dataset}", "shows": entry.title, "as": "table"},
             ),
         log:
-            RESULTS + f"/logs/{{dataset}}/tables/{name}.log",
+            f"<results>/logs/{{dataset}}/tables/{name}.log",
+        conda:
+            "../../envs/steadyflow.yaml"
         params:
             spec=evaluation_identity,
             display=display_identity,
             table=name,
-            stem=RESULTS + f"/{{dataset}}/tables/{name}",
+            stem=subpath(output.csv, strip_suffix=".csv"),
         shell:
-            "{PYTHON} {SCRIPTS}/write_table.py --study {STUDY_FILE} --dataset {wildcards.dataset} "
-            "--table {params.table} --paper {PAPER} --stem {params.stem} > {log} 2>&1"
+            "python $SCRIPTS/write_table.py --study $STUDY --dataset {wildcards.dataset} "
+            "--table {params.table} --paper {input.paper} --stem {params.stem} > {log} 2>&1"
 
     rule:
         name:
             f"table_{name}"
-        localrule: True
         input:
             [paths.table_files(study, dataset, name) for dataset in study.evaluations if name in shown(dataset, TABLES)],
+        localrule: True
 
 
 for name, entry in FIGURES.items():
@@ -132,34 +45,36 @@ for name, entry in FIGURES.items():
         input:
             inputs_of(FIGURE_INPUTS[name]),
         output:
-            pdf=RESULTS + f"/{{dataset}}/figures/{name}.pdf",
+            pdf=f"<results>/{{dataset}}/figures/{name}.pdf",
             png=report(
-                RESULTS + f"/{{dataset}}/figures/{name}.png",
+                f"<results>/{{dataset}}/figures/{name}.png",
                 caption=f"../report/figure_{name}.rst",
                 category=entry.category,
                 labels={"dataset": "{dataset}", "shows": entry.title, "as": "figure"},
             ),
         log:
-            RESULTS + f"/logs/{{dataset}}/figures/{name}.log",
+            f"<results>/logs/{{dataset}}/figures/{name}.log",
+        conda:
+            "../../envs/steadyflow.yaml"
         params:
             spec=evaluation_identity,
             display=display_identity,
             figure=name,
-            stem=RESULTS + f"/{{dataset}}/figures/{name}",
+            stem=subpath(output.pdf, strip_suffix=".pdf"),
         shell:
-            "{PYTHON} {SCRIPTS}/draw_figure.py --study {STUDY_FILE} --dataset {wildcards.dataset} "
+            "python $SCRIPTS/draw_figure.py --study $STUDY --dataset {wildcards.dataset} "
             "--figure {params.figure} --stem {params.stem} > {log} 2>&1"
 
     rule:
         name:
             f"figure_{name}"
-        localrule: True
         input:
-            [paths.figure_files(study, dataset, name) for dataset in study.evaluations if name in shown(dataset, FIGURES)],
-
-
-def all_files(kind, files):
-    return [file for dataset in study.evaluations for name in shown(dataset, kind) for file in files(study, dataset, name)]
+            [
+                paths.figure_files(study, dataset, name)
+                for dataset in study.evaluations
+                if name in shown(dataset, FIGURES)
+            ],
+        localrule: True
 
 
 rule all_tables:
@@ -177,12 +92,14 @@ rule report:
     input:
         rules.all_tables.input,
         rules.all_figures.input,
-        style=Path(workflow.basedir) / "workflow" / "report" / "style.css",
+        style=ROOT / "workflow" / "report" / "style.css",
     output:
-        f"{RESULTS}/reports/{study.name}.html",
+        f"<results>/reports/{study.name}.html",
     log:
-        f"{RESULTS}/logs/reports/{study.name}.log",
+        f"<results>/logs/reports/{study.name}.log",
+    conda:
+        "../../envs/steadyflow.yaml"
     shell:
-        "{PYTHON} -m snakemake --snakefile {workflow.main_snakefile} --directory . --configfile {STUDY_FILE} --nolock "
+        "python -m snakemake --snakefile $SNAKEFILE --directory . --configfile $STUDY --nolock "
         "--report {output} --report-html-stylesheet-path {input.style} "
         "all_tables all_figures > {log} 2>&1"

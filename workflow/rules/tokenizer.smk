@@ -2,23 +2,26 @@ rule train_tokenizer:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
     output:
-        weights=RESULTS + "/{dataset}/tokenizers/{tokenizer}/weights.safetensors",
-        config=RESULTS + "/{dataset}/tokenizers/{tokenizer}/config.json",
-        curve=RESULTS + "/{dataset}/tokenizers/{tokenizer}/curve.parquet",
-        reconstructions=RESULTS + "/{dataset}/tokenizers/{tokenizer}/reconstructions.npy",
+        weights="<results>/{dataset}/tokenizers/{tokenizer}/weights.safetensors",
+        config="<results>/{dataset}/tokenizers/{tokenizer}/config.json",
+        curve="<results>/{dataset}/tokenizers/{tokenizer}/curve.parquet",
+        reconstructions="<results>/{dataset}/tokenizers/{tokenizer}/reconstructions.npy",
     log:
-        RESULTS + "/logs/{dataset}/tokenizers/{tokenizer}.log",
+        "<results>/logs/{dataset}/tokenizers/{tokenizer}.log",
     benchmark:
-        RESULTS + "/benchmarks/{dataset}/tokenizers/{tokenizer}.tsv"
+        "<results>/benchmarks/{dataset}/tokenizers/{tokenizer}.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
+        dataset=subpath(input.manifest, parent=True),
         spec=identity("tokenizer"),
         # Through params, so that Snakemake does not delete it before a retry.
         state=lambda wildcards: paths.state_file(study, "tokenizers", wildcards.tokenizer),
         root=subpath(output.weights, parent=True),
     shell:
-        "{PYTHON} {SCRIPTS}/train_tokenizer.py --study {STUDY_FILE} --tokenizer {wildcards.tokenizer} "
-        "--dataset {RESULTS}/{wildcards.dataset} --state {params.state} --output {params.root} "
-        "--device {DEVICE} --threads {threads} > {log} 2>&1"
+        "python $SCRIPTS/train_tokenizer.py --study $STUDY --tokenizer {wildcards.tokenizer} "
+        "--dataset {params.dataset} --state {params.state} --output {params.root} "
+        "--device $DEVICE --threads {threads} > {log} 2>&1"
 
 
 rule encode_latents:
@@ -27,15 +30,18 @@ rule encode_latents:
         weights=lambda wildcards: paths.tokenizer_files(study, wildcards.tokenizer)["weights"],
         config=lambda wildcards: paths.tokenizer_files(study, wildcards.tokenizer)["config"],
     output:
-        latents=RESULTS + "/{dataset}/latents/{tokenizer}.npy",
-        scale=RESULTS + "/{dataset}/latents/{tokenizer}.json",
+        latents="<results>/{dataset}/latents/{tokenizer}.npy",
+        scale="<results>/{dataset}/latents/{tokenizer}.json",
     log:
-        RESULTS + "/logs/{dataset}/latents/{tokenizer}.log",
+        "<results>/logs/{dataset}/latents/{tokenizer}.log",
     benchmark:
-        RESULTS + "/benchmarks/{dataset}/latents/{tokenizer}.tsv"
+        "<results>/benchmarks/{dataset}/latents/{tokenizer}.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
+        dataset=subpath(input.manifest, parent=True),
         tokenizer=subpath(input.weights, parent=True),
     shell:
-        "{PYTHON} {SCRIPTS}/encode_latents.py --dataset {RESULTS}/{wildcards.dataset} "
+        "python $SCRIPTS/encode_latents.py --dataset {params.dataset} "
         "--tokenizer {params.tokenizer} --output {output.latents} "
-        "--device {DEVICE} --threads {threads} > {log} 2>&1"
+        "--device $DEVICE --threads {threads} > {log} 2>&1"

@@ -1,4 +1,4 @@
-"""Prints the headline of a finished study: matched against unmatched similarity of every run, and the report's place."""
+"""Prints the headline of a finished study: similarity of matched and unmatched samples, and where the report is."""
 
 import argparse
 from pathlib import Path

@@ -1,0 +1,97 @@
+# What each table and figure reads. Everything else about them stands in steadyflow.report.catalogue.
+PAPER = ROOT / "resources" / "paper" / "scalars.csv"
+
+
+def metrics_of(kind):
+    return lambda spec, dataset: [paths.metrics_file(study, dataset, kind)]
+
+
+def curves(spec, dataset):
+    return [paths.run_files(study, run)["curve"] for run in spec.runs]
+
+
+def images(spec, dataset):
+    return [paths.samples_files(study, run, spec.sampling)["images"] for run in spec.runs]
+
+
+def dataset_images(spec, dataset):
+    return list(paths.dataset_files(study, dataset).values())
+
+
+def tokenizer_of_reference(spec, dataset):
+    return [paths.tokenizer_files(study, study.runs[spec.reference].tokenizer)["reconstructions"]]
+
+
+def clusters(spec, dataset):
+    clustering = next(name for name, clustering in study.clusterings.items() if clustering.dataset == dataset)
+    return list(paths.clusters_files(study, clustering).values())
+
+
+def subsets(spec, dataset):
+    kept = dict.fromkeys(study.runs[run].subset for run in spec.runs)
+    return [paths.subset_files(study, subset)["subset"] for subset in kept if subset is not None]
+
+
+def descriptions(spec, dataset):
+    return [paths.run_files(study, run)["description"] for run in spec.runs]
+
+
+def probe(spec, dataset):
+    return [paths.encoder_files(study, spec.encoder)["config"]]
+
+
+TABLE_INPUTS = {
+    "fd_by_criterion": [metrics_of("quality"), descriptions],
+    "similarity_to_unpruned": [metrics_of("similarity")],
+    "similarity_to_inverse": [metrics_of("similarity")],
+    "fairness": [metrics_of("fairness"), probe],
+    "memorisation": [metrics_of("quality")],
+}
+FIGURE_INPUTS = {
+    "dataset_samples": [dataset_images],
+    "tokenizer_reconstructions": [tokenizer_of_reference],
+    "inertia_curve": [clusters],
+    "cluster_sizes": [clusters, subsets],
+    "training_curves": [curves],
+    "matched_noise_grid": [images],
+    "similarity_by_run": [metrics_of("similarity")],
+    "similarity_histogram": [
+        metrics_of("similarity"),
+        metrics_of("similarity_histograms"),
+    ],
+    "fd_by_criterion": [metrics_of("quality")],
+    "fairness_bars": [metrics_of("fairness"), probe],
+}
+
+
+def inputs_of(parts):
+    """The input function of a table or figure that reads these parts."""
+
+    def files(wildcards):
+        spec = study.evaluations[wildcards.dataset]
+        return [file for part in parts for file in part(spec, wildcards.dataset)]
+
+    return files
+
+
+def shown(dataset, kind):
+    """The tables, or figures, that an evaluation has the ground for."""
+    spec = study.evaluations[dataset]
+    missing = set()
+    if not spec.inverse_pairs:
+        missing.add("similarity_to_inverse")
+    if all(clustering.dataset != dataset for clustering in study.clusterings.values()):
+        missing |= {"inertia_curve", "cluster_sizes"}
+    return [name for name in kind if name not in missing]
+
+
+def display_identity(wildcards):
+    """Labels and what stands beside our numbers: an edit of these remakes tables and figures, and nothing else."""
+    spec = study.evaluations[wildcards.dataset]
+    return [spec.paper_attributes, {run: study.runs[run].label for run in spec.runs}]
+
+
+def all_files(kind, files):
+    return [
+        file for dataset in study.evaluations for name in shown(dataset, kind) for file in files(study, dataset, name)
+    ]
