@@ -3,7 +3,7 @@
 #   snakemake report --profile profiles/laptop --configfile studies/digits.yaml      another study
 from snakemake.utils import min_version
 
-min_version("9.14")
+min_version("9.27")
 
 
 include: "workflow/rules/common.smk"
@@ -29,6 +29,8 @@ localrules:
 rule all:
     default_target: True
     input:
+        rules.prune.input,
         rules.all_tables.input,
         rules.all_figures.input,
-        rules.report.output,
+        # A study that only prunes has nothing to report.
+        rules.report.output if study.evaluations else [],

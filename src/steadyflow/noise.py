@@ -39,7 +39,7 @@ def _words(seed: int, purpose: str, step: int, indices: Tensor, count: int) -> T
     key = (int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little"))
     index = indices.to(torch.int64)[:, None]
     block = torch.arange(-(-count // 4), device=indices.device)[None, :]
-    shape = torch.broadcast_shapes(index.shape, block.shape)
+    shape = (len(index), block.shape[1])
     counter = [block, index & _MASK, torch.full_like(block, step & _MASK), (index >> 32) ^ ((step >> 32) << 16)]
     words = philox([word.expand(shape) for word in counter], key)
     return torch.stack(words, dim=-1).reshape(len(indices), -1)[:, :count]
@@ -84,9 +84,13 @@ def uniform(
     return drawn if device is None else drawn.to(device)
 
 
-@functools.lru_cache(maxsize=4)
 def permutation(seed: int, purpose: str, n: int, *, step: int = 0) -> Tensor:
     """A keyed permutation of 0..n-1, int64 [n]; `step` is usually the epoch."""
+    return _permutation(seed, purpose, n, step).clone()
+
+
+@functools.lru_cache(maxsize=4)
+def _permutation(seed: int, purpose: str, n: int, step: int) -> Tensor:
     words = _words(seed, purpose, step, torch.arange(n), 2)
     return torch.argsort((words[:, 0] << 31) | (words[:, 1] >> 1), stable=True)
 
@@ -109,5 +113,5 @@ def batch_rows(n: int, batch_size: int, seed: int, step: int) -> Tensor:
     rows = torch.empty_like(position)
     for e in epoch.unique().tolist():
         inside = epoch == e
-        rows[inside] = permutation(seed, "data order", n, step=e)[offset[inside]]
+        rows[inside] = _permutation(seed, "data order", n, e)[offset[inside]]
     return rows

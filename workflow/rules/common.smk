@@ -9,13 +9,12 @@ from steadyflow.artifacts import UserError
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
 
-STUDY_FILE = workflow.overwrite_configfiles[-1] if workflow.overwrite_configfiles else "config.yaml"
+ROOT = Path(workflow.basedir)
+STUDY_FILE = Path(workflow.overwrite_configfiles[-1]) if workflow.overwrite_configfiles else ROOT / "config.yaml"
 try:
     study = load_study(STUDY_FILE)
 except UserError as error:
     raise WorkflowError(str(error)) from None
-
-ROOT = Path(workflow.basedir)
 
 # What every command needs and no result depends on. Where these lie must not enter params, or moving the repository
 # would rerun everything.

@@ -1,5 +1,6 @@
 """The tokenizer: a VQ-VAE with the convolutional encoder and decoder of taming VQ-GAN, without attention."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from steadyflow.noise import permutation
 
 
 def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(min(32, channels // 4), channels, eps=1e-6)
+    return nn.GroupNorm(math.gcd(32, channels // 4), channels, eps=1e-6)
 
 
 class ResidualBlock(nn.Module):

@@ -34,8 +34,8 @@ class Schedule:
 
     @property
     def log_every(self) -> int:
-        """Steps per point of the curve: about 200 points."""
-        return max(1, self.steps // 200)
+        """Steps per point of the curve, and the fewest between two saved states."""
+        return min(100, max(1, self.steps // 200))
 
 
 class Batch(NamedTuple):
@@ -139,13 +139,16 @@ class _State:
 
     def load(self) -> tuple[int, list[dict[str, float]]]:
         """The next step and the curve so far; (0, []) when there is no state."""
+        # What a kill in the middle of a write left behind: each as large as a state.
+        for left in self.path.parent.glob(f".{self.path.stem}.*{self.path.suffix}"):
+            left.unlink()
         if not self.path.exists():
             return 0, []
         try:
             saved: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
             identity = saved["identity"]
         except Exception as error:
-            raise UserError(f"{self.path}: unreadable training state ({error}); delete it to start anew") from error
+            raise UserError(f"{self.path}: unreadable training state; delete it to start anew") from error
         if identity != self.identity:
             raise UserError(
                 f"{self.path}: state of another training (identity {identity}, expected {self.identity}): its spec or "

@@ -1,0 +1,163 @@
+import errno
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from steadyflow.artifacts import UserError, atomic_directory, write_array, write_json, write_parquet, write_weights
+from steadyflow.cli import choose_device, run_stage, stage_parser
+from steadyflow.data.shards import write_shards
+from steadyflow.report.style import write_figure
+from steadyflow.train import Schedule, train
+
+BIG = np.random.default_rng(0).integers(0, 256, 3_000_000, dtype=np.uint8)
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_an_error_of_the_user_is_one_message_and_status_1():
+    with pytest.raises(SystemExit) as ended:
+        run_stage(raising(UserError("a.yaml: no such run")))
+    assert ended.value.code == "error: a.yaml: no such run"  # python prints it and exits with 1
+
+
+def test_an_error_of_ours_keeps_its_traceback():
+    for error in (ValueError("bug"), OSError(errno.EACCES, "Permission denied"), KeyboardInterrupt()):
+        with pytest.raises(type(error)) as raised:
+            run_stage(raising(error))
+        assert raised.value is error
+
+
+def test_a_stage_that_ends_well_returns():
+    seen = []
+    run_stage(lambda: seen.append(1))
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("link", ["cause", "context"])
+def test_a_full_disk_is_recognised_behind_another_error(link):
+    def main():
+        try:
+            raise OSError(errno.ENOSPC, "x")
+        except OSError as full:
+            if link == "cause":
+                raise RuntimeError("writer failed") from full
+            raise RuntimeError("writer failed")  # noqa: B904
+
+    with pytest.raises(SystemExit, match="the disk is full"):
+        run_stage(main)
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A disk of one MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"needs the right to mount a small disk: {mounted.stderr.strip()}")
+    yield disk
+    # Lazily: the writer that failed may still hold its file.
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def write_state(path):
+    model = nn.Linear(500, 500)
+    train(
+        model,
+        lambda model, batch: (model(torch.ones(1, 500)).square().mean(), {}),
+        4,
+        Schedule(steps=2, batch_size=2, learning_rate=0.1, ema_decay=0.5, seed=0),
+        state_path=path,
+        identity="id",
+        device=torch.device("cpu"),
+        save_seconds=0.0,
+    )
+
+
+def write_images(path):
+    with atomic_directory(path) as folder:
+        write_shards(folder, iter(BIG.reshape(-1, 100, 100, 3)))
+
+
+def write_noisy_figure(path):
+    figure = Figure(figsize=(6, 6))
+    figure.add_axes((0, 0, 1, 1)).imshow(BIG.reshape(1000, 1000, 3))
+    write_figure(figure, path.with_suffix(""))
+
+
+WRITERS = {
+    "array.npy": lambda path: write_array(path, BIG.view(np.float64)),
+    "fortran.npy": lambda path: write_array(path, np.asfortranarray(BIG.reshape(1000, 3000))),
+    "weights.safetensors": lambda path: write_weights(path, {"x": torch.from_numpy(BIG)}),
+    "table.parquet": lambda path: write_parquet(path, pd.DataFrame({"x": BIG.view(np.float64)})),
+    "text.json": lambda path: write_json(path, BIG.tolist()),
+    "state.pt": write_state,
+    "images": write_images,
+    "figure.png": write_noisy_figure,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_is_one_message_and_leaves_the_old_result(full_disk, name):
+    path = full_disk / name
+    if name == "images":
+        path.mkdir()
+        (path / "old").write_text("old")
+    elif name != "state.pt":  # a training would go on from it
+        path.write_text("old")
+    with pytest.raises(SystemExit) as ended:
+        run_stage(lambda: WRITERS[name](path))
+    assert str(ended.value.code).startswith("error: the disk is full (")
+    left = [file.relative_to(full_disk).as_posix() for file in full_disk.rglob("*") if file.is_file()]
+    written_before = {"figure.pdf"} & set(left)
+    assert set(left) - written_before == {"state.pt": set(), "images": {"images/old"}}.get(name, {name})
+    assert all((full_disk / file).read_text() == "old" for file in set(left) - written_before)
+
+
+def test_every_stage_has_the_flags_it_asks_for():
+    args = stage_parser("x", study=True, device=True).parse_args(["--study", "a.yaml", "--threads", "3"])
+    assert (str(args.study), args.device, args.threads) == ("a.yaml", "auto", 3)
+    assert vars(stage_parser("x").parse_args([])) == {}
+    with pytest.raises(SystemExit):
+        stage_parser("x", study=True).parse_args([])
+
+
+@pytest.mark.parametrize(
+    ("name", "cuda", "mps", "device"),
+    [
+        ("auto", True, True, "cuda"),
+        ("auto", False, True, "mps"),
+        ("auto", False, False, "cpu"),
+        ("cpu", True, True, "cpu"),
+        ("cuda:1", True, False, "cuda:1"),
+    ],
+)
+def test_auto_takes_the_best_device_there_is(monkeypatch, name, cuda, mps, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert choose_device(name, torch.get_num_threads()) == torch.device(device)
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "mps", "meta", "gpu", "cuda:x", ""])
+def test_a_device_that_is_not_there_is_refused_by_name(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UserError, match=f"--device {name}: "):
+        choose_device(name, torch.get_num_threads())
+
+
+def test_the_number_of_threads_is_the_one_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    choose_device("cpu", 5)
+    assert asked == [5]

@@ -1,0 +1,344 @@
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from steadyflow.artifacts import UserError
+from steadyflow.prune import CRITERIA
+from steadyflow.study import load_study, parse_study, paths, study_schema
+from steadyflow.study.identity import run_identity, subset_identity
+from steadyflow.study.specs import Subset
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])
+
+SMALL = yaml.safe_load("""
+name: small
+datasets:
+  faces: {source: synthetic_faces, count: 100, resolution: 16}
+tokenizers:
+  vqvae: {width: 8, multipliers: [1, 2], steps: 10}
+encoders:
+  probe: {}
+clusterings:
+  k4: {k: 4}
+scorings:
+  surrogate: {measures: [loss]}
+subsets:
+  half: {criterion: random_half, part: a}
+  near: {criterion: cluster_b, pruning_fraction: 0.5}
+  hard: {criterion: loss, pruning_fraction: 0.5}
+defaults:
+  runs: {model: DiT-T/2, steps: 20, learning_rate: 0.01}
+runs:
+  surrogate: {steps: 5}
+  all:
+  half: {subset: half}
+  near: {subset: near}
+  hard: {subset: hard}
+samplings:
+  euler: {count: 8}
+evaluations:
+  faces: {reference: all}
+""")
+
+
+def edited(**edits):
+    """SMALL with `section__name__key=value` set, or removed by `...`."""
+    raw = copy.deepcopy(SMALL)
+    for place, value in edits.items():
+        *parents, key = place.split("__")
+        inner = raw
+        for parent in parents:
+            inner[parent] = inner.get(parent) or {}
+            inner = inner[parent]
+        if value is ...:
+            del inner[key]
+        else:
+            inner[key] = value
+    return raw
+
+
+def study(**edits):
+    return parse_study(edited(**edits))
+
+
+TWO_DATASETS = {"datasets__digits": {"source": "digits", "resolution": 16}, "tokenizers__vqvae__dataset": "faces"}
+
+
+def complete(**edits):
+    """Two datasets, with every reference named."""
+    named = {"encoders__probe__dataset": "faces", "clusterings__k4__dataset": "faces"}
+    named |= {f"subsets__{name}__dataset": "faces" for name in SMALL["subsets"]}
+    named |= {f"runs__{name}__dataset": "faces" for name in SMALL["runs"]}
+    return edited(**{**TWO_DATASETS, **named, **edits})
+
+
+def test_a_run_is_the_defaults_and_its_own_overrides():
+    runs = study().runs
+    assert (runs["all"].steps, runs["all"].learning_rate, runs["all"].model) == (20, 0.01, "DiT-T/2")
+    assert (runs["surrogate"].steps, runs["surrogate"].learning_rate) == (5, 0.01)
+    assert study(defaults=...).runs["all"].steps == 140_000
+
+
+def test_what_is_left_out_becomes_the_only_entry_there_is():
+    resolved = study()
+    assert resolved.tokenizers["vqvae"].dataset == resolved.clusterings["k4"].dataset == "faces"
+    assert (resolved.runs["all"].dataset, resolved.runs["all"].tokenizer) == ("faces", "vqvae")
+    assert (resolved.subsets["near"].clusters, resolved.subsets["hard"].scores) == ("k4", "surrogate")
+    assert (resolved.evaluations["faces"].encoder, resolved.evaluations["faces"].sampling) == ("probe", "euler")
+    assert resolved.runs["all"].subset is None
+
+
+def test_all_runs_but_surrogates_are_evaluated_in_the_order_of_the_study():
+    assert study().evaluations["faces"].runs == ("all", "half", "near", "hard")
+    assert study(evaluations__faces__runs=["hard", "all"]).evaluations["faces"].runs == ("hard", "all")
+
+
+def test_a_run_may_take_the_tokenizer_of_another_dataset():
+    raw = complete(datasets__more={"source": "synthetic_faces", "resolution": 16}, runs__other={"dataset": "more"})
+    assert parse_study(raw).runs["other"].tokenizer == "vqvae"
+
+
+WRONG = {
+    "runs__b__model": ("DiT-Q/2", "runs.b.model: unknown velocity model 'DiT-Q/2' (known: DiT-T/1, "),
+    "runs__all__modle": ("DiT-T/2", "runs.all.modle: unknown key"),
+    "runs__all__steps": (0, "runs.all.steps: input should be greater than 0"),
+    "runs__all__ema_decay": (1, "runs.all.ema_decay: input should be less than 1"),
+    "runs__all__seed": (-1, "runs.all.seed: input should be greater than or equal to 0"),
+    "runs__all__tokenizer": ("vq", "runs.all.tokenizer: unknown 'vq' (known: vqvae)"),
+    "runs__all__subset": ("nix", "runs.all.subset: unknown 'nix' (known: half, near, hard)"),
+    "runs__all": (3, "runs.all: input should be a valid dictionary"),
+    "runs__a b": ({}, "runs.a b.[key]: string should match pattern"),
+    "defaults__runs__modle": ("DiT-T/2", "defaults.runs.modle: unknown key"),
+    "surprise": (1, "surprise: unknown key"),
+    "name": (..., "name: field required"),
+    "datasets": ({}, "datasets: dictionary should have at least 1 item"),
+    "datasets__faces__colour": (1, "datasets.faces.colour: unknown key"),
+    "datasets__faces__source": ("web", "datasets.faces: input tag 'web'"),
+    "subsets__half__part": ("c", "subsets.half.part: input should be 'a' or 'b'"),
+    "subsets__near__pruning_fraction": (1.0, "subsets.near.pruning_fraction: 1.0 is not in [0, 1)"),
+    "subsets__hard__pruning_fraction": (-0.1, "subsets.hard.pruning_fraction: -0.1 is not in [0, 1)"),
+    "subsets__near__criterion": ("best", "subsets.near: input tag 'best'"),
+    "subsets__near__clusters": ("k9", "subsets.near.clusters: unknown 'k9' (known: k4)"),
+    "subsets__hard__criterion": ("grad", "subsets.hard.criterion: scorings.surrogate.measures does not have 'grad'"),
+    "tokenizers__vqvae__width": (10, "tokenizers.vqvae.width: 10 is not a multiple of 4"),
+    "tokenizers__vqvae__multipliers": ([1], "tokenizers.vqvae.multipliers: tuple should have at least 2 items"),
+    "datasets__faces__resolution": (15, "tokenizers.vqvae.multipliers: resolution 15 is no multiple of 2"),
+    "defaults__runs__model": ("DiT-T/16", "defaults.runs.model: unknown velocity model 'DiT-T/16'"),
+    "scorings__nobody": ({}, "subsets.hard.scores: has to be named, since the study has surrogate, nobody"),
+    "samplings": ({}, "evaluations.faces.sampling: has to be named, since the study has no samplings"),
+    "samplings__heun": ({}, "evaluations.faces.sampling: has to be named, since the study has euler, heun"),
+    "evaluations__moon": ({"reference": "all"}, "evaluations.moon: names no dataset (known: faces)"),
+    "evaluations__faces__reference": ("nix", "evaluations.faces.reference: unknown run 'nix' (known: surrogate, all"),
+    "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown run 'nix'"),
+    "evaluations__faces__inverse_pairs": ([["all", "nix"]], "evaluations.faces.inverse_pairs: unknown run 'nix'"),
+}
+
+
+@pytest.mark.parametrize("place", WRONG)
+def test_every_mistake_is_named_by_its_key(place):
+    value, message = WRONG[place]
+    with pytest.raises(UserError) as error:
+        study(**{place: value})
+    assert any(line.startswith(message) for line in str(error.value).splitlines()), str(error.value)
+
+
+def test_every_mistake_is_named_at_once():
+    with pytest.raises(UserError) as error:
+        study(runs__all__steps=0, runs__half__model="x", surprise=1)
+    keys = [line.partition(":")[0] for line in str(error.value).splitlines()]
+    assert sorted(keys) == ["runs.all.steps", "runs.half.model", "surprise"]
+
+
+def test_a_patch_has_to_divide_the_latents():
+    with pytest.raises(UserError, match=r"^runs\.all\.model: latents of 6x6 cannot be cut into patches of DiT-T/4$"):
+        study(datasets__faces__resolution=12, runs__all__model="DiT-T/4")
+
+
+def test_a_scoring_is_keyed_by_a_run():
+    with pytest.raises(UserError, match=r"^scorings\.nobody: names no run; .*\(runs: surrogate, all"):
+        study(scorings__nobody={}, subsets__hard__scores="surrogate")
+
+
+def test_an_evaluation_compares_only_evaluated_runs():
+    with pytest.raises(UserError, match=r"^evaluations\.faces\.reference: run 'all' is not among the evaluated runs$"):
+        study(evaluations__faces__runs=["half"])
+    with pytest.raises(UserError, match=r"inverse_pairs: run 'surrogate' is not among the evaluated runs"):
+        study(evaluations__faces__inverse_pairs=[["half", "surrogate"]])
+
+
+def test_a_reference_is_left_out_only_where_there_is_one_entry():
+    with pytest.raises(UserError) as error:
+        study(**TWO_DATASETS)
+    assert "runs.all.dataset: has to be named, since the study has faces, digits" in str(error.value).splitlines()
+
+
+def test_a_run_takes_a_subset_of_its_own_dataset():
+    parse_study(complete())
+    more = {"source": "synthetic_faces", "resolution": 16}
+    with pytest.raises(UserError, match=r"^runs\.half\.subset: 'half' belongs to dataset 'more'$"):
+        parse_study(complete(datasets__more=more, subsets__half__dataset="more"))
+
+
+def test_a_subset_is_chosen_by_what_belongs_to_its_dataset():
+    more = {"source": "synthetic_faces", "resolution": 16}
+    for name, chosen in (
+        ("near", {"clusterings__k4__dataset": "more"}),
+        ("hard", {"runs__surrogate__dataset": "more"}),
+    ):
+        message = rf"^subsets\.{name}: is of dataset 'faces', but chosen by what belongs to 'more'$"
+        with pytest.raises(UserError, match=message):
+            parse_study(complete(datasets__more=more, **chosen))
+
+
+def test_a_tokenizer_takes_images_of_its_channels_and_resolutions():
+    with pytest.raises(UserError, match=r"^runs\.other\.tokenizer: 'vqvae' takes 3 channels, not 1$"):
+        parse_study(complete(runs__other={"dataset": "digits"}))
+    odd = {"source": "synthetic_faces", "resolution": 13}
+    with pytest.raises(UserError, match=r"^runs\.other\.tokenizer: resolution 13 is no multiple of 2$"):
+        parse_study(complete(datasets__odd=odd, runs__other={"dataset": "odd", "model": "DiT-T/1"}))
+
+
+def test_a_run_is_not_chosen_by_its_own_scores():
+    with pytest.raises(UserError, match=r"^runs\.surrogate\.subset: 'hard' is chosen by the scores of this very run$"):
+        study(runs__surrogate__subset="hard")
+
+
+def test_runs_are_not_chosen_by_the_scores_of_each_other():
+    with pytest.raises(UserError, match=r"^runs\.surrogate\.subset: .*scores"):
+        study(
+            scorings__all={"measures": ["loss"]},
+            subsets__hard__scores="surrogate",
+            subsets__easy={"criterion": "loss_inv", "pruning_fraction": 0.5, "scores": "all"},
+            runs__surrogate__subset="easy",
+            runs__all={"subset": "hard"},
+        )
+
+
+def load(tmp_path, text):
+    (tmp_path / "study.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_study(tmp_path / "study.yaml")
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    text = yaml.safe_dump(SMALL, sort_keys=False)
+    assert load(tmp_path, text) == study()
+    with pytest.raises(UserError, match=r"study\.yaml.*: line \d+: the key 'half' stands twice"):
+        load(tmp_path, text.replace("  near:\n    subset: near\n", "  half: {subset: near}\n"))
+    with pytest.raises(UserError, match=r"study\.yaml.*: the key 'runs' stands twice"):
+        load(tmp_path, text + "runs: {}\n")
+
+
+def test_yaml_anchors_and_merge_keys_work(tmp_path):
+    runs = "runs:\n  surrogate: &a {steps: 3, seed: 5}\n  all: &b {<<: *a, seed: 1}\n  half: {<<: *b, steps: 9}\n"
+    raw = {key: value for key, value in edited(subsets={}).items() if key != "runs"}
+    runs = load(tmp_path, yaml.safe_dump(raw) + runs).runs
+    assert [(run.steps, run.seed) for run in runs.values()] == [(3, 5), (3, 1), (9, 1)]
+
+
+def test_every_line_of_an_error_names_the_file(tmp_path):
+    with pytest.raises(UserError) as error:
+        load(tmp_path, yaml.safe_dump(edited(surprise=1, more=2)))
+    assert [line.startswith(f"{tmp_path / 'study.yaml'}: ") for line in str(error.value).splitlines()] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("runs: [", "not valid YAML"),
+        ("- a", "a study is a mapping with the keys name, results"),
+        ("", "a study is a mapping"),
+        ("name: !!python/object/apply:os.getcwd []", "not valid YAML"),
+        (b"name: caf\xe9", "not UTF-8"),
+    ],
+)
+def test_what_is_no_study_is_one_clear_error(tmp_path, text, message):
+    with pytest.raises(UserError, match=rf"study\.yaml: {message}"):
+        load(tmp_path, text)
+
+
+def test_a_missing_study_is_one_clear_error(tmp_path):
+    with pytest.raises(UserError, match=r"nix\.yaml: cannot read the study \(No such file"):
+        load_study(tmp_path / "nix.yaml")
+
+
+def hashes(**edits):
+    built = study(**edits)
+    return {name: Path(paths.state_file(built, "runs", name)).name for name in built.runs}
+
+
+ALL = set(SMALL["runs"])
+
+
+@pytest.mark.parametrize(
+    ("edits", "retrained"),
+    [
+        ({"runs__half__label": "a half"}, set()),
+        ({"subsets__half__label": "a half"}, set()),
+        ({"name": "renamed"}, set()),
+        ({"results": "elsewhere"}, set()),
+        ({"samplings__euler__steps": 7}, set()),
+        ({"evaluations__faces__seed": 7}, set()),
+        ({"runs__new": {"steps": 3}}, set()),
+        ({"runs__half__learning_rate": 0.5}, {"half"}),
+        ({"subsets__half__seed": 5}, {"half"}),
+        ({"clusterings__k4__k": 5}, {"near"}),
+        ({"encoders__probe__steps": 5}, {"near"}),
+        ({"scorings__surrogate__timesteps": 3}, {"hard"}),
+        ({"runs__surrogate__seed": 3}, {"surrogate", "hard"}),
+        ({"defaults__runs__steps": 21}, ALL - {"surrogate"}),
+        ({"tokenizers__vqvae__seed": 3}, ALL),
+        ({"datasets__faces__count": 99}, ALL),
+    ],
+    ids=lambda value: next(iter(value), "none") if isinstance(value, dict) else "",
+)
+def test_an_edit_retrains_what_it_flows_into_and_nothing_else(edits, retrained):
+    before, after = hashes(), hashes(**edits)
+    assert {name for name in before if before[name] != after[name]} == retrained
+
+
+def test_labels_never_enter_an_identity():
+    plain, labelled = study(), study(runs__half__label="x", subsets__half__label="y")
+    assert run_identity(plain, "half") == run_identity(labelled, "half")
+    assert subset_identity(plain, "half") == subset_identity(labelled, "half")
+    assert labelled.runs["half"].label == "x"
+
+
+def test_state_files_of_tokenizers_and_encoders_follow_their_own_specs():
+    for section, name, field in (("tokenizers", "vqvae", "learning_rate"), ("encoders", "probe", "width")):
+        plain = paths.state_file(study(), section, name)
+        assert plain.startswith(f"results/state/{section}/{name}-")
+        assert paths.state_file(study(**{f"{section}__{name}__{field}": 16}), section, name) != plain
+        assert paths.state_file(study(runs__half__seed=3), section, name) == plain
+
+
+def test_the_criteria_of_the_study_are_those_of_the_library():
+    kinds = get_args(get_args(Subset)[0])
+    named = [name for kind in kinds for name in get_args(kind.model_fields["criterion"].annotation)]
+    assert sorted(named) == sorted(CRITERIA)
+
+
+def test_the_schema_of_the_editors_is_in_sync():
+    written = (ROOT / "workflow" / "schemas" / "study.schema.json").read_text(encoding="utf-8")
+    assert written == study_schema(), "python -m steadyflow.study.schema > workflow/schemas/study.schema.json"
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_every_study_of_the_project_is_valid(path):
+    loaded = load_study(path)
+    assert all(paths.state_file(loaded, "runs", name) for name in loaded.runs)
+
+
+def test_parsing_a_study_imports_nothing_heavy():
+    code = (
+        "import sys, steadyflow.study as s, steadyflow.study.paths\n"
+        f"s.load_study({str(STUDIES[0])!r})\n"
+        "print(*sorted({'torch', 'numpy', 'pandas', 'scipy', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
