@@ -39,7 +39,9 @@ def run_facts(study: Study, dataset: str) -> pd.DataFrame:
     for run in study.evaluations[dataset].runs:
         subset, n_train = study.runs[run].subset, read_json(paths.run_files(study, run)["description"])["n_train"]
         criterion = study.subsets[subset].criterion if subset else ""
-        facts.append({"run": run, "criterion": criterion, "pruning_fraction": round(1 - n_train / n_all, 3), "n_train": n_train})
+        facts.append(
+            {"run": run, "criterion": criterion, "pruning_fraction": round(1 - n_train / n_all, 3), "n_train": n_train}
+        )
     return pd.DataFrame(facts)
 
 
