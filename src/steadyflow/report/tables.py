@@ -114,9 +114,10 @@ def fairness(
     measures = [m for column in columns.values() for m in column]
     caption = (
         "KL divergence of the attribute's distribution from the uniform one, in nats; 0 is balanced. "
-        f"{_INTERVAL} {describe(measures)}. The paper's columns are other images, attributes and "
-        "classifiers."
+        f"{_INTERVAL} {describe(measures)}."
     )
+    if any(attributes.values()):
+        caption += " The paper's columns are other images, attributes and classifiers."
     return assemble(
         TABLES["fairness"].title,
         caption,
