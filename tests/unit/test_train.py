@@ -190,7 +190,7 @@ def test_a_damaged_state_is_refused_by_name(tmp_path, damage):
     else:
         content = path.read_bytes()
         path.write_bytes({"truncated": content[: len(content) // 2], "text": b"hello", "empty": b""}[damage])
-    with pytest.raises(UserError, match=r"(?s)state\.pt: unreadable training state .*delete it to start anew"):
+    with pytest.raises(UserError, match=r"(?s)state\.pt: unreadable training state; delete it to start anew"):
         fit(tmp_path)
 
 

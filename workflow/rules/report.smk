@@ -92,7 +92,6 @@ rule report:
     input:
         rules.all_tables.input,
         rules.all_figures.input,
-        style=ROOT / "workflow" / "report" / "style.css",
     output:
         f"<results>/reports/{study.name}.html",
     log:
@@ -101,5 +100,4 @@ rule report:
         "../../envs/steadyflow.yaml"
     shell:
         "python -m snakemake --snakefile $SNAKEFILE --directory . --configfile $STUDY --nolock "
-        "--report {output} --report-html-stylesheet-path {input.style} "
-        "all_tables all_figures > {log} 2>&1"
+        "--report {output} all_tables all_figures > {log} 2>&1"
