@@ -1,0 +1,68 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from workspace import Raw, Workspace
+
+TINY = yaml.safe_load("""
+name: tiny
+datasets:
+  digits: {source: digits, resolution: 16, val_fraction: 0.2}
+tokenizers:
+  vqvae:
+    width: 8
+    multipliers: [1, 2]
+    blocks: 1
+    codebook_size: 32
+    codebook_init: data
+    steps: 20
+    batch_size: 16
+    learning_rate: 2.0e-3
+    ema_decay: 0.9
+encoders:
+  probe: {width: 8, feature_dim: 16, steps: 30}
+clusterings:
+  k10: {k: 10, restarts: 1, inertia_over: [5, 10]}
+scorings:
+  surrogate: {timesteps: 2, noises: 1}
+subsets:
+  cluster_b-0.5: {criterion: cluster_b, pruning_fraction: 0.5}
+  cluster_b_inv-0.5: {criterion: cluster_b_inv, pruning_fraction: 0.5}
+  loss-0.5: {criterion: loss, pruning_fraction: 0.5}
+defaults:
+  runs: {model: DiT-T/2, steps: 10, batch_size: 16, learning_rate: 1.0e-3, ema_decay: 0.9}
+runs:
+  surrogate: {steps: 5}
+  unpruned: {label: all images}
+  cluster_b-0.5: {label: balanced clusters, subset: cluster_b-0.5}
+  cluster_b_inv-0.5: {subset: cluster_b_inv-0.5}
+  conditional: {conditional: true, subset: loss-0.5}
+samplings:
+  euler: {steps: 4, count: 64, guidance: 1.5}
+evaluations:
+  digits:
+    reference: unpruned
+    inverse_pairs: [[cluster_b-0.5, cluster_b_inv-0.5]]
+""")
+
+
+@dataclass(frozen=True)
+class Finished(Workspace):
+    """A workspace in which `all` of the study in `path` is done. Tests leave its finished files as they are."""
+
+    path: Path
+    raw: Raw
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    space = Workspace(tmp_path_factory.mktemp("finished"))
+    path = space.write(TINY)
+    space.run("all", study=path)
+    return Finished(space.directory, path, TINY)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)

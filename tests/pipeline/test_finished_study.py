@@ -1,0 +1,218 @@
+"""Everything that a study promises is there, and says what it should."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Finished
+from PIL import Image
+from workspace import half_written
+
+from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
+from steadyflow.evaluate.metrics import Metric
+from steadyflow.report.catalogue import FIGURES, TABLES
+
+pytestmark = pytest.mark.pipeline
+
+DATASET = "digits"
+
+
+@pytest.fixture(scope="module")
+def root(finished: Finished) -> Path:
+    return finished.target(DATASET)
+
+
+@pytest.fixture(scope="module")
+def manifest(root: Path) -> pd.DataFrame:
+    return pd.read_parquet(root / "manifest.parquet")
+
+
+@pytest.fixture(scope="module")
+def evaluated(finished: Finished) -> list[str]:
+    return [run for run in finished.raw["runs"] if run != "surrogate"]
+
+
+def test_every_artifact_is_there(finished: Finished, root: Path, evaluated: list[str]) -> None:
+    runs = [f"runs/{run}/{name}" for run in finished.raw["runs"] for name in ("weights.safetensors", "run.json")]
+    samples = [f"samples/{run}/euler/{name}" for run in evaluated for name in ("images.npy", "latents.npy")]
+    subsets = [f"subsets/{name}.{suffix}" for name in finished.raw["subsets"] for suffix in ("parquet", "json", "txt")]
+    expected = [
+        "manifest.parquet",
+        "dataset.json",
+        "images/data-00000.arrow",
+        "tokenizers/vqvae/weights.safetensors",
+        "tokenizers/vqvae/curve.parquet",
+        "tokenizers/vqvae/reconstructions.npy",
+        "latents/vqvae.json",
+        "embeddings/probe.npy",
+        "clusters/k10.parquet",
+        "scores/surrogate.parquet",
+        *runs,
+        *samples,
+        *subsets,
+    ]
+    assert [name for name in expected if not (root / name).stat().st_size] == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_holds_a_line_for_each_run_in_every_format(root: Path, table: str) -> None:
+    csv = pd.read_csv(root / "tables" / f"{table}.csv")
+    assert len(csv) >= 1
+    markdown = (root / "tables" / f"{table}.md").read_text("utf-8")
+    assert len(re.findall(r"^\|", markdown, re.MULTILINE)) >= len(csv.index.drop_duplicates()) > 0
+    assert "\\begin{tabular}" in (root / "tables" / f"{table}.tex").read_text("utf-8")
+    html = (root / "tables" / f"{table}.html").read_text("utf-8")
+    assert "<table" in html
+    for text in (markdown, html):
+        # The label where there is one, the name where there is none. In opposite subsets only the pair is listed.
+        assert "balanced clusters" in text
+        assert "cluster_b_inv-0.5" in text
+        assert "conditional" in text or table == "similarity_to_inverse"
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_opens_and_is_not_blank(root: Path, figure: str) -> None:
+    with Image.open(root / "figures" / f"{figure}.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    assert min(pixels.shape) > 100
+    assert pixels.std() > 1
+    pdf = (root / "figures" / f"{figure}.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-")
+    assert pdf.rstrip().endswith(b"%%EOF")
+
+
+class _Resources(HTMLParser):
+    """What a browser would load with a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        wanted = {"script": "src", "link": "href", "img": "src", "iframe": "src"}.get(tag)
+        self.found += [value or "" for name, value in attrs if name == wanted]
+
+
+def test_the_report_is_one_file_with_every_table_and_figure(finished: Finished, root: Path) -> None:
+    reports = finished.target("reports")
+    assert [path.name for path in reports.iterdir()] == ["tiny.html"]
+    page = (reports / "tiny.html").read_text("utf-8")
+    resources = _Resources()
+    resources.feed(page)
+    assert [place for place in resources.found if not place.startswith(("data:", "#"))] == []
+    assert re.findall(r"@import|url\(['\"]?http", page) == []
+    for entry in [*TABLES.values(), *FIGURES.values()]:
+        assert entry.title in page
+    for file in [*root.glob("figures/*.png"), *root.glob("tables/*.html")]:
+        assert base64.b64encode(file.read_bytes()).decode() in page, file
+
+
+def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) -> None:
+    kinds = {
+        kind: pd.read_parquet(root / "metrics" / f"{kind}.parquet") for kind in ("quality", "similarity", "fairness")
+    }
+    for kind, table in kinds.items():
+        assert list(table.columns) == list(Metric.__dataclass_fields__)
+        assert set(table["dataset"]) == {DATASET}
+        assert not table.duplicated(["run", "reference", "metric", "encoder", "protocol"]).any()
+        # The log10 ratios and overlaps have no interval; where there is one, it holds the value.
+        assert table["value"].notna().all(), kind
+        bounded = table.dropna(subset=["ci_low", "ci_high"])
+        assert (bounded["ci_low"] <= bounded["ci_high"]).all()
+        assert (table["n"] > 0).all()
+    assert set(kinds["quality"]["run"]) == set(evaluated)
+    assert set(kinds["quality"]["metric"]) == {"fd", "nn_ratio"}
+    assert set(kinds["fairness"]["run"]) > set(evaluated)
+    compared = set(map(tuple, kinds["similarity"][["run", "reference"]].to_numpy()))
+    others = {(run, "unpruned") for run in evaluated if run != "unpruned"}
+    assert compared == others | {("cluster_b-0.5", "cluster_b_inv-0.5")}
+    assert (kinds["similarity"].query("metric != 'overlap'")["n"] == 64).all()
+
+
+def test_function_evaluations_are_counted(finished: Finished, root: Path, evaluated: list[str]) -> None:
+    steps = finished.raw["samplings"]["euler"]["steps"]
+    for run in evaluated:
+        sampling = read_json(root / "samples" / run / "euler" / "sampling.json")
+        # Guidance asks the network twice a step.
+        assert sampling["evaluations_per_image"] == (2 * steps if run == "conditional" else steps)
+
+
+def test_samples_are_images_of_the_study(root: Path, evaluated: list[str]) -> None:
+    for run in evaluated:
+        images = read_array(root / "samples" / run / "euler" / "images.npy")
+        latents = read_array(root / "samples" / run / "euler" / "latents.npy")
+        assert (images.shape, images.dtype) == ((64, 16, 16, 1), np.uint8)
+        assert latents.shape == (64, 4, 8, 8)
+        assert np.isfinite(latents).all()
+
+
+def test_subsets_list_the_kept_keys(finished: Finished, root: Path, manifest: pd.DataFrame) -> None:
+    n_train = int((manifest["split"] == "train").sum())
+    half = (n_train + 1) // 2
+    for name in finished.raw["subsets"]:
+        subset = pd.read_parquet(root / "subsets" / f"{name}.parquet")
+        rule = read_json(root / "subsets" / f"{name}.json")
+        assert len(subset) == subset["id"].nunique() == rule["n_kept"] == half
+        assert rule["n_from"] == n_train
+        kept = manifest.set_index("id").loc[subset["id"]]
+        assert set(kept["split"]) == {"train"}
+        assert (root / "subsets" / f"{name}.txt").read_text("utf-8") == "".join(f"{key}\n" for key in kept["key"])
+
+
+def test_opposite_cluster_subsets_keep_opposite_ends(root: Path) -> None:
+    clusters = pd.read_parquet(root / "clusters" / "k10.parquet").set_index("id")
+    near, far = (
+        pd.read_parquet(root / "subsets" / f"{name}-0.5.parquet")["id"] for name in ("cluster_b", "cluster_b_inv")
+    )
+    for _, members in clusters.groupby("cluster"):
+        kept = members.loc[members.index.isin(near), "distance"]
+        dropped = members.loc[~members.index.isin(near), "distance"]
+        assert dropped.empty or kept.max() <= dropped.min()
+    assert clusters.loc[far, "distance"].mean() > clusters.loc[near, "distance"].mean()
+
+
+def test_sidecars_name_what_was_read(root: Path) -> None:
+    info = read_json(root / "dataset.json")
+    tokenizer = read_json(root / "tokenizers" / "vqvae" / "config.json")
+    latents = read_json(root / "latents" / "vqvae.json")
+    encoder = read_json(root / "encoders" / "probe" / "config.json")
+    clusters = read_json(root / "clusters" / "k10.json")
+    run = read_json(root / "runs" / "cluster_b-0.5" / "run.json")
+    assert tokenizer["weights_hash"] == latents["tokenizer_hash"]
+    assert tokenizer["weights_hash"] == file_hash(root / "tokenizers" / "vqvae" / "weights.safetensors")
+    assert info["content_hash"] == latents["dataset_hash"] == tokenizer["dataset_hash"] == encoder["dataset_hash"]
+    assert read_json(root / "embeddings" / "probe.json")["encoder_hash"] == encoder["weights_hash"]
+    assert read_json(root / "features" / "probe" / "unpruned" / "euler.json")["encoder_hash"] == encoder["weights_hash"]
+    assert clusters["embeddings_hash"] == file_hash(root / "embeddings" / "probe.npy")
+    assert sum(clusters["sizes"]) == info["counts"]["train"]
+    assert run["weights_hash"] == file_hash(root / "runs" / "cluster_b-0.5" / "weights.safetensors")
+    assert run["n_train"] == len(pd.read_parquet(root / "subsets" / "cluster_b-0.5.parquet"))
+    assert {"steadyflow", "torch", "commit"} <= run["provenance"].keys()
+
+
+def test_weights_are_safetensors_and_states_are_gone(finished: Finished, root: Path) -> None:
+    for file in root.rglob("weights.safetensors"):
+        assert read_weights(file)
+    assert [path for path in finished.target("state").rglob("*") if path.is_file()] == []
+    # Nothing half-written was left beside the results.
+    assert half_written(finished.results) == []
+
+
+def test_every_heavy_job_has_a_log_and_a_benchmark(finished: Finished) -> None:
+    for run in finished.raw["runs"]:
+        benchmark = pd.read_csv(finished.target("benchmarks", DATASET, "runs", f"{run}.tsv"), sep="\t")
+        assert benchmark["s"].item() > 0
+        assert finished.target("logs", DATASET, "runs", f"{run}.log").exists()
+
+
+def test_surrogate_scores_are_finite_for_every_training_image(root: Path, manifest: pd.DataFrame) -> None:
+    scores = pd.read_parquet(root / "scores" / "surrogate.parquet")
+    assert list(scores.columns) == ["id", "loss", "grad"]
+    assert scores["id"].tolist() == manifest.loc[manifest["split"] == "train", "id"].tolist()
+    assert np.isfinite(scores[["loss", "grad"]].to_numpy()).all()
+    assert json.loads((root / "scores" / "surrogate.json").read_text())["n"] == len(scores)

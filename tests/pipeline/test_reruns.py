@@ -1,0 +1,137 @@
+"""An edit of a study reruns what depends on it, and nothing else. Dry runs on a finished study."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Finished
+from workspace import edited
+
+from steadyflow.report.catalogue import FIGURES, TABLES
+
+pytestmark = pytest.mark.pipeline
+
+RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "cluster_b_inv-0.5", "conditional")
+EVALUATED = RUNS[1:]
+# Figures that show the data and what is made of them before any run.
+OF_DATA = {"dataset_samples", "tokenizer_reconstructions", "inertia_curve", "cluster_sizes"}
+
+
+def plan(finished: Finished, edits: dict[str, Any], *arguments: object) -> set[str]:
+    study = finished.write(edited(finished.raw, edits), "edited.yaml")
+    return finished.planned("all", *arguments, study=study)
+
+
+def chain(run: str) -> set[str]:
+    """One evaluated run: its training, its samples, their features."""
+    return {
+        f"train_run dataset=digits run={run}",
+        f"sample_run dataset=digits run={run} sampling=euler",
+        f"embed_samples dataset=digits encoder=probe run={run} sampling=euler",
+    }
+
+
+MEASURES = {f"measure_{kind} dataset=digits" for kind in ("quality", "similarity", "fairness")}
+
+
+def shown(without: Iterable[str] = ()) -> set[str]:
+    """Every table and figure, and the report of them."""
+    tables = {f"write_{name} dataset=digits" for name in TABLES}
+    figures = {f"draw_{name} dataset=digits" for name in FIGURES if name not in without}
+    return tables | figures | {"report"}
+
+
+def test_an_unchanged_study_has_nothing_to_do(finished: Finished) -> None:
+    before = finished.digests()
+    assert "Nothing to be done" in finished.run("all", study=finished.path)
+    assert finished.digests() == before
+
+
+def test_a_learning_rate_reruns_its_run(finished: Finished) -> None:
+    found = plan(finished, {"runs/cluster_b-0.5/learning_rate": 2e-3})
+    assert found == chain("cluster_b-0.5") | MEASURES | shown(without=OF_DATA)
+
+
+def test_a_surrogate_reruns_what_its_scores_choose(finished: Finished) -> None:
+    found = plan(finished, {"runs/surrogate/learning_rate": 2e-3})
+    scores = {
+        "train_run dataset=digits run=surrogate",
+        "score_samples dataset=digits run=surrogate",
+        "select_subset dataset=digits subset=loss-0.5",
+    }
+    assert found == scores | chain("conditional") | MEASURES | shown(without=OF_DATA - {"cluster_sizes"})
+
+
+def test_a_label_remakes_tables_and_figures_only(finished: Finished) -> None:
+    assert plan(finished, {"runs/cluster_b-0.5/label": "another name"}) == shown()
+
+
+def test_a_label_of_a_surrogate_does_nothing(finished: Finished) -> None:
+    assert plan(finished, {"runs/surrogate/label": "another name"}) == set()
+
+
+def test_paper_attributes_remake_tables_and_figures_only(finished: Finished) -> None:
+    assert plan(finished, {"evaluations/digits/paper_attributes": {"label": "kl_gender"}}) == shown()
+
+
+def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> None:
+    found = plan(finished, {"tokenizers/vqvae/steps": 21})
+    below = {
+        "train_tokenizer dataset=digits tokenizer=vqvae",
+        "encode_latents dataset=digits tokenizer=vqvae",
+        "train_run dataset=digits run=surrogate",
+        "score_samples dataset=digits run=surrogate",
+        "select_subset dataset=digits subset=loss-0.5",
+    }
+    runs = set().union(*map(chain, EVALUATED))
+    assert found == below | runs | MEASURES | shown(without={"dataset_samples", "inertia_curve"})
+
+
+def test_a_sampling_reruns_no_training(finished: Finished) -> None:
+    found = plan(finished, {"samplings/euler/steps": 5})
+    runs = {job for run in EVALUATED for job in chain(run) if not job.startswith("train_run")}
+    assert runs | MEASURES <= found
+    # Tables and figures of the evaluation read its sampling; the report follows.
+    assert found - runs - MEASURES <= shown()
+
+
+def test_an_evaluation_alone_samples_nothing(finished: Finished) -> None:
+    assert plan(finished, {"evaluations/digits/seed": 1}) == MEASURES | shown()
+
+
+def test_adding_a_run_makes_its_chain(finished: Finished) -> None:
+    found = plan(finished, {"runs/reseeded": {"seed": 1, "label": "another seed"}})
+    assert found - MEASURES - shown() == chain("reseeded")
+    assert found >= MEASURES
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--set-threads", "train_run=2", "train_tokenizer=1"), ("--config", "device=cpu")],
+    ids=["threads", "device"],
+)
+def test_how_it_is_run_changes_nothing(finished: Finished, arguments: tuple[str, ...]) -> None:
+    assert plan(finished, {}, *arguments) == set()
+
+
+def test_cores_change_nothing(finished: Finished) -> None:
+    assert finished.planned("all", study=finished.path, cores=1) == set()
+
+
+def test_a_moved_study_file_changes_nothing(finished: Finished) -> None:
+    moved = finished.write(finished.raw, "under_another_name.yaml")
+    assert finished.planned("all", study=moved) == set()
+
+
+def test_parsing_imports_no_torch(finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')\n", encoding="utf-8")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    check = subprocess.run([sys.executable, "-c", "import torch"], env=environment, capture_output=True, text=True)
+    assert "torch was imported" in check.stderr
+    study = finished.write(edited(finished.raw, {"runs/unpruned/seed": 1}), "edited.yaml")
+    done = finished.snakemake("all", "--dry-run", study=study, environment=environment)
+    assert done.returncode == 0, done.stdout
+    assert "train_run" in done.stdout

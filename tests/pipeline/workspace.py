@@ -1,0 +1,105 @@
+"""A folder with studies and their results, and the real Snakefile to run on it."""
+
+import copy
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPTS = REPOSITORY / "workflow" / "scripts"
+
+Raw = dict[str, Any]
+
+
+def edited(study: Raw, edits: Mapping[str, Any]) -> Raw:
+    """A copy of the study with `section/name/key` set to a value, for each of the edits."""
+    study = copy.deepcopy(study)
+    for place, value in edits.items():
+        *parents, key = place.split("/")
+        inner = study
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[key] = value
+    return study
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Snakemake's working directory; results go into `results` unless a study says otherwise."""
+
+    directory: Path
+
+    @property
+    def results(self) -> Path:
+        return self.directory / "results"
+
+    def write(self, study: Raw, name: str = "study.yaml") -> Path:
+        """The study as a file. Its results are absolute, so that they are found from anywhere."""
+        path = self.directory / name
+        path.write_text(yaml.safe_dump({"results": str(self.results), **study}, sort_keys=False), encoding="utf-8")
+        return path
+
+    def snakemake(
+        self, *arguments: object, study: Path, cores: int = 2, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Targets and options first: --configfile takes all that follows it. stdout holds everything printed."""
+        command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.directory)]
+        command += ["--cores", str(cores), "--scheduler", "greedy", "--show-failed-logs", "--configfile", str(study)]
+        return subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            check=False,
+        )
+
+    def run(self, *arguments: object, study: Path) -> str:
+        """What a run that has to succeed prints."""
+        done = self.snakemake(*arguments, study=study)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def planned(self, *arguments: object, study: Path, cores: int = 2) -> set[str]:
+        """The jobs that a dry run would start: "rule wildcard=value ...", without those that only gather files."""
+        done = self.snakemake(*arguments, "--dry-run", study=study, cores=cores)
+        assert done.returncode == 0, done.stdout
+        jobs = jobs_of(done.stdout)
+        assert bool(jobs) != ("Nothing to be done" in done.stdout), done.stdout
+        return jobs - {"all", "all_tables", "all_figures", "prune"}
+
+    def target(self, *parts: str) -> Path:
+        return self.results.joinpath(*parts)
+
+    def digests(self) -> dict[str, str]:
+        """sha256 of every file of the results, by relative path."""
+        return digests(self.results)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def half_written(folder: Path) -> list[Path]:
+    """Temporary files of writes that did not end, by their leading dot."""
+    return [path for path in folder.rglob(".*") if path.name != ".snakemake_timestamp"]
+
+
+def jobs_of(printed: str) -> set[str]:
+    """The jobs that Snakemake printed, as its blocks "rule NAME:" with an indented line of wildcards each."""
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", printed, flags=re.MULTILINE)
+    jobs = set()
+    for rule, lines in blocks:
+        wildcards = re.search(r"^    wildcards: (.*)$", lines, flags=re.MULTILINE)
+        jobs.add(" ".join([rule, *(wildcards.group(1).split(", ") if wildcards else [])]))
+    return jobs
