@@ -48,7 +48,7 @@ def run_stage(main: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
     except Exception as error:
         if _disk_is_full(error):
-            sys.exit(f"error: the disk is full ({error}); free some space and rerun: no complete result was touched")
+            sys.exit(f"error: the disk is full ({error}); free some space and rerun: no other result was touched")
         raise
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from steadyflow.artifacts import UserError
+from steadyflow.artifacts import UserError, file_hash
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
 
@@ -16,6 +16,8 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+PAPER = ROOT / "resources" / "paper" / "scalars.csv"
+
 # What every command needs and no result depends on. Where these lie must not enter params, or moving the repository
 # would rerun everything.
 os.environ |= {
@@ -23,6 +25,7 @@ os.environ |= {
     "DEVICE": config.get("device", "auto"),
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
+    "PAPER": str(PAPER),
     "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]),
     # This very Python for every job, whether or not the environment was activated; --sdm conda goes before it.
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),

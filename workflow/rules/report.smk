@@ -5,7 +5,6 @@ for name, entry in TABLES.items():
             f"write_{name}"
         input:
             inputs_of(TABLE_INPUTS[name]),
-            paper=PAPER,
         output:
             csv=f"<results>/{{dataset}}/tables/{name}.csv",
             md=f"<results>/{{dataset}}/tables/{name}.md",
@@ -24,10 +23,11 @@ for name, entry in TABLES.items():
             spec=evaluation_identity,
             display=display_identity,
             table=name,
+            paper=file_hash(PAPER),
             stem=subpath(output.csv, strip_suffix=".csv"),
         shell:
             "python $SCRIPTS/write_table.py --study $STUDY --dataset {wildcards.dataset} "
-            "--table {params.table} --paper {input.paper} --stem {params.stem} > {log} 2>&1"
+            "--table {params.table} --paper $PAPER --stem {params.stem} > {log} 2>&1"
 
     rule:
         name:

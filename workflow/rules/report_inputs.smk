@@ -1,7 +1,4 @@
 # What each table and figure reads. Everything else about them stands in steadyflow.report.catalogue.
-PAPER = ROOT / "resources" / "paper" / "scalars.csv"
-
-
 def metrics_of(kind):
     return lambda spec, dataset: [paths.metrics_file(study, dataset, kind)]
 
