@@ -296,7 +296,8 @@ class Study(Spec):
     """One file names everything that is asked for."""
 
     name: Name
-    results: str = "results"
+    results: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "results"
+    """Folder of all results. It stands in shell commands, hence no spaces and nothing that a shell reads."""
     defaults: Defaults = Defaults()
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
