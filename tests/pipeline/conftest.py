@@ -1,9 +1,8 @@
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
-from workspace import Raw, Workspace
+from workspace import Finished, Workspace
 
 TINY = yaml.safe_load("""
 name: tiny
@@ -45,14 +44,6 @@ evaluations:
     reference: unpruned
     inverse_pairs: [[cluster_b-0.5, cluster_b_inv-0.5]]
 """)
-
-
-@dataclass(frozen=True)
-class Finished(Workspace):
-    """A workspace in which `all` of the study in `path` is done. Tests leave its finished files as they are."""
-
-    path: Path
-    raw: Raw
 
 
 @pytest.fixture(scope="session")

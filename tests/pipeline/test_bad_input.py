@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Finished
 from folders import FOLDER_STUDY, write_photos
 from PIL import Image
-from workspace import Workspace, edited, half_written
+from workspace import Finished, Workspace, edited, half_written
 
 from steadyflow.artifacts import read_array
 from steadyflow.study import load_study, paths

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Finished
 from PIL import Image
-from workspace import half_written
+from workspace import Finished, half_written
 
 from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 from steadyflow.evaluate.metrics import Metric

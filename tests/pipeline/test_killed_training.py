@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Finished
-from workspace import SCRIPTS, edited
+from workspace import SCRIPTS, Finished, edited
 
 from steadyflow.study import load_study, paths
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Finished
-from workspace import edited
+from workspace import Finished, edited
 
 from steadyflow.report.catalogue import FIGURES, TABLES
 

@@ -85,6 +85,14 @@ class Workspace:
         return digests(self.results)
 
 
+@dataclass(frozen=True)
+class Finished(Workspace):
+    """A workspace in which `all` of the study in `path` is done. Tests leave its finished files as they are."""
+
+    path: Path
+    raw: Raw
+
+
 def digests(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
