@@ -85,8 +85,7 @@ def evaluated_files(kind):
             "descriptions": lambda run: paths.run_files(study, run)["description"],
         }
         if kind == "subsets":
-            subsets = dict.fromkeys(study.runs[run].subset for run in spec.runs)
-            return [paths.subset_files(study, subset)["subset"] for subset in subsets if subset is not None]
+            return [paths.subset_files(study, name)["subset"] for name in study.evaluated_subsets(wildcards.dataset)]
         return [per_run[kind](run) for run in spec.runs]
 
     return files

@@ -20,13 +20,11 @@ def tokenizer_of_reference(spec, dataset):
 
 
 def clusters(spec, dataset):
-    clustering = next(name for name, clustering in study.clusterings.items() if clustering.dataset == dataset)
-    return list(paths.clusters_files(study, clustering).values())
+    return list(paths.clusters_files(study, study.clustering_of(dataset)).values())
 
 
 def subsets(spec, dataset):
-    kept = dict.fromkeys(study.runs[run].subset for run in spec.runs)
-    return [paths.subset_files(study, subset)["subset"] for subset in kept if subset is not None]
+    return [paths.subset_files(study, name)["subset"] for name in study.evaluated_subsets(dataset)]
 
 
 def descriptions(spec, dataset):
@@ -77,7 +75,7 @@ def shown(dataset, kind):
     missing = set()
     if not spec.inverse_pairs:
         missing.add("similarity_to_inverse")
-    if all(clustering.dataset != dataset for clustering in study.clusterings.values()):
+    if study.clustering_of(dataset) is None:
         missing |= {"inertia_curve", "cluster_sizes"}
     return [name for name in kind if name not in missing]
 

@@ -29,24 +29,16 @@ def metrics(study: Study, dataset: str, kind: str) -> pd.DataFrame:
     return pd.read_parquet(paths.metrics_file(study, dataset, kind))
 
 
-def label(study: Study, run: str) -> str:
-    return study.runs[run].label or run
-
-
 def labels(study: Study, dataset: str) -> dict[str, str]:
-    return {run: label(study, run) for run in study.evaluations[dataset].runs}
+    return {run: study.label(run) for run in study.evaluations[dataset].runs}
 
 
 def comparisons(study: Study, dataset: str) -> dict[tuple[str, str], str]:
     """(run, reference) -> label, of every run against the reference and of every inverse pair."""
     spec = study.evaluations[dataset]
-    against = {(run, spec.reference): label(study, run) for run in spec.runs if run != spec.reference}
-    pairs = {pair: f"{label(study, pair[0])} / {label(study, pair[1])}" for pair in spec.inverse_pairs}
+    against = {(run, spec.reference): study.label(run) for run in spec.runs if run != spec.reference}
+    pairs = {pair: f"{study.label(pair[0])} / {study.label(pair[1])}" for pair in spec.inverse_pairs}
     return pairs | against
-
-
-def clustering_of(study: Study, dataset: str) -> str:
-    return next(name for name, spec in study.clusterings.items() if spec.dataset == dataset)
 
 
 def dataset_samples(study: Study, dataset: str):
@@ -63,17 +55,17 @@ def tokenizer_reconstructions(study: Study, dataset: str):
 
 
 def inertia_curve(study: Study, dataset: str):
-    found = read_json(paths.clusters_files(study, clustering_of(study, dataset))["sidecar"])
+    found = read_json(paths.clusters_files(study, study.clustering_of(dataset))["sidecar"])
     points = {point["k"]: point["inertia"] for point in found["inertia_curve"]} | {found["k"]: found["inertia"]}
     ks = sorted(points)
     return figures.inertia_curve(np.array(ks), np.array([points[k] for k in ks]), chosen=found["k"])
 
 
 def cluster_sizes(study: Study, dataset: str):
-    clustering = clustering_of(study, dataset)
+    clustering = study.clustering_of(dataset)
     table = pd.read_parquet(paths.clusters_files(study, clustering)["clusters"])
     k = study.clusterings[clustering].k
-    subsets = {study.runs[run].subset: label(study, run) for run in study.evaluations[dataset].runs}
+    subsets = {study.runs[run].subset: study.label(run) for run in study.evaluations[dataset].runs}
     kept = {
         name: np.bincount(
             table.loc[table["id"].isin(pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"]), "cluster"],

@@ -18,7 +18,7 @@ def main() -> None:
         csv = paths.table_files(study, dataset, "similarity_to_unpruned")[0]
         rows = pd.read_csv(csv).to_dict("records")
         width = max(len(row["label"]) for row in rows)
-        n, reference = rows[0]["cosine_matched_n"], study.runs[evaluation.reference].label or evaluation.reference
+        n, reference = rows[0]["cosine_matched_n"], study.label(evaluation.reference)
         print(f"\n{dataset}: cosine similarity of samples to those of '{reference}', in {evaluation.encoder} features")
         print(f"n = {n}; mean ± SD over pairs; difference of the means with its 95% interval\n")
         print(f"{'trained on':{width}}   same noise      other noise     difference")

@@ -1,4 +1,4 @@
-"""Stage: one table as CSV, Markdown and LaTeX."""
+"""Stage: one table as CSV, Markdown, LaTeX and HTML."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def metrics(study: Study, dataset: str, kind: str) -> pd.DataFrame:
 
 
 def labels(study: Study, dataset: str) -> dict[str, str]:
-    return {run: study.runs[run].label or run for run in study.evaluations[dataset].runs}
+    return {run: study.label(run) for run in study.evaluations[dataset].runs}
 
 
 def run_facts(study: Study, dataset: str) -> pd.DataFrame:

@@ -308,3 +308,16 @@ class Study(Spec):
     runs: dict[Name, Run] = {}
     samplings: dict[Name, Sampling] = {}
     evaluations: dict[Name, Evaluation] = {}
+
+    def label(self, run: str) -> str:
+        """How tables and figures call a run."""
+        return self.runs[run].label or run
+
+    def clustering_of(self, dataset: str) -> str | None:
+        """The dataset's first clustering, the one that figures show."""
+        return next((name for name, spec in self.clusterings.items() if spec.dataset == dataset), None)
+
+    def evaluated_subsets(self, dataset: str) -> list[str]:
+        """The subsets that the dataset's evaluated runs are trained on, each once."""
+        subsets = dict.fromkeys(self.runs[run].subset for run in self.evaluations[dataset].runs or ())
+        return [subset for subset in subsets if subset is not None]
