@@ -14,18 +14,18 @@ class Record:
     """One image of a source.
 
     key: unique and stable, such as its path
-    image: uint8 [H, W, C], C 1 or 3; None when it was skipped, and then `problem` says why
+    load: gives the image, uint8 [H, W, C], C 1 or 3; raises UserError when it cannot be decoded. Called once, by any
+        thread, so that decoding runs side by side while records come in order
     label: index into the source's classes, -1 where there is none
     attributes: name -> value, '' where unknown
     split: 'train' or 'val' when the source has its own split
     """
 
     key: str
-    image: Picture | None
+    load: Callable[[], Picture]
     label: int = -1
     attributes: Mapping[str, str] = field(default_factory=dict)
     split: str | None = None
-    problem: str = ""
 
 
 @dataclass(frozen=True)

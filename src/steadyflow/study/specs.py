@@ -4,9 +4,18 @@ Every field but `label` belongs to the identity of what it describes: a change o
 how and how fast something is computed (results folder, profile, device, batch size of inference) is not said here.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from steadyflow.names import VELOCITY_MODELS
 
@@ -43,11 +52,28 @@ class _Source(Spec):
     """What the function that opens the source takes."""
     fit: ClassVar[Literal["crop", "pad"]] = "crop"
     """How its images come to the resolution."""
+    bad_images: Literal["error", "skip"] = "error"
+    """What to do with an unreadable image or one of another mode; skipped images are listed in dataset.json."""
+
+    @property
+    def files(self) -> list[str]:
+        """Files and folders outside the results that it is made from."""
+        return []
+
+    @property
+    def downloaded(self) -> bool:
+        """Whether its files are fetched into the study's downloads."""
+        return False
 
 
 class _HashSplit(_Source):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the images held out, chosen by a stable hash of each key."""
+
+
+class _OwnSplit(_Source):
+    val_fraction: Literal[0] = 0
+    """The source has a validation split of its own."""
 
 
 class SyntheticFaces(_HashSplit):
@@ -65,7 +91,7 @@ class SyntheticFaces(_HashSplit):
         return 3
 
 
-class Idx(_Source):
+class Idx(_OwnSplit):
     """MNIST's file format; the test files are the validation split."""
 
     arguments: ClassVar[set[str]] = {"folder"}
@@ -75,8 +101,6 @@ class Idx(_Source):
     folder: str = "/usr/share/datasets/fashion-mnist"
     resolution: PositiveInt = 32
     """Images are padded with zeros to this size."""
-    val_fraction: Literal[0] = 0
-    """Nothing is held out of the training files."""
 
     @property
     def channels(self) -> int:
@@ -95,20 +119,133 @@ class Digits(_HashSplit):
 
 
 class Folder(_HashSplit):
-    """Any folder of images. Class subfolders, or a CSV with the columns file, label (optional) and attributes."""
+    """Any folder of images, or a tar or zip archive of one."""
 
-    arguments: ClassVar[set[str]] = {"path", "labels_csv", "channels", "bad_images"}
+    arguments: ClassVar[set[str]] = {"path", "labels_csv", "channels", "classes"}
 
     source: Literal["folder"]
     path: str
     resolution: PositiveInt
     channels: Literal[1, 3] = 3
     labels_csv: str | None = None
-    bad_images: Literal["error", "skip"] = "error"
-    """What to do with an unreadable image or one of another mode; skipped images are listed in dataset.json."""
+    """Columns file, label (optional) and attributes."""
+    classes: Literal["subfolders", "none"] = "subfolders"
+    """Without a labels_csv: the first level of subfolders names the classes, or nothing does (FFHQ's are numbers)."""
+
+    @property
+    def files(self) -> list[str]:
+        return [path for path in (self.path, self.labels_csv) if path]
 
 
-Dataset = Annotated[SyntheticFaces | Idx | Digits | Folder, Field(discriminator="source")]
+class ImageFolder(_OwnSplit):
+    """ImageNet's layout: `path` holds train/CLASS/*.JPEG and val/CLASS/*.JPEG. Classes are counted in sorted order."""
+
+    arguments: ClassVar[set[str]] = {"path", "class_names", "channels"}
+
+    source: Literal["imagefolder"]
+    path: str
+    resolution: PositiveInt
+    channels: Literal[1, 3] = 3
+    class_names: str | None = None
+    """A file with a line `n01440764 tench, Tinca tinca` for each class folder (ImageNet's LOC_synset_mapping.txt)."""
+
+    @property
+    def files(self) -> list[str]:
+        return [path for path in (self.path, self.class_names) if path]
+
+
+class CelebA(_OwnSplit):
+    """CelebA with its 40 attributes (yes, no). `path` holds img_align_celeba/ (or .zip), list_attr_celeba.txt and
+    list_eval_partition.txt, as its authors give them out; their test images are left out."""
+
+    arguments: ClassVar[set[str]] = {"path"}
+
+    source: Literal["celeba"]
+    path: str
+    resolution: PositiveInt = 64
+
+    @property
+    def channels(self) -> int:
+        return 3
+
+    @property
+    def files(self) -> list[str]:
+        return [self.path]
+
+
+class _Downloaded(_Source):
+    path: str | None = None
+    """A folder that holds the files already; they are downloaded when it is left out."""
+
+    @property
+    def files(self) -> list[str]:
+        return [self.path] if self.path else []
+
+    @property
+    def downloaded(self) -> bool:
+        return self.path is None
+
+
+class Cifar10(_Downloaded, _OwnSplit):
+    """CIFAR-10's binary version; the test batch is the validation split."""
+
+    source: Literal["cifar10"]
+    resolution: PositiveInt = 32
+
+    @property
+    def channels(self) -> int:
+        return 3
+
+
+class HuggingFace(_Downloaded):
+    """Parquet shards of a dataset on the Hugging Face hub, one row an image."""
+
+    arguments: ClassVar[set[str]] = {"train", "val", "image_column", "label_column", "channels"}
+
+    source: Literal["huggingface"]
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: str = "main"
+    """A commit's hash pins the content; a branch may move."""
+    train: str = "data/train-*.parquet"
+    """Shards of the training split, a pattern of paths inside the repository."""
+    val: str | None = None
+    """Shards of the validation split; without it val_fraction of the training images is held out."""
+    image_column: str = "image"
+    label_column: str | None = "label"
+    """Whole numbers, with class names in the shards' metadata or without; null when the images have no classes."""
+    resolution: PositiveInt
+    channels: Literal[1, 3] = 3
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    @model_validator(mode="after")
+    def _split_said_once(self) -> Self:
+        if self.val is not None and "val_fraction" in self.model_fields_set:
+            raise ValueError("has both `val` and `val_fraction`: the validation split is either a file's or a share")
+        return self
+
+
+Dataset = Annotated[
+    SyntheticFaces | Idx | Digits | Folder | ImageFolder | CelebA | Cifar10 | HuggingFace,
+    Field(discriminator="source"),
+]
+
+
+class Perceptual(Spec):
+    """LPIPS, in the features of a network whose weights resources/weights.lock names."""
+
+    network: Literal["lpips_vgg16"] = "lpips_vgg16"
+    weight: PositiveFloat = 1.0
+
+
+class Adversarial(Spec):
+    """A PatchGAN with a hinge loss; its gradient is balanced against the reconstruction's at the last layer."""
+
+    start: Annotated[int, Field(ge=0)] = 5000
+    """The first step with it."""
+    weight: PositiveFloat = 0.5
+    width: PositiveInt = 64
+    """Filters of the discriminator's first layer."""
+    layers: PositiveInt = 3
 
 
 class Tokenizer(Spec):
@@ -125,6 +262,12 @@ class Tokenizer(Spec):
     """U(-1/size, 1/size) as in the papers, or codes drawn from the first images' encodings, for short trainings."""
     latent_channels: PositiveInt = 4
     commitment: PositiveFloat = 0.25
+    perceptual: Perceptual | Literal["none"] = Perceptual()
+    adversarial: Adversarial | Literal["none"] = Adversarial()
+    revive_codes_every: PositiveInt | None = None
+    """Every so many steps the codes not chosen since become encodings of that step's images. Not in the papers."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of the networks; codes, losses, weights and optimiser are fp32 in either case."""
     steps: PositiveInt = 100_000
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 1e-4
@@ -299,6 +442,8 @@ class Study(Spec):
     results: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "results"
     """Folder of all results. It stands in shell commands, hence no spaces and nothing that a shell reads."""
     defaults: Defaults = Defaults()
+    downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "downloads"
+    """Folder of downloaded images and weights; several studies may share it. $STEADYFLOW_DOWNLOADS goes before it."""
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
     encoders: dict[Name, ProbeEncoder] = {}
