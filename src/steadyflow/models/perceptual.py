@@ -1,0 +1,75 @@
+"""LPIPS (Zhang et al., 2018), the perceptual distance in the features of a VGG16."""
+
+import pickle
+import warnings
+from pathlib import Path
+
+import lpips
+import torch
+from torch import Tensor, nn
+
+from steadyflow.artifacts import UserError
+
+
+class Lpips(nn.Module):
+    """Version 0.1: the heads come with the lpips package, the backbone from torchvision's file of VGG16 weights.
+
+    Nothing in it is trained: no parameter asks for a gradient, and it stays in evaluation mode. Under autocast the
+    convolutions take its precision, as any others would; outside it all is float32.
+    """
+
+    def __init__(self, vgg16_path: Path | str) -> None:
+        """`vgg16_path` is vgg16-397923af.pth. Raises UserError, naming it, when it is missing or something else."""
+        super().__init__()
+        backbone = _read_backbone(Path(vgg16_path))
+        # The package draws random weights first; no generator of the caller's is to notice. It also asks torchvision
+        # for them by an argument that torchvision is about to drop.
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+            self.network = lpips.LPIPS(net="vgg", version="0.1", pnet_rand=True, verbose=False)
+        _fill(self.network.net, backbone, vgg16_path)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "Lpips":
+        """Stays in evaluation mode: its heads have dropout."""
+        return super().train(False)
+
+    def forward(self, images: Tensor, others: Tensor) -> Tensor:
+        """Both [B,C,H,W] in [-1, 1], C 1 or 3, H and W at least 16 -> distances [B], 0 for equal images.
+
+        Gradients flow to both.
+        """
+        distances = self.network(images.expand(-1, 3, -1, -1), others.expand(-1, 3, -1, -1))
+        return distances.flatten()
+
+
+def _read_backbone(path: Path) -> dict[str, Tensor]:
+    """The convolutions of torchvision's VGG16, by torchvision's names."""
+    wanted = "expected torchvision's vgg16-397923af.pth, see resources/weights.lock"
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {wanted}") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError(f"{path}: not a file of PyTorch weights; {wanted}") from error
+    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
+        raise UserError(f"{path}: not a dictionary of tensors; {wanted}")
+    return {name: tensor for name, tensor in weights.items() if not name.startswith("classifier.")}
+
+
+def _fill(network: nn.Module, backbone: dict[str, Tensor], path: Path | str) -> None:
+    """Layers keep their number in torchvision's list: features.N becomes sliceK.N."""
+    place = {"features." + name.split(".", 1)[1]: name for name in network.state_dict()}
+    shapes = {name: network.state_dict()[inner].shape for name, inner in place.items()}
+    for name in sorted(shapes.keys() | backbone.keys()):
+        wanted, found = shapes.get(name), backbone[name].shape if name in backbone else None
+        if wanted != found:
+            raise UserError(
+                f"{path}: not the weights of a VGG16: {name} is {_words(found)}, expected {_words(wanted)}; "
+                "expected torchvision's vgg16-397923af.pth, see resources/weights.lock"
+            )
+    network.load_state_dict({place[name]: tensor for name, tensor in backbone.items()})
+
+
+def _words(shape: torch.Size | None) -> str:
+    return "absent" if shape is None else f"of shape {list(shape)}"
