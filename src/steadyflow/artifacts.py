@@ -12,13 +12,14 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     from torch import Tensor
 
@@ -107,6 +108,20 @@ def write_array(path: Path | str, array: "np.ndarray") -> None:
     # does not say so.
     with atomic_path(path) as temporary, temporary.open("w+b") as file:
         np.save(file, array, allow_pickle=False)
+
+
+@contextlib.contextmanager
+def atomic_array(path: Path | str, shape: Sequence[int], dtype: "npt.DTypeLike") -> Iterator["np.memmap"]:
+    """A .npy file of zeros to be filled in place through a memory map: however large, it never lies in memory."""
+    import numpy as np
+
+    with atomic_path(path) as temporary:
+        array = np.lib.format.open_memmap(temporary, "w+", dtype, tuple(shape))
+        # The disk's room is taken now, by an error that says so: a write to a map on a full disk kills the process.
+        with temporary.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+        yield array
+        array.flush()
 
 
 def read_array(path: Path | str) -> "np.ndarray":

@@ -27,17 +27,26 @@ def choose_device(name: str, threads: int) -> "torch.device":
     """Raises UserError when the device asked for is not there: nothing falls back silently."""
     import torch
 
+    from steadyflow.distributed import local_rank
+
     torch.set_num_threads(threads)
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, there in available.items() if there))
+        name = next(kind for kind, there in available.items() if there)
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise UserError(f"--device {name}: unknown device; use auto, cuda, cuda:N, mps or cpu") from error
     if not available.get(device.type, False):
         raise UserError(f"--device {name}: there is no such device here; use auto or cpu")
-    return device
+    if device.type != "cuda":
+        return device
+    # Under torchrun each process has a GPU of its own.
+    index = local_rank() if device.index is None else device.index
+    if index >= torch.cuda.device_count():
+        raise UserError(f"--device {name}: process {index} has no GPU, there are {torch.cuda.device_count()}")
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def run_stage(main: Callable[[], None]) -> None:

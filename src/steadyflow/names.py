@@ -4,6 +4,9 @@ DIT_SIZES = ("T", "S", "B", "L", "XL")
 DIT_PATCHES = (1, 2, 4, 8)
 VELOCITY_MODELS = tuple(f"DiT-{size}/{patch}" for size in DIT_SIZES for patch in DIT_PATCHES)
 
+# The backbone of LPIPS, a file of resources/weights.lock.
+VGG16_WEIGHTS = "vgg16-397923af.pth"
+
 
 def patch_of(velocity_model: str) -> int:
     """The side of a patch in latent pixels; it has to divide the latents' side."""

@@ -74,7 +74,8 @@ def write_state(path):
     model = nn.Linear(500, 500)
     train(
         model,
-        lambda model, batch: (model(torch.ones(1, 500)).square().mean(), {}),
+        lambda model, batch: (model(batch.x).square().mean(), {}),
+        lambda rows: torch.ones(len(rows), 500),
         4,
         Schedule(steps=2, batch_size=2, learning_rate=0.1, ema_decay=0.5, seed=0),
         state_path=path,

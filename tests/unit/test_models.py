@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from steadyflow.artifacts import UserError
-from steadyflow.models import VQVAE, Probe, build_velocity, to_model_range, to_uint8
+from steadyflow.models import VQVAE, PatchDiscriminator, Probe, build_velocity, hinge, to_model_range, to_uint8
+from steadyflow.models.discriminator import BatchNorm
 from steadyflow.models.vqvae import Codebook
 from steadyflow.names import VELOCITY_MODELS
 
@@ -267,3 +268,30 @@ def test_the_probe_has_a_head_per_attribute():
     logits = probe.classify(features)
     assert {name: tuple(values.shape) for name, values in logits.items()} == {"hair": (5, 4), "age": (5, 2)}
     assert torch.allclose(logits["age"], F.linear(features, probe.heads["age"].weight, probe.heads["age"].bias))
+
+
+def test_the_patch_discriminator_has_the_published_size_and_field_of_view():
+    """Pix2pix's with 64 filters and 3 layers: 2,765,633 weights for three channels, 70x70 pixels a logit."""
+    discriminator = PatchDiscriminator(image_channels=3, width=64, layers=3)
+    assert sum(p.numel() for p in discriminator.parameters()) == 2_765_633
+    assert discriminator(torch.zeros(2, 3, 256, 256)).shape == (2, 1, 30, 30)
+    small = PatchDiscriminator(image_channels=1, width=4, layers=3).double()
+    image = torch.randn(1, 1, 256, 256, dtype=torch.float64, requires_grad=True)
+    # Without the batch's statistics, through which everything sees everything.
+    small.layers = nn.Sequential(*(m for m in small.layers if not isinstance(m, BatchNorm)))
+    small(image)[0, 0, 15, 15].backward()
+    seen = image.grad[0, 0].nonzero()
+    assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [70, 70]
+
+
+def test_the_discriminators_batch_norm_is_torchs():
+    ours, x = BatchNorm(5), torch.randn(4, 5, 6, 7) * 3 + 2
+    nn.init.normal_(ours.weight)
+    nn.init.normal_(ours.bias)
+    expected = F.batch_norm(x, None, None, ours.weight, ours.bias, training=True)
+    assert torch.allclose(ours(x), expected, atol=1e-5)
+    assert ours(x.bfloat16()).dtype == torch.float32
+
+
+def test_the_hinge_stops_at_the_margin():
+    assert hinge(torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.0])).item() == pytest.approx(0.5 * (0.25 + 0.5))

@@ -10,19 +10,45 @@ from torch import nn
 
 from steadyflow.artifacts import UserError
 from steadyflow.flow import CountedVelocity, euler, guide, uniform_grid
-from steadyflow.models import VQVAE, Probe, build_velocity
+from steadyflow.models import VQVAE, PatchDiscriminator, Probe, build_velocity
 from steadyflow.noise import batch_rows, noise, normal, uniform
-from steadyflow.train import Batch, Schedule, classification, flow_matching, reconstruction, train
+from steadyflow.train import (
+    AdversarialTerm,
+    Batch,
+    PerceptualTerm,
+    Revival,
+    Schedule,
+    classification,
+    flow_matching,
+    reconstruction,
+    train,
+)
 
 X = torch.linspace(-1, 1, 32)[:, None]
 
 
 def line(model, batch):
-    return F.mse_loss(model(X[batch.rows]), 3 * X[batch.rows] - 1), {}
+    return F.mse_loss(model(batch.x), 3 * batch.x - 1), {}
+
+
+def batch_of(x, step=0, rows=None):
+    """A whole global batch."""
+    rows = torch.arange(len(x)) if rows is None else rows
+    return Batch(step, rows, torch.arange(len(rows)), x[rows], len(rows))
 
 
 def fit(
-    path, objective=line, *, steps=40, samples=32, model=None, identity="id", ema=0.9, save_seconds=0.0, **schedule
+    path,
+    objective=line,
+    data=X,
+    *,
+    adversary=None,
+    steps=40,
+    model=None,
+    identity="id",
+    ema=0.9,
+    save_seconds=0.0,
+    **schedule,
 ):
     if model is None:
         torch.manual_seed(0)
@@ -31,11 +57,13 @@ def fit(
     return train(
         model,
         objective,
-        samples,
+        lambda rows: data[rows],
+        len(data),
         plan,
         state_path=path / "state.pt",
         identity=identity,
         device=torch.device("cpu"),
+        adversary=adversary,
         save_seconds=save_seconds,
     )
 
@@ -81,15 +109,15 @@ def training(name, save_seconds, pause):
     latents, labels = torch.randn(40, 4, 4, 4), torch.arange(40) % 3
     torch.manual_seed(1)
     model = DiT(Size(2, 64, 2), 2, 4, 4, 3)
-    objective = flow_matching(lambda rows: latents[rows], 5, labels, no_label=3, label_dropout=0.3)
+    objective = flow_matching(5, labels, no_label=3, label_dropout=0.3)
 
     def slowly(model, batch):
         time.sleep(pause)
         return objective(model, batch)
 
     trained = train(
-        model, slowly, 40, Schedule(60, 12, 1e-3, 0.9, 5), state_path=folder / f"{name}.pt", identity="id",
-        device=torch.device("cpu"), save_seconds=save_seconds,
+        model, slowly, lambda rows: latents[rows], 40, Schedule(60, 12, 1e-3, 0.9, 5), state_path=folder / f"{name}.pt",
+        identity="id", device=torch.device("cpu"), save_seconds=save_seconds,
     )
     weights = hashlib.sha256()
     for key, value in sorted(trained.ema.items()):
@@ -134,21 +162,49 @@ def test_a_training_killed_again_and_again_ends_with_the_bits_of_one_never_kille
     assert killed == whole
 
 
-def tokenizer_training(path, die_at=None):
+def tiny_tokenizer(**more):
     torch.manual_seed(0)
-    model = VQVAE(image_channels=1, width=8, multipliers=(1, 2), blocks=1, codebook_size=8, latent_channels=2)
-    images = torch.rand(20, 1, 8, 8) * 2 - 1
-    objective = killed_at(die_at, reconstruction(lambda rows: images[rows], 0.25))
-    return fit(path, objective, model=model, samples=20, steps=6, clip_norm=0.5)
+    sizes = {"image_channels": 1, "width": 8, "multipliers": (1, 2), "blocks": 1, "codebook_size": 8}
+    return VQVAE(**{**sizes, "latent_channels": 2, **more})
 
 
-def test_a_tokenizer_interrupted_and_resumed_is_the_same_bit_for_bit(tmp_path):
+def tiny_discriminator():
+    torch.manual_seed(1)
+    return PatchDiscriminator(image_channels=1, width=4, layers=2)
+
+
+def some_images(n):
+    return torch.randint(0, 256, (n, 16, 16, 1), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+
+
+def tokenizer_training(path, die_at=None):
+    """The whole recipe: the discriminator joins at step 2, codes are revived at steps 3 and 6."""
+    discriminator = tiny_discriminator()
+    objective = reconstruction(
+        0.25, adversarial=AdversarialTerm(discriminator, start=2, weight=0.5), revival=Revival(every=3, seed=0)
+    )
+    return fit(
+        path,
+        killed_at(die_at, objective),
+        some_images(20),
+        model=tiny_tokenizer(),
+        adversary=discriminator,
+        steps=8,
+        clip_norm=0.5,
+    )
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_a_tokenizer_interrupted_and_resumed_is_the_same_bit_for_bit(tmp_path, step):
+    """With both networks and their optimiser, and the counts by which codes are revived."""
     whole = tokenizer_training(tmp_path / "whole")
     with pytest.raises(Killed):
-        tokenizer_training(tmp_path / "killed", die_at=3)
-    assert saved(tmp_path / "killed")["step"] == 3
+        tokenizer_training(tmp_path / "killed", die_at=step)
+    assert saved(tmp_path / "killed")["step"] == step
     assert_same(tokenizer_training(tmp_path / "killed"), whole)
-    assert {"mse", "codebook", "commitment", "codes_used"} <= set(whole.curve)
+    contest = whole.curve[["adversarial", "discriminator", "adaptive_weight"]].isna().all(axis=1)
+    assert contest.tolist() == [True] * 2 + [False] * 6
+    assert {"mse", "codebook", "commitment", "codes_used", "codes_revived"} <= set(whole.curve)
 
 
 def test_the_curve_goes_on_where_it_was_interrupted_inside_an_interval(tmp_path):
@@ -217,7 +273,7 @@ def test_what_is_not_finite_is_named_by_its_step_and_never_saved(tmp_path, what,
         fit(tmp_path, spoiled_at(step, SPOILERS[what]), steps=400)
     state = saved(tmp_path)
     assert state["step"] == step // 2 * 2
-    assert all(tensor.isfinite().all() for part in ("model", "ema") for tensor in state[part].values())
+    assert all(tensor.isfinite().all() for part in (*state["networks"], state["ema"]) for tensor in part.values())
 
 
 def test_a_loss_not_finite_before_any_save_says_so(tmp_path):
@@ -290,8 +346,7 @@ class Recorder(nn.Module):
 
 def test_flow_matching_is_the_squared_distance_to_the_velocity_at_keyed_points():
     latents, model, rows = torch.randn(9, 2, 3, 3), Recorder(), torch.tensor([5, 0, 8])
-    batch = Batch(7, rows, torch.arange(3))
-    loss, _ = flow_matching(lambda rows: latents[rows], 4)(model, batch)
+    loss, _ = flow_matching(4)(model, batch_of(latents, 7, rows))
     x0, t = normal(4, "training noise", range(3), (2, 3, 3), step=7), uniform(4, "training time", range(3), step=7)
     s = t[:, None, None, None]
     assert torch.allclose(model.x, (1 - s) * x0 + s * latents[rows]) and torch.equal(model.t, t) and model.y is None
@@ -302,10 +357,8 @@ def test_flow_matching_is_the_squared_distance_to_the_velocity_at_keyed_points()
 def test_labels_are_hidden_as_often_as_asked(dropout):
     labels, model = torch.arange(10), Recorder()
     rows = torch.arange(4000) % 10
-    objective = flow_matching(
-        lambda rows: torch.zeros(len(rows), 1, 1, 1), 0, labels, no_label=10, label_dropout=dropout
-    )
-    objective(model, Batch(3, rows, torch.arange(4000)))
+    objective = flow_matching(0, labels, no_label=10, label_dropout=dropout)
+    objective(model, batch_of(torch.zeros(10, 1, 1, 1), 3, rows))
     hidden = model.y == 10
     assert torch.equal(model.y[~hidden], rows[~hidden])
     assert hidden.float().mean().item() == pytest.approx(dropout, abs=0.03)
@@ -313,27 +366,135 @@ def test_labels_are_hidden_as_often_as_asked(dropout):
 
 
 def test_the_tokenizers_loss_is_the_sum_of_its_terms():
-    torch.manual_seed(0)
-    model = VQVAE(image_channels=1, width=8, multipliers=(1, 2), blocks=1, codebook_size=8, latent_channels=2)
-    images = torch.rand(4, 1, 8, 8)
-    loss, followed = reconstruction(lambda rows: images[rows], 0.25)(model, Batch(0, torch.arange(4), torch.arange(4)))
-    z, codes = model.encoder(images), model.codebook.embedding.weight
+    model, images = tiny_tokenizer(), some_images(4)
+    nearness = PerceptualTerm(lambda a, b: (a - b).abs().mean(dim=(1, 2, 3)), 0.3)
+    loss, followed = reconstruction(0.25, perceptual=nearness)(model, batch_of(images))
+    x = images.movedim(-1, 1) / 127.5 - 1
+    z, codes = model.encoder(x), model.codebook.embedding.weight
     nearest = torch.cdist(z.movedim(1, -1).reshape(-1, 2), codes).argmin(1)
-    distance = (codes[nearest].view(4, 4, 4, 2).movedim(-1, 1) - z).square().mean().item()
-    mse = (model.decode(model.encode(images)) - images).square().mean().item()
-    assert followed["mse"].item() == pytest.approx(mse, rel=1e-4)
+    distance = (codes[nearest].view(4, 8, 8, 2).movedim(-1, 1) - z).square().mean().item()
+    error = model.decode(model.encode(x)) - x
+    assert followed["mse"].item() == pytest.approx(error.square().mean().item(), rel=1e-4)
+    assert followed["perceptual"].item() == pytest.approx(0.3 * error.abs().mean().item(), rel=1e-4)
     assert followed["commitment"].item() == pytest.approx(0.25 * distance, rel=1e-4)
-    assert loss.item() == pytest.approx(mse + 1.25 * distance, rel=1e-4)
+    assert loss.item() == pytest.approx(
+        followed["mse"].item() + followed["perceptual"].item() + 1.25 * distance, rel=1e-4
+    )
     assert followed["codes_used"] == len(nearest.unique())
+
+
+def gradients(network):
+    return {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
+
+
+def test_one_backward_pass_gives_each_player_the_gradient_of_its_own_loss():
+    """Against taming's two losses, each written out and differentiated on its own."""
+    images, start = some_images(4), 3
+    x = images.movedim(-1, 1) / 127.5 - 1
+    model, discriminator = tiny_tokenizer(), tiny_discriminator()
+    objective = reconstruction(0.25, adversarial=AdversarialTerm(discriminator, start, weight=0.5))
+    objective(model, batch_of(images, start))[0].backward()
+    found = gradients(model), gradients(discriminator)
+
+    model, discriminator = tiny_tokenizer(), tiny_discriminator()
+    quantised = model.codebook(model.encoder(x))
+    copy = model.decode(quantised.latents)
+    mse, fooling = F.mse_loss(copy, x), -discriminator(copy).mean()
+    size = [torch.autograd.grad(loss, model.decoder[-1].weight, retain_graph=True)[0].norm() for loss in (mse, fooling)]
+    assert size[1] > 1e-3
+    generator = mse + quantised.codebook_loss + 0.25 * quantised.commitment_loss + 0.5 * size[0] / size[1] * fooling
+    discriminator.requires_grad_(False)
+    generator.backward()
+    discriminator.requires_grad_(True)
+    real, fake = discriminator(x), discriminator(copy.detach())
+    (0.5 * ((1 - real).clamp(min=0).mean() + (1 + fake).clamp(min=0).mean())).backward()
+    for expected, got in zip((gradients(model), gradients(discriminator)), found, strict=True):
+        assert expected.keys() == got.keys()
+        for name, gradient in expected.items():
+            assert torch.allclose(got[name], gradient, rtol=1e-4, atol=1e-6), name
+
+
+class Scaled(nn.Module):
+    """A discriminator whose logit is the mean of the image, times `scale`."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, images):
+        return self.scale * images.mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("scale", [10.0, 1e-6])
+@pytest.mark.parametrize("error", [1.0, 1e3])
+def test_the_adaptive_weight_is_bounded_where_the_discriminator_is_flat(scale, error):
+    """The norm below is at least 1e-3, the weight at most 1e4."""
+    model, images = tiny_tokenizer(), some_images(4)
+    x = images.movedim(-1, 1) / 127.5 - 1
+    large = PerceptualTerm(lambda a, b: (a - b).square().mean(dim=(1, 2, 3)), error)
+    objective = reconstruction(0.25, perceptual=large, adversarial=AdversarialTerm(Scaled(scale), 0, 0.5))
+    _, followed = objective(model, batch_of(images))
+    copy = model.decode(model.encode(x))
+    losses = (1 + error) * F.mse_loss(copy, x), scale * copy.mean()
+    above, below = (torch.autograd.grad(loss, model.last_layer, retain_graph=True)[0].norm().item() for loss in losses)
+    assert (below < 1e-3) == (scale < 1)
+    expected = min(above / max(below, 1e-3), 1e4)
+    assert (expected == 1e4) == (scale < 1 and error > 1)
+    assert followed["adaptive_weight"].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_codes_that_nothing_uses_become_encodings():
+    model = tiny_tokenizer(codebook_size=16)
+    with torch.no_grad():
+        model.codebook.embedding.weight[4:] += 100  # out of reach
+    objective = reconstruction(0.25, revival=Revival(every=2, seed=0))
+    used, before = [], None
+    for step in range(4):
+        if step == 2:
+            before = model.codebook.embedding.weight.detach().clone()
+            unused = model.codebook.uses == 0
+        _, followed = objective(model, batch_of(some_images(6), step))
+        used.append(int(followed["codes_used"]))
+    z = model.encoder(some_images(6).movedim(-1, 1) / 127.5 - 1).detach().movedim(1, -1).reshape(-1, 2)
+    after = model.codebook.embedding.weight.detach()
+    assert unused.sum() >= 12 and torch.equal(after[~unused], before[~unused])
+    assert torch.cdist(after[unused], z).min(dim=1).values.max() < 1e-5
+    assert len(after[unused].unique(dim=0)) == unused.sum()
+    assert max(used[:2]) <= 4 < min(used[2:])
+    assert model.codebook.uses.sum() == 2 * 6 * 64  # counted anew since step 2
+
+
+def test_bfloat16_is_used_inside_the_networks_alone(tmp_path):
+    seen = []
+
+    def watched(model, batch):
+        loss, followed = reconstruction(0.25)(model, batch)
+        seen.append((model.encoder(batch.x.movedim(-1, 1) / 127.5 - 1).dtype, loss.dtype, followed["codebook"].dtype))
+        return loss, followed
+
+    exact = fit(tmp_path / "fp32", watched, some_images(20), model=tiny_tokenizer(), steps=6, learning_rate=1e-3)
+    short = fit(
+        tmp_path / "bf16",
+        watched,
+        some_images(20),
+        model=tiny_tokenizer(),
+        steps=6,
+        learning_rate=1e-3,
+        precision="bf16",
+    )
+    assert seen[0] == (torch.float32,) * 3 and seen[-1] == (torch.bfloat16, torch.float32, torch.float32)
+    assert all(weight.dtype in (torch.float32, torch.int64) for weight in short.ema.values())
+    assert short.curve["loss"].tolist() == pytest.approx(exact.curve["loss"].tolist(), rel=0.02)
+    assert short.curve["loss"].tolist() != exact.curve["loss"].tolist()
 
 
 def test_unknown_attributes_do_not_count_in_the_probes_loss():
     torch.manual_seed(0)
     probe = Probe(image_channels=1, width=8, feature_dim=6, targets={"a": 3, "b": 2})
-    images = torch.randn(4, 1, 8, 8)
+    images = some_images(4)
     codes = {"a": torch.tensor([0, -1, 2, 1]), "b": torch.tensor([-1, -1, 1, 0])}
-    loss, accuracy = classification(lambda rows: images[rows], codes)(probe, Batch(0, torch.arange(4), torch.arange(4)))
-    logits = probe.classify(probe(images))
+    loss, accuracy = classification(codes)(probe, batch_of(images))
+    logits = probe.classify(probe(images.movedim(-1, 1) / 127.5 - 1))
     expected, right = 0.0, {}
     for name, values in codes.items():
         known = values >= 0

@@ -39,8 +39,10 @@ rule embed_images:
     params:
         dataset=subpath(input.manifest, parent=True),
         encoder=subpath(input.weights, parent=True),
+    resources:
+        processes=1,
     shell:
-        "python $SCRIPTS/embed_images.py --dataset {params.dataset} --encoder {params.encoder} "
+        "$SCRIPTS/launch.sh {resources.processes} embed_images.py --dataset {params.dataset} --encoder {params.encoder} "
         "--output {output.embeddings} --device $DEVICE --threads {threads} > {log} 2>&1"
 
 
@@ -60,6 +62,8 @@ rule embed_samples:
         "../../envs/steadyflow.yaml"
     params:
         encoder=subpath(input.weights, parent=True),
+    resources:
+        processes=1,
     shell:
-        "python $SCRIPTS/embed_images.py --images {input.images} --encoder {params.encoder} "
+        "$SCRIPTS/launch.sh {resources.processes} embed_images.py --images {input.images} --encoder {params.encoder} "
         "--output {output.features} --device $DEVICE --threads {threads} > {log} 2>&1"

@@ -20,7 +20,9 @@ rule train_run:
         state=lambda wildcards: paths.state_file(study, "runs", wildcards.run),
         subset=lambda wildcards, input: (f"--subset {input.subset}" if "subset" in input.keys() else ""),
         root=subpath(output.weights, parent=True),
+    resources:
+        processes=1,
     shell:
-        "python $SCRIPTS/train_run.py --study $STUDY --run {wildcards.run} "
+        "$SCRIPTS/launch.sh {resources.processes} train_run.py --study $STUDY --run {wildcards.run} "
         "--dataset {params.dataset} --latents {input.latents} {params.subset} "
         "--state {params.state} --output {params.root} --device $DEVICE --threads {threads} > {log} 2>&1"

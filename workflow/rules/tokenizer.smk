@@ -1,11 +1,11 @@
 rule train_tokenizer:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
+        unpack(perceptual_weights),
     output:
         weights="<results>/{dataset}/tokenizers/{tokenizer}/weights.safetensors",
         config="<results>/{dataset}/tokenizers/{tokenizer}/config.json",
         curve="<results>/{dataset}/tokenizers/{tokenizer}/curve.parquet",
-        reconstructions="<results>/{dataset}/tokenizers/{tokenizer}/reconstructions.npy",
     log:
         "<results>/logs/{dataset}/tokenizers/{tokenizer}.log",
     benchmark:
@@ -17,10 +17,13 @@ rule train_tokenizer:
         spec=identity("tokenizer"),
         # Through params, so that Snakemake does not delete it before a retry.
         state=lambda wildcards: paths.state_file(study, "tokenizers", wildcards.tokenizer),
+        vgg16=lambda wildcards, input: (f"--vgg16 {input.vgg16}" if "vgg16" in input.keys() else ""),
         root=subpath(output.weights, parent=True),
+    resources:
+        processes=1,
     shell:
-        "python $SCRIPTS/train_tokenizer.py --study $STUDY --tokenizer {wildcards.tokenizer} "
-        "--dataset {params.dataset} --state {params.state} --output {params.root} "
+        "$SCRIPTS/launch.sh {resources.processes} train_tokenizer.py --study $STUDY --tokenizer {wildcards.tokenizer} "
+        "--dataset {params.dataset} {params.vgg16} --state {params.state} --output {params.root} "
         "--device $DEVICE --threads {threads} > {log} 2>&1"
 
 
@@ -41,7 +44,9 @@ rule encode_latents:
     params:
         dataset=subpath(input.manifest, parent=True),
         tokenizer=subpath(input.weights, parent=True),
+    resources:
+        processes=1,
     shell:
-        "python $SCRIPTS/encode_latents.py --dataset {params.dataset} "
+        "$SCRIPTS/launch.sh {resources.processes} encode_latents.py --dataset {params.dataset} "
         "--tokenizer {params.tokenizer} --output {output.latents} "
         "--device $DEVICE --threads {threads} > {log} 2>&1"

@@ -1,15 +1,16 @@
-"""Stage: images through an encoder. Takes a dataset's folder, or the images of a sampled run."""
+"""Stage: images through an encoder, a dataset's or those of a sampled run. Under torchrun on several devices."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from steadyflow.artifacts import read_array, read_json, read_weights, write_array, write_json
+from steadyflow import distributed
+from steadyflow.artifacts import read_array, read_json, read_weights, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_manifest
+from steadyflow.data.rows import compute_rows
 from steadyflow.models import Probe, to_model_range
-from steadyflow.progress import progress
 
 parser = stage_parser(__doc__, device=True)
 source = parser.add_mutually_exclusive_group(required=True)
@@ -29,23 +30,29 @@ def main() -> None:
     model.load_state_dict(read_weights(args.encoder / "weights.safetensors"))
     if args.images:
         array = read_array(args.images)
-        count, usable = len(array), np.arange(len(array))
+        count, usable, read = len(array), np.arange(len(array)), lambda ids: np.array(array[ids])
     else:
-        manifest, store = read_manifest(args.dataset / "manifest.parquet"), ImageStore(args.dataset / "images")
-        count, usable = len(manifest), manifest.loc[manifest["split"] != "skipped", "id"].to_numpy()
-    features = np.full((count, config["architecture"]["feature_dim"]), np.nan, dtype=np.float32)
-    for start in progress(range(0, len(usable), args.batch_size), "embed"):
-        ids = usable[start : start + args.batch_size]
-        images = np.array(array[ids]) if args.images else store.read(ids)
-        features[ids] = model(to_model_range(torch.from_numpy(images).to(device))).cpu().numpy()
-    write_array(args.output, features)
-    norms = np.linalg.norm(features[usable], axis=1)
+        split = read_manifest(args.dataset / "manifest.parquet")["split"].to_numpy()
+        count, usable, read = len(split), np.flatnonzero(split != "skipped"), ImageStore(args.dataset / "images").read
+
+    def embed(ids: np.ndarray) -> np.ndarray:
+        return model(to_model_range(torch.from_numpy(read(ids)).to(device))).cpu().numpy()
+
+    shape = (count, config["architecture"]["feature_dim"])
+    compute_rows(embed, usable, args.output, shape, np.float32, batch_size=args.batch_size, device=device, name="embed")
+    if distributed.rank() > 0:
+        return
     sidecar = {
         "encoder": config["kind"],
         "encoder_hash": config["weights_hash"],
-        "l2_norm": {"mean": float(norms.mean()), "normalised": False},
+        "l2_norm": {"mean": mean_norm(read_array(args.output), usable), "normalised": False},
     }
     write_json(args.output.with_suffix(".json"), sidecar)
+
+
+def mean_norm(features: np.ndarray, rows: np.ndarray, chunk: int = 4096) -> float:
+    parts = (features[rows[start : start + chunk]] for start in range(0, len(rows), chunk))
+    return sum(float(np.linalg.norm(part, axis=1).sum()) for part in parts) / len(rows)
 
 
 run_stage(main)

@@ -1,16 +1,17 @@
-"""Stage: every image of a dataset through a tokenizer, once."""
+"""Stage: every image of a dataset through a tokenizer, once. Under torchrun on several devices."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from steadyflow.artifacts import read_json, read_weights, write_array, write_json
+from steadyflow import distributed
+from steadyflow.artifacts import read_array, read_json, read_weights, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
 from steadyflow.data.latents import latent_scale
+from steadyflow.data.rows import compute_rows
 from steadyflow.models import VQVAE, to_model_range
-from steadyflow.progress import progress
 
 parser = stage_parser(__doc__, device=True)
 parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset to encode")
@@ -26,22 +27,28 @@ def main() -> None:
     config = read_json(args.tokenizer / "config.json")
     model = VQVAE(**config["architecture"]).to(device).eval()
     model.load_state_dict(read_weights(args.tokenizer / "weights.safetensors"))
-    manifest, info = read_manifest(args.dataset / "manifest.parquet"), read_dataset_info(args.dataset / "dataset.json")
-    images = ImageStore(args.dataset / "images")
-
-    usable = manifest.loc[manifest["split"] != "skipped", "id"].to_numpy()
+    split = read_manifest(args.dataset / "manifest.parquet")["split"].to_numpy()
+    info, images = read_dataset_info(args.dataset / "dataset.json"), ImageStore(args.dataset / "images")
     side = info.resolution // 2 ** (len(config["architecture"]["multipliers"]) - 1)
-    shape = (len(manifest), config["architecture"]["latent_channels"], side, side)
-    # Rows of skipped images stay NaN, so that using one by mistake cannot pass unseen.
-    latents = np.full(shape, np.nan, dtype=np.float16)
-    for start in progress(range(0, len(usable), args.batch_size), "encode"):
-        ids = usable[start : start + args.batch_size]
-        encoded = model.encode(to_model_range(torch.from_numpy(images.read(ids)).to(device)))
-        latents[ids] = encoded.cpu().numpy()
-    train_ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
-    write_array(args.output, latents)
+    shape = (len(split), config["architecture"]["latent_channels"], side, side)
+
+    def encode(ids: np.ndarray) -> np.ndarray:
+        return model.encode(to_model_range(torch.from_numpy(images.read(ids)).to(device))).cpu().numpy()
+
+    compute_rows(
+        encode,
+        np.flatnonzero(split != "skipped"),
+        args.output,
+        shape,
+        np.float16,
+        batch_size=args.batch_size,
+        device=device,
+        name="encode",
+    )
+    if distributed.rank() > 0:
+        return
     sidecar = {
-        "scale": latent_scale(latents, train_ids),
+        "scale": latent_scale(read_array(args.output), np.flatnonzero(split == "train")),
         "shape": shape,
         "dataset_hash": info.content_hash,
         "tokenizer_hash": config["weights_hash"],

@@ -43,14 +43,12 @@ def main() -> None:
     model = Probe(**architecture)
 
     def read(image_ids: np.ndarray) -> torch.Tensor:
-        return to_model_range(torch.from_numpy(images.read(image_ids)).to(device))
+        return torch.from_numpy(images.read(image_ids))
 
     trained = train(
         model,
-        classification(
-            lambda rows: read(ids["train"][rows.cpu().numpy()]),
-            {name: torch.from_numpy(column[ids["train"]]).to(device) for name, column in codes.items()},
-        ),
+        classification({name: torch.from_numpy(column[ids["train"]]).to(device) for name, column in codes.items()}),
+        lambda rows: read(ids["train"][rows.numpy()]),
         len(ids["train"]),
         Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
         state_path=args.state,
@@ -68,7 +66,7 @@ def main() -> None:
         "spec": spec.identity(),
         "dataset_hash": info.content_hash,
         "weights_hash": file_hash(args.output / "weights.safetensors"),
-        "val_accuracy": accuracy(model.eval(), read, ids["val"], codes),
+        "val_accuracy": accuracy(model.eval(), read, ids["val"], codes, device),
         "provenance": provenance(),
     }
     write_json(args.output / "config.json", config)
@@ -76,12 +74,18 @@ def main() -> None:
 
 
 @torch.no_grad()
-def accuracy(model: Probe, read, ids: np.ndarray, codes: dict[str, np.ndarray]) -> dict[str, float]:
+def accuracy(
+    model: Probe, read, ids: np.ndarray, codes: dict[str, np.ndarray], device: torch.device
+) -> dict[str, float]:
     """Share of the validation images with a known value that are classified right, per attribute."""
-    parts = [model.classify(model(read(ids[start : start + 256]))) for start in range(0, len(ids), 256)]
-    predicted = {name: torch.cat([part[name].argmax(1) for part in parts]).cpu().numpy() for name in codes}
-    known = {name: codes[name][ids] >= 0 for name in codes}
-    return {name: float((predicted[name] == codes[name][ids])[known[name]].mean()) for name in codes}
+    right, known = dict.fromkeys(codes, 0), dict.fromkeys(codes, 0)
+    for start in range(0, len(ids), 256):
+        part = ids[start : start + 256]
+        logits = model.classify(model(to_model_range(read(part).to(device))))
+        for name, column in codes.items():
+            right[name] += int((logits[name].argmax(1).cpu().numpy() == column[part]).sum())
+            known[name] += int((column[part] >= 0).sum())
+    return {name: right[name] / max(known[name], 1) for name in codes}
 
 
 run_stage(main)

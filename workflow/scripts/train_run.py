@@ -1,4 +1,4 @@
-"""Stage: trains one velocity model on one subset."""
+"""Stage: trains one velocity model on one subset. Under torchrun on several devices, with the same curve."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from steadyflow import distributed
 from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import read_dataset_info, read_manifest
@@ -43,23 +44,23 @@ def main() -> None:
     model = build_velocity(**architecture)
     labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device) if spec.conditional else None
     inputs = {"latents": file_hash(args.latents), "ids": spec_hash(ids.tolist())}
-    trained = train(
-        model,
-        flow_matching(
-            lambda rows: latents.read(ids[rows.cpu().numpy()]).to(device),
-            spec.seed,
-            labels,
-            no_label=architecture["num_classes"] or 0,
-            label_dropout=spec.label_dropout,
-        ),
-        len(ids),
-        Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
-        state_path=args.state,
-        identity=spec_hash([spec.identity(), inputs]),
-        device=device,
-        save_seconds=args.save_seconds,
-        name=f"run {args.run}",
-    )
+    with distributed.joined(device):
+        trained = train(
+            model,
+            flow_matching(
+                spec.seed, labels, no_label=architecture["num_classes"] or 0, label_dropout=spec.label_dropout
+            ),
+            lambda rows: latents.read(ids[rows.numpy()]),
+            len(ids),
+            Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
+            state_path=args.state,
+            identity=spec_hash([spec.identity(), inputs]),
+            device=device,
+            save_seconds=args.save_seconds,
+            name=f"run {args.run}",
+        )
+    if distributed.rank() > 0:
+        return
     write_weights(args.output / "weights.safetensors", trained.ema)
     write_parquet(args.output / "curve.parquet", trained.curve)
     description = {

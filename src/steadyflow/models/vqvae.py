@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from steadyflow.artifacts import UserError
+from steadyflow.distributed import total
 from steadyflow.noise import permutation
 
 
@@ -84,14 +85,25 @@ class Quantised:
 
 
 class Codebook(nn.Module):
-    """`size` codes of `channels` numbers, initialised U(-1/size, 1/size)."""
+    """`size` codes of `channels` numbers, initialised U(-1/size, 1/size).
+
+    `uses` int64 [size]: how often training chose each code since codes were last revived; a buffer, so that an
+    interrupted training goes on counting.
+    """
+
+    uses: Tensor
 
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(size, channels)
         nn.init.uniform_(self.embedding.weight, -1 / size, 1 / size)
+        self.register_buffer("uses", torch.zeros(size, dtype=torch.int64))
 
     def forward(self, z: Tensor) -> Quantised:
+        with torch.autocast(z.device.type, enabled=False):
+            return self._quantise(z.float())
+
+    def _quantise(self, z: Tensor) -> Quantised:
         flat = z.movedim(1, -1)
         codes = self.nearest(flat.reshape(-1, z.shape[1])).view(flat.shape[:-1])
         latents = self.embedding(codes).movedim(-1, 1)
@@ -110,6 +122,31 @@ class Codebook(nn.Module):
             raise UserError(f"{len(self.embedding.weight)} codes cannot be drawn from {len(vectors)} encodings")
         drawn = permutation(seed, "codebook", len(vectors))[: len(self.embedding.weight)]
         self.embedding.weight.copy_(vectors[drawn.to(vectors.device)])
+
+    @torch.no_grad()
+    def count(self, codes: Tensor) -> Tensor:
+        """How often each code stands in the global batch of `codes` int64 [B,h,w]: int64 [size], added to `uses`."""
+        counts = total(torch.bincount(codes.flatten(), minlength=len(self.uses)))
+        self.uses += counts
+        return counts
+
+    @torch.no_grad()
+    def revive(self, z: Tensor, slots: Tensor, batch_size: int, seed: int, step: int) -> Tensor:
+        """Codes that nothing used since the last time become encodings drawn from the global batch; returns how many.
+
+        `z` [B,C,h,w] are this process's encodings, `slots` int64 [B] their places among the `batch_size` of all.
+        """
+        unused = (self.uses == 0).nonzero()[:, 0]
+        vectors = z.float().movedim(1, -1).flatten(1, 2)
+        places = vectors.shape[1]
+        drawn = permutation(seed, "revived codes", batch_size * places, step=step)[: len(unused)].to(z.device)
+        image = drawn // places
+        mine = (image[:, None] == slots).nonzero()
+        new = vectors.new_zeros(len(drawn), vectors.shape[2])
+        new[mine[:, 0]] = vectors[mine[:, 1], (drawn % places)[mine[:, 0]]]
+        self.embedding.weight[unused[: len(drawn)]] = total(new)
+        self.uses.zero_()
+        return torch.tensor(float(len(drawn)), device=z.device)
 
     def nearest(self, vectors: Tensor) -> Tensor:
         """The code nearest to each row of `vectors` [n, channels], int64 [n]."""

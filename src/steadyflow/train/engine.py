@@ -7,15 +7,17 @@ weights of one that was never killed, bit for bit on a CPU.
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from steadyflow import distributed
 from steadyflow.artifacts import UserError, atomic_path
 from steadyflow.noise import batch_rows
 from steadyflow.progress import progress
@@ -23,7 +25,10 @@ from steadyflow.progress import progress
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW without decay, constant learning rate, EMA of the weights. `clip_norm` bounds the gradient's L2 norm."""
+    """AdamW without decay, constant learning rate, EMA of the weights. `clip_norm` bounds the gradient's L2 norm.
+
+    `precision` is that of the networks; weights, losses and optimiser are fp32 in either case.
+    """
 
     steps: int
     batch_size: int
@@ -31,6 +36,7 @@ class Schedule:
     ema_decay: float
     seed: int
     clip_norm: float = float("inf")
+    precision: Literal["fp32", "bf16"] = "fp32"
 
     @property
     def log_every(self) -> int:
@@ -39,15 +45,27 @@ class Schedule:
 
 
 class Batch(NamedTuple):
-    """`rows` int64 [B]: training samples, as positions among them; `slots` int64 [B]: 0..B-1, the position in the
-    global batch, which with `step` keys every random draw."""
+    """This process's part of the global batch of `size` samples: all of it, unless there are several processes.
+
+    `rows` int64 [B]: training samples, as positions among them; `slots` int64 [B]: their places 0..size-1 in the
+    global batch, which with `step` key every random draw; `x` [B, ...]: what `load` gave for the rows.
+    """
 
     step: int
     rows: Tensor
     slots: Tensor
+    x: Tensor
+    size: int
+
+    @property
+    def share(self) -> float:
+        """A mean over this part, times this, is its part of the mean over the global batch."""
+        return len(self.rows) / self.size
 
 
-# (model, batch) -> the scalar loss, and named scalars to be followed in the curve.
+# rows int64 [B] on the CPU -> the training samples there, on the CPU. Runs in a thread, a step ahead.
+Load = Callable[[Tensor], Tensor]
+# (model, batch) -> the scalar loss, and named scalars to be followed in the curve, the same names at every step.
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, dict[str, Tensor]]]
 
 
@@ -63,62 +81,98 @@ class Trained:
 def train(
     model: nn.Module,
     objective: Objective,
+    load: Load,
     samples: int,
     schedule: Schedule,
     *,
     state_path: Path,
     identity: str,
     device: torch.device,
+    adversary: nn.Module | None = None,
     save_seconds: float = 60.0,
     name: str = "training",
 ) -> Trained:
     """Trains `model` (freshly initialised) on samples 0..samples-1, or goes on from the state at `state_path`.
 
+    `adversary` is a second network that the objective trains against the first: its loss is a term of the objective
+    that moves it alone. It is stepped and saved with the model, but not averaged. Under torchrun (inside
+    `distributed.joined`) each process works on its part of the same global batches; rank 0 saves.
+
     `identity` is the hash of all that defines the result; a state of another identity is refused. The state is
     removed by the caller, once the results are safe. Raises UserError for a foreign state or a loss that is not
     finite: the state on disk is then the last good one.
     """
-    model.to(device).train()
-    weights: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if schedule.batch_size < distributed.world_size():
+        raise UserError(f"a batch of {schedule.batch_size} cannot be shared by {distributed.world_size()} processes")
+    networks = [network.to(device).train() for network in (model, adversary) if network is not None]
+    weights: list[list[Tensor]] = [[p for p in network.parameters() if p.requires_grad] for network in networks]
+    moved = [parameter for part in weights for parameter in part]
     ema_model = copy.deepcopy(model).requires_grad_(False)
     averages: list[Tensor] = [
         ema for ema, live in zip(ema_model.parameters(), model.parameters(), strict=True) if live.requires_grad
     ]
-    optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=0.0, fused=device.type == "cuda")
-    state = _State(identity, model, ema_model, optimizer, state_path)
+    optimizer = torch.optim.AdamW(moved, schedule.learning_rate, weight_decay=0.0, fused=_on_gpu(device))
+    state = _State(identity, networks, ema_model, optimizer, state_path)
     start, curve = state.load()
     recent: list[Tensor] = []
     logged = saved = time.monotonic()
-    slots = torch.arange(schedule.batch_size, device=device)
-    for step in progress(range(start, schedule.steps), name, total=schedule.steps, done=start, unit="step"):
-        rows = batch_rows(samples, schedule.batch_size, schedule.seed, step).to(device)
-        loss, followed = objective(model, Batch(step, rows, slots))
+    batches = _batches(load, samples, schedule, start, device)
+    for batch in progress(batches, name, total=schedule.steps, done=start, unit="step"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=schedule.precision == "bf16"):
+            loss, followed = objective(model, batch)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(weights, schedule.clip_norm)
+        (loss * batch.share).backward()
+        distributed.sum_gradients(moved)
+        grad_norm, *_ = [nn.utils.clip_grad_norm_(part, schedule.clip_norm) for part in weights]
         optimizer.step()
-        torch._foreach_lerp_(averages, weights, 1 - schedule.ema_decay)
-        recent.append(torch.stack([loss, grad_norm, *followed.values()]).detach())
+        torch._foreach_lerp_(averages, weights[0], 1 - schedule.ema_decay)
+        recent.append(torch.stack([loss, grad_norm, *followed.values()]).detach() * batch.share)
         # The only host synchronisation, and the only place where a state is written: after the losses were checked.
-        if (step + 1) % schedule.log_every == 0 or step + 1 == schedule.steps:
+        step = batch.step + 1
+        if step % schedule.log_every == 0 or step == schedule.steps:
             now = time.monotonic()
             rate = len(recent) * schedule.batch_size / (now - logged)
             names = ("loss", "grad_norm", *followed)
-            curve.append({"step": step + 1, **_means(names, recent, step, state_path), "images_per_second": rate})
+            curve.append({"step": step, **_means(names, recent, batch.step, state_path), "images_per_second": rate})
             recent, logged = [], now
             if now - saved >= save_seconds:
-                state.save(step + 1, curve)
+                state.save(step, curve)
                 saved = time.monotonic()
     if not all(bool(average.isfinite().all()) for average in averages):
         raise UserError(f"{name}: a weight is not finite after step {schedule.steps - 1}; {_ADVICE}")
     return Trained(ema_model.state_dict(), pd.DataFrame(curve))
 
 
+def _batches(load: Load, samples: int, schedule: Schedule, start: int, device: torch.device) -> Iterator[Batch]:
+    """The batches from step `start` on, each loaded while the one before it is worked on."""
+    slots = distributed.part(torch.arange(schedule.batch_size))
+
+    def prepare(step: int) -> Batch:
+        rows = distributed.part(batch_rows(samples, schedule.batch_size, schedule.seed, step))
+        x = load(rows)
+        if _on_gpu(device):
+            x = x.pin_memory()
+        rest = (rows.to(device), slots.to(device), x.to(device, non_blocking=True))
+        return Batch(step, *rest, size=schedule.batch_size)
+
+    with ThreadPoolExecutor(1) as ahead:
+        following = ahead.submit(prepare, start) if start < schedule.steps else None
+        for step in range(start, schedule.steps):
+            assert following is not None
+            batch = following.result()
+            following = ahead.submit(prepare, step + 1) if step + 1 < schedule.steps else None
+            yield batch
+
+
+def _on_gpu(device: torch.device) -> bool:
+    return device.type == "cuda"
+
+
 _ADVICE = "lower learning_rate or set a gradient clip, then rerun"
 
 
 def _means(names: tuple[str, ...], recent: list[Tensor], last_step: int, state_path: Path) -> dict[str, float]:
-    table = torch.stack(recent)
+    table = distributed.total(torch.stack(recent))
     # The gradient too: it spoils the weights one step before the loss shows it, and they would be saved.
     finite = table[:, :2].isfinite()
     if not bool(finite.all()):
@@ -126,13 +180,14 @@ def _means(names: tuple[str, ...], recent: list[Tensor], last_step: int, state_p
         what = "gradient" if bool(finite[row, 0]) else "loss"
         kept = f"the last good state is kept in {state_path}" if state_path.exists() else "no state was saved before it"
         raise UserError(f"the {what} is not finite at step {last_step - len(recent) + 1 + row}; {kept}; {_ADVICE}")
-    return dict(zip(names, table.double().mean(0).tolist(), strict=True))
+    # NaN is what a term says while it is not in use yet.
+    return dict(zip(names, table.double().nanmean(0).tolist(), strict=True))
 
 
 @dataclass(frozen=True)
 class _State:
     identity: str
-    model: nn.Module
+    networks: list[nn.Module]
     ema_model: nn.Module
     optimizer: torch.optim.Optimizer
     path: Path
@@ -140,8 +195,9 @@ class _State:
     def load(self) -> tuple[int, list[dict[str, float]]]:
         """The next step and the curve so far; (0, []) when there is no state."""
         # What a kill in the middle of a write left behind: each as large as a state.
-        for left in self.path.parent.glob(f".{self.path.stem}.*{self.path.suffix}"):
-            left.unlink()
+        if distributed.rank() == 0:
+            for left in self.path.parent.glob(f".{self.path.stem}.*{self.path.suffix}"):
+                left.unlink()
         if not self.path.exists():
             return 0, []
         try:
@@ -154,17 +210,20 @@ class _State:
                 f"{self.path}: state of another training (identity {identity}, expected {self.identity}): its spec or "
                 "its inputs have changed; delete the file to start anew"
             )
-        self.model.load_state_dict(saved["model"])
+        for network, weights in zip(self.networks, saved["networks"], strict=True):
+            network.load_state_dict(weights)
         self.ema_model.load_state_dict(saved["ema"])
         self.optimizer.load_state_dict(saved["optimizer"])
         return saved["step"], saved["curve"]
 
     def save(self, step: int, curve: list[dict[str, float]]) -> None:
+        if distributed.rank() > 0:
+            return
         content = {
             "identity": self.identity,
             "step": step,
             "curve": curve,
-            "model": self.model.state_dict(),
+            "networks": [network.state_dict() for network in self.networks],
             "ema": self.ema_model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }

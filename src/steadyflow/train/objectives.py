@@ -1,31 +1,33 @@
-"""What is trained: each objective binds data and seed, and returns `(model, batch) -> loss, followed scalars`."""
+"""What is trained: each objective binds its settings, and returns `(model, batch) -> loss, followed scalars`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from steadyflow import noise
+from steadyflow.distributed import total
 from steadyflow.flow import interpolate
-from steadyflow.models import VQVAE, Probe
+from steadyflow.models import VQVAE, Probe, hinge, to_model_range
 from steadyflow.train.engine import Batch, Objective
 
-# rows int64 [B] -> the training samples there.
-Gather = Callable[[Tensor], Tensor]
+NAN = float("nan")
 
 
 def flow_matching(
-    latents: Gather, seed: int, labels: Tensor | None = None, *, no_label: int = 0, label_dropout: float = 0.0
+    seed: int, labels: Tensor | None = None, *, no_label: int = 0, label_dropout: float = 0.0
 ) -> Objective:
     """Conditional flow matching (eq. 1): MSE of the velocity to u = x1 - x0 at t ~ U[0,1].
 
-    `latents(rows)` gives x1 float32 [B,C,h,w]; `labels` int64 [n], None when unconditional, are replaced by
-    `no_label` with probability `label_dropout`.
+    `batch.x` is x1 float32 [B,C,h,w]; `labels` int64 [n], None when unconditional, are replaced by `no_label` with
+    probability `label_dropout`.
     """
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        x1 = latents(batch.rows)
+        x1 = batch.x
         x0 = noise.normal(seed, "training noise", batch.slots, x1.shape[1:], step=batch.step, device=x1.device)
         t = noise.uniform(seed, "training time", batch.slots, step=batch.step, device=x1.device)
         y = None
@@ -35,38 +37,109 @@ def flow_matching(
             )
             y = labels[batch.rows].masked_fill(dropped, no_label)
         point = interpolate(x0, x1, t)
-        return F.mse_loss(model(point.x_t, t, y), point.u), {}
+        return F.mse_loss(model(point.x_t, t, y).float(), point.u), {}
 
     return objective
 
 
-def reconstruction(images: Gather, commitment: float) -> Objective:
-    """The VQ-VAE's loss: MSE, codebook loss, and `commitment` times the commitment loss.
+@dataclass(frozen=True)
+class PerceptualTerm:
+    """`distance(a, b)` of images [B,C,H,W] in [-1, 1] -> [B], times `weight`."""
 
-    `images(rows)` gives float32 [B,C,H,W] in [-1, 1]. Follows the number of codes that a batch uses.
+    distance: Callable[[Tensor, Tensor], Tensor]
+    weight: float
+
+
+@dataclass(frozen=True)
+class AdversarialTerm:
+    """`discriminator` of images in [-1, 1] -> logits, from step `start` on; `weight` of the generator's part."""
+
+    discriminator: nn.Module
+    start: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Revival:
+    """Every `every` steps, codes not chosen since become encodings of that step's images."""
+
+    every: int
+    seed: int
+
+
+def reconstruction(
+    commitment: float,
+    *,
+    perceptual: PerceptualTerm | None = None,
+    adversarial: AdversarialTerm | None = None,
+    revival: Revival | None = None,
+) -> Objective:
+    """The VQ-VAE's loss (taming VQ-GAN): the sum of its terms, each followed under its name.
+
+    `batch.x` is uint8 [B,H,W,C]. Followed too: the number of codes that the global batch uses, of codes revived, and
+    the adaptive weight. The discriminator's own loss is one of the terms: it moves the discriminator alone, since it
+    sees detached images, and the generator's term moves the tokenizer alone, since it sees a frozen discriminator.
     """
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(model, VQVAE)
-        x = images(batch.rows)
-        quantised = model.codebook(model.encoder(x))
-        terms = {
-            "mse": F.mse_loss(model.decode(quantised.latents), x),
-            "codebook": quantised.codebook_loss,
-            "commitment": commitment * quantised.commitment_loss,
-        }
-        used = torch.bincount(quantised.codes.flatten(), minlength=model.codebook.embedding.num_embeddings) > 0
-        return torch.stack(list(terms.values())).sum(), {**terms, "codes_used": used.sum().float()}
+        x = to_model_range(batch.x)
+        z = model.encoder(x)
+        followed: dict[str, Tensor] = {}
+        if revival is not None:
+            due = batch.step > 0 and batch.step % revival.every == 0
+            followed["codes_revived"] = (
+                model.codebook.revive(z, batch.slots, batch.size, revival.seed, batch.step) if due else x.new_zeros(())
+            )
+        quantised = model.codebook(z)
+        followed["codes_used"] = (model.codebook.count(quantised.codes) > 0).sum().float()
+        copy = model.decode(quantised.latents).float()
+        terms = {"mse": F.mse_loss(copy, x)}
+        if perceptual is not None:
+            terms["perceptual"] = perceptual.weight * perceptual.distance(copy, x).mean()
+        error = torch.stack(list(terms.values())).sum()
+        terms["codebook"] = quantised.codebook_loss
+        terms["commitment"] = commitment * quantised.commitment_loss
+        loss = torch.stack(list(terms.values())).sum()
+        if adversarial is not None:
+            against, contest = _contest(adversarial, batch, x, copy, error, model.last_layer)
+            loss, terms = loss + against, terms | contest
+        return loss, {**terms, **followed}
 
     return objective
 
 
-def classification(images: Gather, codes: Mapping[str, Tensor]) -> Objective:
-    """Sum of cross-entropies over attributes; `codes[name]` int64 [n], -1 where unknown. Follows each accuracy."""
+def _contest(
+    term: AdversarialTerm, batch: Batch, x: Tensor, copy: Tensor, error: Tensor, last_layer: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The generator's term plus the discriminator's loss; both followed, NaN before they start.
+
+    The generator's term is balanced by the gradient of the reconstruction `error` at the decoder's last layer over
+    its own there (Esser et al., 2021, eq. 7).
+    """
+    if batch.step < term.start:
+        return x.new_zeros(()), dict.fromkeys(("adversarial", "discriminator", "adaptive_weight"), x.new_tensor(NAN))
+    frozen = {name: parameter.detach() for name, parameter in term.discriminator.named_parameters()}
+    fooling = -functional_call(term.discriminator, frozen, (copy,)).float().mean()
+    of_error, of_fooling = (
+        total(torch.autograd.grad(loss * batch.share, last_layer, retain_graph=True)[0]).norm()
+        for loss in (error, fooling)
+    )
+    balance = (of_error / of_fooling.clamp(min=1e-3)).clamp(max=1e4).detach()
+    generating = term.weight * balance * fooling
+    discriminating = hinge(term.discriminator(x), term.discriminator(copy.detach()))
+    followed = {"adversarial": generating, "discriminator": discriminating, "adaptive_weight": balance}
+    return generating + discriminating, followed
+
+
+def classification(codes: Mapping[str, Tensor]) -> Objective:
+    """Sum of cross-entropies over attributes; `codes[name]` int64 [n], -1 where unknown. Follows each accuracy.
+
+    `batch.x` is uint8 [B,H,W,C]."""
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(model, Probe)
-        logits = model.classify(model(images(batch.rows)))
+        logits = model.classify(model(to_model_range(batch.x)))
         target = {name: values[batch.rows] for name, values in codes.items()}
         losses = [F.cross_entropy(logits[name], target[name], ignore_index=-1) for name in codes]
         accuracy = {

@@ -1,0 +1,141 @@
+"""Several gloo processes against one: the same numbers from the same global batches."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# The processes are forked from one that has imported torch already: that takes longer than all they compute.
+PROCESSES = """
+import json, os, socket, sys
+from pathlib import Path
+import numpy as np
+import torch
+from steadyflow import distributed
+from steadyflow.data.rows import compute_rows
+from steadyflow.flow import interpolate
+from steadyflow.models import VQVAE, PatchDiscriminator
+from steadyflow.models.dit import DiT, Size
+from steadyflow.train import AdversarialTerm, Revival, Schedule, flow_matching, reconstruction, train
+
+torch.set_num_threads(1)
+torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # its imports take seconds: once, not in every child
+folder = Path(sys.argv[1])
+cpu = torch.device("cpu")
+
+def tokenizer(name, stop=9):
+    images = torch.randint(0, 256, (23, 16, 16, 1), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    torch.manual_seed(0)
+    model = VQVAE(image_channels=1, width=8, multipliers=(1, 2), blocks=1, codebook_size=48, latent_channels=2)
+    model.codebook.embedding.weight.data[16:] += 100
+    discriminator = PatchDiscriminator(image_channels=1, width=4, layers=2)
+    whole = reconstruction(
+        0.25, adversarial=AdversarialTerm(discriminator, start=2, weight=0.5), revival=Revival(every=3, seed=0)
+    )
+
+    def objective(model, batch):
+        if batch.step == stop:
+            os._exit(0)
+        return whole(model, batch)
+
+    with distributed.joined(cpu):
+        trained = train(
+            model, objective, lambda rows: images[rows], 23, Schedule(9, 8, 1e-3, 0.9, 0, clip_norm=0.5),
+            state_path=folder / f"{name}.pt", identity="id", device=cpu, adversary=discriminator, save_seconds=0.0,
+        )
+    weights = {key: value.double().abs().sum().item() for key, value in trained.ema.items()}
+    return {"curve": trained.curve.drop(columns="images_per_second").fillna(-1).to_dict("list"), "weights": weights}
+
+def velocity(name):
+    torch.manual_seed(0)
+    latents, labels = torch.randn(23, 4, 4, 4), torch.arange(23) % 3
+    model = DiT(Size(2, 64, 2), 2, 4, 4, 3)
+    objective = flow_matching(5, labels, no_label=3, label_dropout=0.3)
+    with distributed.joined(cpu):
+        trained = train(
+            model, objective, lambda rows: latents[rows], 23, Schedule(12, 8, 1e-3, 0.9, 5),
+            state_path=folder / f"{name}.pt", identity="id", device=cpu, save_seconds=float("inf"),
+        )
+    return {"curve": trained.curve.drop(columns="images_per_second").to_dict("list")}
+
+def rows(name):
+    torch.manual_seed(0)
+    model, x = torch.nn.Conv2d(1, 5, 3), torch.randn(50, 1, 8, 8)
+    def compute(ids):
+        with torch.no_grad():
+            return model(x[ids]).mean((2, 3)).numpy()
+    ids = np.setdiff1d(np.arange(50), [3, 17, 49])
+    compute_rows(compute, ids, folder / f"{name}.npy", (50, 5), np.float32, batch_size=4, device=cpu, name="rows")
+    return {"shape": list(np.load(folder / f"{name}.npy", mmap_mode="r").shape)} if distributed.rank() == 0 else {}
+
+def interrupted(name):
+    return tokenizer(name, stop=5)
+
+def run(work, name, world):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(world):
+        child = os.fork()
+        if child == 0:
+            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            result = work(name)
+            if rank == 0:
+                (folder / f"{name}.json").write_text(json.dumps(result))
+            os._exit(0)
+        children.append(child)
+    assert all(os.waitpid(child, 0)[1] == 0 for child in children), (work.__name__, world)
+
+for world in (1, 2, 3):
+    for work in (tokenizer, velocity, rows):
+        run(work, f"{work.__name__}-{world}", world)
+run(interrupted, "resumed", 2)
+run(tokenizer, "resumed", 3)
+print("done")
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processes")
+    done = subprocess.run([sys.executable, "-c", PROCESSES, folder], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def result(results, name):
+    return json.loads((results / f"{name}.json").read_text())
+
+
+def assert_close(found, expected):
+    assert found.keys() == expected.keys()
+    for name in expected:
+        assert found[name] == pytest.approx(expected[name], rel=2e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize("name", ["tokenizer-2", "tokenizer-3", "resumed"])
+def test_a_tokenizer_has_the_same_curve_and_weights_on_any_number_of_processes(results, name):
+    """Eight images by three processes, with a discriminator that normalises over the batch, an adaptive weight and
+    revived codes; `resumed` was begun by two processes and ended by three."""
+    one, several = result(results, "tokenizer-1"), result(results, name)
+    assert one["curve"]["step"] == list(range(1, 10))
+    assert max(one["curve"]["codes_revived"]) > 8
+    assert_close(several["curve"], one["curve"])
+    assert_close(several["weights"], one["weights"])
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_a_velocity_model_has_the_same_curve_on_any_number_of_processes(results, world):
+    one, several = result(results, "velocity-1")["curve"], result(results, f"velocity-{world}")["curve"]
+    assert several["loss"] == pytest.approx(one["loss"], rel=1e-5)
+    assert several["grad_norm"] == pytest.approx(one["grad_norm"], rel=1e-4)
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_rows_are_the_same_bytes_by_any_number_of_processes(results, world):
+    assert result(results, f"rows-{world}") == {"shape": [50, 5]}
+    assert (results / f"rows-{world}.npy").read_bytes() == (results / "rows-1.npy").read_bytes()
+    assert not list(results.glob(".rows*"))
