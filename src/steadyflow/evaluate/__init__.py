@@ -1,6 +1,10 @@
-"""What samples are worth and how alike they are, in numpy float64. No network runs here, and nothing imports torch."""
+"""What samples are worth and how alike they are, in numpy float64. No network runs here.
 
-from steadyflow.evaluate.estimate import Estimate
+`reconstruction` compares images in torch, where a network left them; it is imported by itself, for nothing else needs
+torch.
+"""
+
+from steadyflow.evaluate.estimate import Estimate, mean_with_interval
 from steadyflow.evaluate.fairness import AttributeBias, kl_divergence, kl_to_uniform, kl_with_interval
 from steadyflow.evaluate.frechet import (
     FeatureStatistics,
@@ -30,6 +34,7 @@ __all__ = [
     "kl_to_uniform",
     "kl_with_interval",
     "matched_values",
+    "mean_with_interval",
     "memorisation_ratio",
     "merge_statistics",
     "nearest_neighbours",

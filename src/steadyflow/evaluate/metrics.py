@@ -12,8 +12,9 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Metric:
-    """One value. `reference`: the run or distribution it is measured against, '' for none; `n`: samples or pairs;
-    `seed`: of the noise; `hashes`: of the encoder and other inputs."""
+    """One value. `run`: the run or tokenizer that it is about; `reference`: the run or distribution it is measured
+    against, '' for none; `n`: samples or pairs; `seed`: of the noise, or of the tokenizer's training; `hashes`: of
+    the encoder and other inputs."""
 
     dataset: str
     run: str

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from steadyflow.artifacts import UserError
+from steadyflow.names import VGG16_WEIGHTS
 
 
 class Lpips(nn.Module):
@@ -45,7 +46,7 @@ class Lpips(nn.Module):
 
 def _read_backbone(path: Path) -> dict[str, Tensor]:
     """The convolutions of torchvision's VGG16, by torchvision's names."""
-    wanted = "expected torchvision's vgg16-397923af.pth, see resources/weights.lock"
+    wanted = f"expected torchvision's {VGG16_WEIGHTS}, see resources/weights.lock"
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -66,7 +67,7 @@ def _fill(network: nn.Module, backbone: dict[str, Tensor], path: Path | str) -> 
         if wanted != found:
             raise UserError(
                 f"{path}: not the weights of a VGG16: {name} is {_words(found)}, expected {_words(wanted)}; "
-                "expected torchvision's vgg16-397923af.pth, see resources/weights.lock"
+                f"expected torchvision's {VGG16_WEIGHTS}, see resources/weights.lock"
             )
     network.load_state_dict({place[name]: tensor for name, tensor in backbone.items()})
 
