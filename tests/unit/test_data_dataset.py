@@ -1,14 +1,17 @@
-import multiprocessing
+import json
+import threading
+import time
+from functools import partial
 
 import numpy as np
 import pytest
 
 from steadyflow.artifacts import UserError
-from steadyflow.data import shards
-from steadyflow.data.dataset import split_of, write_dataset
-from steadyflow.data.fit import fit_image
+from steadyflow.data import dataset as writing
+from steadyflow.data import manifest as manifests
+from steadyflow.data.dataset import map_in_order, split_of, write_dataset
 from steadyflow.data.images import ImageStore, Skipped, attribute_codes, read_dataset_info, read_manifest
-from steadyflow.data.records import Record, Source
+from steadyflow.data.records import Record, Records, Source
 
 # From `printf face-000000 | b2sum -l 64`: the first hexadecimal digit is below 4 for val.
 KNOWN_SPLITS = ["train", "train", "train", "train", "val", "train", "train", "train"]
@@ -18,14 +21,24 @@ def image(i, shape=(8, 8, 3)):
     return np.random.default_rng(i).integers(0, 256, shape, dtype=np.uint8)
 
 
+def torn(key):
+    raise UserError(f"{key}: cannot be decoded (torn)")
+
+
+def record(i, *, key=None, pixels=None, label=None, mood=None, split=None):
+    """Record i of `toy`, or one that differs in what is said."""
+    return Record(
+        key or f"toy-{i}",
+        partial(image, i) if pixels is None else pixels,
+        i % 3 if label is None else label,
+        {"mood": ["sad", "glad"][i % 2] if mood is None else mood},
+        split or ("val" if i % 5 == 0 else "train"),
+    )
+
+
 def toy(n=20, **changes):
-    """Records 0..n-1 of random pixels; `changes` replaces records by their index, as `at_7=Record(...)`."""
-    records = [
-        Record(f"toy-{i}", image(i), i % 3, {"mood": ["sad", "glad"][i % 2]}, "val" if i % 5 == 0 else "train")
-        for i in range(n)
-    ]
-    for name, record in changes.items():
-        records[int(name.removeprefix("at_"))] = record
+    """Records 0..n-1 of random pixels; `changes` replaces records by their index, as `at_7=record(...)`."""
+    records = [changes.get(f"at_{i}", record(i)) for i in range(n)]
     return Source("toy", records, n, ["a", "b", "c"], {"mood": ["glad", "sad"]})
 
 
@@ -34,8 +47,17 @@ def write(source, directory, **options):
     write_dataset(source, directory, **{**settings, **options})
 
 
+def contents(directory):
+    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def content_hash(directory, source, **options):
+    write(source, directory, **options)
+    return read_dataset_info(directory / "dataset.json").content_hash
+
+
 def test_round_trip(tmp_path):
-    write(toy(at_7=Record("toy-7", None, 1, {"mood": ""}, problem="torn")), tmp_path, details={"seed": 4})
+    write(toy(at_7=record(7, pixels=partial(torn, "toy-7"), mood="")), tmp_path, bad_images="skip", details={"seed": 4})
     manifest, info = read_manifest(tmp_path / "manifest.parquet"), read_dataset_info(tmp_path / "dataset.json")
     assert manifest.columns.tolist() == ["id", "key", "split", "label", "mood", "width", "height"]
     assert manifest["id"].tolist() == list(range(20)) and manifest["id"].dtype == np.int64
@@ -43,7 +65,7 @@ def test_round_trip(tmp_path):
     assert manifest["split"].tolist()[4:9] == ["train", "val", "train", "skipped", "train"]
     assert (manifest["width"][6], manifest["width"][7], manifest["height"][7]) == (8, 0, 0)
     assert info.counts == {"train": 15, "val": 4, "skipped": 1} and info.n == 20 and info.details == {"seed": 4}
-    assert info.skipped == [Skipped("toy-7", "torn")]
+    assert info.skipped == [Skipped("toy-7", "toy-7: cannot be decoded (torn)")]
 
     codes = attribute_codes(manifest, info)
     assert codes["mood"].tolist()[:9] == [1, 0, 1, 0, 1, 0, 1, -1, 1] and codes["mood"].dtype == np.int64
@@ -54,37 +76,16 @@ def test_round_trip(tmp_path):
     np.testing.assert_array_equal(store.read([19, 0, 3, 3]), np.stack([image(i) for i in (19, 0, 3, 3)]))
     with pytest.raises(UserError, match="image 7: was skipped"):
         store.read([6, 7])
-    for absent in (-1, 20):
-        with pytest.raises(UserError, match="0 to 19"):
-            store.read([absent])
-
-
-def test_shards_are_split_and_hugging_face_datasets_opens_them(tmp_path, monkeypatch):
-    datasets = pytest.importorskip("datasets")
-    monkeypatch.setattr(shards, "SHARD_SIZE", 8)
-    monkeypatch.setattr(shards, "BATCH_SIZE", 4)
-    write(toy(), tmp_path)
-    paths = sorted((tmp_path / "images").iterdir())
-    assert [path.name for path in paths] == [f"data-0000{i}.arrow" for i in range(3)]
-    opened = [datasets.Dataset.from_file(str(path)) for path in paths]
-    assert [row for part in opened for row in part["id"]] == list(range(20))
-    as_images = opened[1].cast_column("image", datasets.Image())
-    np.testing.assert_array_equal(np.asarray(as_images[2]["image"]), image(10))
-    np.testing.assert_array_equal(ImageStore(tmp_path / "images").read(range(20)), [image(i) for i in range(20)])
 
 
 def test_grey_images_keep_their_channel(tmp_path):
-    grey = [Record(f"g{i}", image(i, (6, 5, 1)), split=split) for i, split in enumerate(("train", "val"))]
+    grey = [Record(f"g{i}", partial(image, i, (6, 5, 1)), split=split) for i, split in enumerate(("train", "val"))]
     write(Source("grey", grey, 2), tmp_path, channels=1, fit="pad")
     read = ImageStore(tmp_path / "images").read([1])
     assert read.shape == (1, 8, 8, 1)
     np.testing.assert_array_equal(read[0, 1:7, 1:6], image(1, (6, 5, 1)))
-    assert read.sum() == image(1, (6, 5, 1)).sum()
-    assert attribute_codes(*_read(tmp_path)) == {}
-
-
-def _read(directory):
-    return read_manifest(directory / "manifest.parquet"), read_dataset_info(directory / "dataset.json")
+    manifest, info = read_manifest(tmp_path / "manifest.parquet"), read_dataset_info(tmp_path / "dataset.json")
+    assert attribute_codes(manifest, info) == {} and (manifest["width"][0], manifest["height"][0]) == (5, 6)
 
 
 def test_split_is_a_stable_hash_of_the_key():
@@ -96,76 +97,155 @@ def test_split_is_a_stable_hash_of_the_key():
 
 
 def test_content_hash_sees_content_only(tmp_path):
-    def content_hash(name, source, **options):
-        write(source, tmp_path / name, **options)
-        return read_dataset_info(tmp_path / name / "dataset.json").content_hash
-
-    base = content_hash("a", toy())
-    assert len(base) == 16 and content_hash("b", toy(), details={"other": 1}) == base
+    base = content_hash(tmp_path / "a", toy())
+    assert len(base) == 16 and content_hash(tmp_path / "b", toy(), details={"other": 1}) == base
     changed = [
-        Record("other", image(3), 0, {"mood": "glad"}, "train"),
-        Record("toy-3", image(4), 0, {"mood": "glad"}, "train"),
-        Record("toy-3", image(3), 1, {"mood": "glad"}, "train"),
-        Record("toy-3", image(3), 0, {"mood": "sad"}, "train"),
-        Record("toy-3", image(3), 0, {"mood": "glad"}, "val"),
+        toy(at_3=record(3, key="other")),
+        toy(at_3=record(3, pixels=partial(image, 4))),
+        toy(at_3=record(3, label=1)),
+        toy(at_3=record(3, mood="sad")),
+        toy(at_3=record(3, split="val")),
+        toy(at_3=record(4, key="toy-33"), at_4=record(3)),
     ]
-    hashes = {content_hash(f"c{i}", toy(at_3=record)) for i, record in enumerate(changed)}
-    assert len(hashes | {base}) == 6
-    assert content_hash("d", toy(at_3=Record("toy-3", image(3), 0, {"mood": "sad"}, "train"))) in hashes
+    hashes = {content_hash(tmp_path / f"c{i}", source) for i, source in enumerate(changed)}
+    assert len(hashes | {base}) == 7
+    assert content_hash(tmp_path / "d", toy(at_3=record(3, mood="sad"))) in hashes
+    one_pixel = image(3)
+    one_pixel[4, 4, 1] ^= 1
+    assert content_hash(tmp_path / "e", toy(at_3=record(3, pixels=lambda: one_pixel))) not in hashes | {base}
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (toy(at_9=Record("toy-2", image(9), split="train")), "'toy-2' comes twice"),
-        (toy(at_9=Record("toy-9", image(9, (8, 8, 1)), split="train")), "toy-9: 1 channels, expected 3"),
-        (toy(at_9=Record("toy-9", image(9), 0, {"mood": "odd"}, "train")), "toy-9: mood is 'odd'"),
+        (toy(at_9=record(9, key="toy-2")), "'toy-2' comes twice"),
+        (toy(at_9=record(9, pixels=partial(image, 9, (8, 8, 1)))), "toy-9: 1 channels, expected 3"),
+        (
+            toy(at_9=record(9, pixels=partial(torn, "toy-9"))),
+            r"toy-9: cannot be decoded \(torn\)",
+        ),
+        (toy(at_9=record(9, mood="odd")), "toy-9: mood is 'odd', expected one of glad, sad"),
         (Source("toy", toy(5).records[1:], 4, attributes={"mood": ["glad", "sad"]}), "no val images"),
         (Source("toy", toy(5).records[:1], 1, attributes={"mood": ["glad", "sad"]}), "no train images"),
         (Source("toy", [], 0), "no train images"),
         (Source("toy", toy().records, 20, attributes={"split": ["a"]}), "cannot be called 'split'"),
     ],
 )
-def test_an_error_leaves_an_existing_dataset_untouched(tmp_path, source, message):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_leaves_an_existing_dataset_untouched(tmp_path, source, message, threads):
     write(toy(6), tmp_path)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    before = contents(tmp_path)
     with pytest.raises(UserError, match=message):
-        write(source, tmp_path)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+        write(source, tmp_path, threads=threads)
+    assert contents(tmp_path) == before
 
 
-def test_crop_resizes_the_shorter_side_and_keeps_the_centre():
-    bands = np.zeros((20, 60, 3), np.uint8)
-    bands[:, :20], bands[:, 20:40], bands[:, 40:] = 10, 100, 200
-    for picture in (bands, bands.transpose(1, 0, 2)):
-        fitted = fit_image(picture, 10)
-        assert fitted.shape == (10, 10, 3)
-        assert np.abs(fitted[3:7, 3:7].astype(int) - 100).max() == 0
-        assert abs(fitted.mean() - 100) < 3
-    assert fit_image(bands[:, :, :1], 31).shape == (31, 31, 1)
+def test_only_images_that_cannot_be_loaded_are_skipped(tmp_path):
+    for source in (toy(at_9=record(9, pixels=partial(image, 9, (8, 8, 1)))), toy(at_9=record(9, mood="odd"))):
+        with pytest.raises(UserError):
+            write(source, tmp_path, bad_images="skip")
 
 
-@pytest.mark.parametrize("fit", ["crop", "pad"])
-def test_fit_is_the_identity_on_the_right_size(fit):
-    np.testing.assert_array_equal(fit_image(image(0), 8, fit), image(0))
+def test_any_number_of_threads_writes_the_same(tmp_path):
+    def slow(i):
+        # Loading ends in another order than it began.
+        time.sleep(0.004 if i % 3 == 0 else 0)
+        return torn(f"toy-{i}") if i in (2, 41) else image(i, (9 + i % 4, 12, 3))
+
+    source = toy(60, **{f"at_{i}": record(i, pixels=partial(slow, i)) for i in range(60)})
+    for threads in (1, 2, 5):
+        write(source, tmp_path / str(threads), bad_images="skip", threads=threads)
+    assert contents(tmp_path / "2") == contents(tmp_path / "1") == contents(tmp_path / "5")
 
 
-def test_pad_refuses_larger_images():
-    with pytest.raises(UserError, match="9x8 cannot be padded to 8"):
-        fit_image(image(0, (8, 9, 3)), 8, "pad")
+def test_threads_work_side_by_side():
+    # Each waits for the other: alone, a thread would wait for ever.
+    meeting = threading.Barrier(2, timeout=20)
+    list(map_in_order(lambda _: meeting.wait(), range(8), 2))
 
 
-def test_store_without_shards(tmp_path):
-    with pytest.raises(UserError, match="run the dataset stage first"):
-        ImageStore(tmp_path)
+def test_few_results_wait_for_their_turn():
+    started, ahead = [], []
+    for done, result in enumerate(map_in_order(lambda item: started.append(item) or item, range(500), 2)):
+        ahead.append(len(started) - done)
+        assert result == done
+    assert max(ahead) <= 8 * 2 + 1 and done == 499
 
 
-def _sum(directory):
-    return int(ImageStore(directory).read(range(6)).sum())
+def test_records_are_loaded_once(tmp_path):
+    loaded = []
+
+    def load(i):
+        loaded.append(i)
+        return image(i)
+
+    write(toy(20, **{f"at_{i}": record(i, pixels=partial(load, i)) for i in range(20)}), tmp_path, threads=3)
+    assert sorted(loaded) == list(range(20))
 
 
-def test_two_processes_read_at_once(tmp_path):
+def test_a_repeated_key_is_found_across_row_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifests, "ROW_GROUP", 4)
+    loaded = []
+
+    def load(i):
+        loaded.append(i)
+        return image(i)
+
+    records = [Record("toy-1" if i == 9 else f"toy-{i}", partial(load, i), split="train") for i in range(5000)]
+    with pytest.raises(UserError, match="toy: the key 'toy-1' comes twice"):
+        write(Source("toy", Records(lambda: iter(records)), len(records)), tmp_path)
+    # Not only after hours of writing.
+    assert len(loaded) < 20
+
+
+def test_keys_of_one_hash_are_no_repeated_key(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifests, "key_hash", lambda key: 7)
+    write(toy(), tmp_path / "a")
+    assert read_manifest(tmp_path / "a" / "manifest.parquet")["key"].is_unique
+    with pytest.raises(UserError, match="'toy-2' comes twice"):
+        write(toy(at_9=record(9, key="toy-2")), tmp_path / "b")
+
+
+def test_row_groups_make_one_manifest(tmp_path, monkeypatch):
+    write(toy(), tmp_path / "whole")
+    monkeypatch.setattr(manifests, "ROW_GROUP", 6)
+    write(toy(), tmp_path / "parts")
+    whole, parts = (read_manifest(tmp_path / name / "manifest.parquet") for name in ("whole", "parts"))
+    assert whole.equals(parts) and len(whole) == 20
+
+
+def test_the_summary_lists_the_first_skipped_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "SKIPPED_LISTED", 3)
+    bad = {f"at_{i}": record(i, pixels=partial(torn, f"toy-{i}")) for i in range(7, 14)}
+    write(toy(**bad), tmp_path, bad_images="skip")
+    info = read_dataset_info(tmp_path / "dataset.json")
+    assert [skipped.key for skipped in info.skipped] == ["toy-7", "toy-8", "toy-9"] and info.counts["skipped"] == 7
+    manifest = read_manifest(tmp_path / "manifest.parquet")
+    assert manifest.loc[manifest["split"] == "skipped", "id"].tolist() == list(range(7, 14))
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path):
+    (tmp_path / ".images.ab12").mkdir()
+    (tmp_path / ".images.ab12" / "data-00000.arrow").write_bytes(b"half")
+    (tmp_path / ".manifest.xy.parquet").write_bytes(b"half")
+    write(toy(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset.json", "images", "manifest.parquet"]
+
+
+def test_a_dataset_without_summary_is_never_an_old_one(tmp_path, monkeypatch):
+    """Killed between the renames: the old summary must not stand beside new images."""
     write(toy(6), tmp_path)
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        sums = pool.map(_sum, [tmp_path / "images"] * 2)
-    assert sums == [sum(int(image(i).sum()) for i in range(6))] * 2
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writing, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write(toy(20), tmp_path)
+    assert not (tmp_path / "dataset.json").exists()
+
+
+def test_the_summary_is_readable(tmp_path):
+    write(toy(), tmp_path)
+    summary = json.loads((tmp_path / "dataset.json").read_text())
+    assert (summary["resolution"], summary["channels"], summary["attributes"]) == (8, 3, {"mood": ["glad", "sad"]})

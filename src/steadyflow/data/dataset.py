@@ -2,29 +2,32 @@
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, TypeVar
 
-import numpy as np
-
-from steadyflow.artifacts import UserError, atomic_directory, write_json, write_parquet
+from steadyflow.artifacts import UserError, atomic_directory, atomic_path, write_json
 from steadyflow.data.fit import Fit, fit_image
+from steadyflow.data.manifest import ManifestWriter, key_hash
 from steadyflow.data.records import Picture, Record, Source
 from steadyflow.data.shards import write_shards
 from steadyflow.progress import progress
 
-if TYPE_CHECKING:
-    import pandas as pd
+BadImages = Literal["error", "skip"]
+SKIPPED_LISTED = 1000
 
-MANIFEST_COLUMNS = ("id", "key", "split", "label", "width", "height")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def split_of(key: str, val_fraction: float) -> str:
     """'val' or 'train', by a hash of the key: an image stays where it is when others come or go."""
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-    return "val" if int.from_bytes(digest, "big") / 2**64 < val_fraction else "train"
+    return "val" if key_hash(key) / 2**64 < val_fraction else "train"
 
 
 def write_dataset(
@@ -35,126 +38,156 @@ def write_dataset(
     channels: int,
     val_fraction: float,
     fit: Fit = "crop",
+    bad_images: BadImages = "error",
+    threads: int = 1,
     details: Mapping[str, Any],
 ) -> None:
     """Streams `source` to `directory`: images/data-00000.arrow..., then manifest.parquet, then dataset.json.
 
     Ids count the source's records from 0. The split is the source's own, else `split_of(key, val_fraction)`, and
-    'skipped' for records without an image. The shards are Arrow IPC streams with columns `id` and `image` (PNG bytes;
-    empty when skipped). `details` is written into dataset.json as it is.
+    'skipped' for records that cannot be loaded. `write_shards` says what the shards hold. `details` is written into
+    dataset.json as it is. `threads` records are loaded and fitted side by side; what is written does not depend on it.
+    Memory is that of a few images of the source a thread and two record batches, and 8 bytes for each image.
 
-    Raises UserError for a repeated key, an image of other channels, a wrong attribute, and for a dataset without
-    training or validation images; what lay in `directory` before is then untouched.
+    Nothing appears under its final name before all is written. A run that is killed leaves what was there before, and
+    `.images.*` and `.manifest.*`, which nothing reads and the next run deletes; killed in the instant of renaming, it
+    leaves no dataset.json, without which the other two mean nothing. Two runs must not write to one folder at once.
+
+    Raises UserError for an image that cannot be loaded ('skip' passes it over), an image of other channels, one that
+    cannot be fitted, a wrong attribute, a repeated key, and a dataset without training or validation images.
     """
     directory = Path(directory)
-    _check_attribute_names(source)
-    ledger = _Ledger(source)
+    _delete_leftovers(directory)
+    prepare = partial(
+        _prepare,
+        source.attributes,
+        resolution=resolution,
+        channels=channels,
+        val_fraction=val_fraction,
+        fit=fit,
+        bad_images=bad_images,
+    )
+    skipped: list[dict[str, str]] = []
+    content = hashlib.sha256()
+    with atomic_directory(directory / "images") as folder, atomic_path(directory / "manifest.parquet") as table:
+        with ManifestWriter(table, source) as manifest:
 
-    def pictures() -> Iterator[Picture | None]:
-        for record in progress(source.records, f"write {source.name}", total=source.count, unit="image"):
-            picture = _fitted(record, resolution, channels, fit)
-            split = "skipped" if picture is None else record.split or split_of(record.key, val_fraction)
-            ledger.enter(record, split, picture)
-            yield picture
+            def pictures() -> Iterator[Picture | None]:
+                entries = map_in_order(prepare, source.records, threads)
+                for entry in progress(entries, f"write {source.name}", total=source.count, unit="image"):
+                    record = entry.record
+                    manifest.add(
+                        key=record.key,
+                        split=entry.split,
+                        label=record.label,
+                        attributes=entry.attributes,
+                        size=entry.size,
+                    )
+                    content.update(entry.digest)
+                    if entry.problem is not None and len(skipped) < SKIPPED_LISTED:
+                        skipped.append({"key": record.key, "problem": entry.problem})
+                    yield entry.picture
 
-    with atomic_directory(directory / "images") as folder:
-        write_shards(folder, pictures())
-        ledger.check()
-    write_parquet(directory / "manifest.parquet", ledger.manifest())
+            write_shards(folder, pictures(), resolution=resolution, channels=channels)
+        counts = {split: manifest.counts[split] for split in ("train", "val", "skipped")}
+        _check_counts(source.name, counts)
+        (directory / "dataset.json").unlink(missing_ok=True)
     summary = {
         "name": source.name,
-        "n": len(ledger.key),
-        "counts": ledger.counts(),
+        "n": sum(counts.values()),
+        "counts": counts,
         "classes": source.classes,
         "attributes": dict(source.attributes),
         "resolution": resolution,
         "channels": channels,
-        "skipped": ledger.skipped,
-        "content_hash": ledger.digest.hexdigest()[:16],
+        "skipped": skipped,
+        "content_hash": content.hexdigest()[:16],
         "details": dict(details),
     }
     write_json(directory / "dataset.json", summary)
 
 
-def _check_attribute_names(source: Source) -> None:
-    for name in source.attributes:
-        if name in MANIFEST_COLUMNS:
+def _delete_leftovers(directory: Path) -> None:
+    # At ImageNet's size they are 250 GB.
+    for folder in directory.glob(".images.*"):
+        shutil.rmtree(folder)
+    for file in directory.glob(".manifest.*.parquet"):
+        file.unlink()
+
+
+def _check_counts(name: str, counts: Mapping[str, int]) -> None:
+    for split in ("train", "val"):
+        if not counts[split]:
             raise UserError(
-                f"{source.name}: an attribute cannot be called {name!r}, a column of the manifest; rename it"
+                f"{name}: no {split} images among {sum(counts.values())} ({counts['skipped']} skipped); "
+                "change val_fraction, or add images"
             )
 
 
-def _fitted(record: Record, resolution: int, channels: int, fit: Fit) -> Picture | None:
-    if record.image is None:
-        return None
-    if record.image.shape[2] != channels:
-        raise UserError(
-            f"{record.key}: {record.image.shape[2]} channels, expected {channels}; set channels accordingly"
-        )
+@dataclass(frozen=True)
+class _Entry:
+    """A record on its way to the disk. size: (height, width) in the source; digest: sha256 of all that is kept."""
+
+    record: Record
+    split: str
+    attributes: Mapping[str, str]
+    picture: Picture | None
+    size: tuple[int, int]
+    problem: str | None
+    digest: bytes
+
+
+def _prepare(
+    known: Mapping[str, list[str]],
+    record: Record,
+    *,
+    resolution: int,
+    channels: int,
+    val_fraction: float,
+    fit: Fit,
+    bad_images: BadImages,
+) -> _Entry:
+    picture, size, problem = None, (0, 0), None
     try:
-        return fit_image(record.image, resolution, fit)
+        image = record.load()
     except UserError as error:
-        raise UserError(f"{record.key}: {error}") from error
+        if bad_images == "error":
+            raise
+        problem = str(error)
+    else:
+        picture, size = _fitted(record.key, image, resolution, channels, fit), (image.shape[0], image.shape[1])
+    split = "skipped" if picture is None else record.split or split_of(record.key, val_fraction)
+    attributes = {name: record.attributes.get(name, "") for name in known}
+    for name, value in attributes.items():
+        if value and value not in known[name]:
+            raise UserError(f"{record.key}: {name} is {value!r}, expected one of {', '.join(known[name])}")
+    digest = hashlib.sha256(json.dumps([record.key, record.label, list(attributes.values()), split]).encode())
+    digest.update(b"" if picture is None else picture.tobytes())
+    return _Entry(record, split, attributes, picture, size, problem, digest.digest())
 
 
-class _Ledger:
-    """The manifest's columns and the running hash, entered record by record."""
+def _fitted(key: str, image: Picture, resolution: int, channels: int, fit: Fit) -> Picture:
+    if image.shape[2] != channels:
+        raise UserError(f"{key}: {image.shape[2]} channels, expected {channels}; set channels accordingly")
+    try:
+        return fit_image(image, resolution, fit)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
 
-    def __init__(self, source: Source):
-        self._source = source
-        self.key: list[str] = []
-        self.split: list[str] = []
-        self.label: list[int] = []
-        self.size: list[tuple[int, int]] = []
-        self.attributes: dict[str, list[str]] = {name: [] for name in source.attributes}
-        self.skipped: list[dict[str, str]] = []
-        self.digest = hashlib.sha256()
-        self._seen: set[str] = set()
 
-    def enter(self, record: Record, split: str, picture: Picture | None) -> None:
-        if record.key in self._seen:
-            raise UserError(f"{self._source.name}: the key {record.key!r} comes twice; keys must be unique")
-        self._seen.add(record.key)
-        self.key.append(record.key)
-        self.split.append(split)
-        self.label.append(record.label)
-        self.size.append((0, 0) if record.image is None else record.image.shape[:2])
-        for name, known in self._source.attributes.items():
-            value = record.attributes.get(name, "")
-            if value and value not in known:
-                raise UserError(f"{record.key}: {name} is {value!r}, expected one of {', '.join(known)}")
-            self.attributes[name].append(value)
-        if picture is None:
-            self.skipped.append({"key": record.key, "problem": record.problem})
-        values = [column[-1] for column in self.attributes.values()]
-        self.digest.update(json.dumps([record.key, record.label, values, split]).encode())
-        # Pixels rather than PNG bytes: the hash must outlive a change of compression library.
-        self.digest.update(b"" if picture is None else picture.tobytes())
-
-    def counts(self) -> dict[str, int]:
-        counted = Counter(self.split)
-        return {split: counted[split] for split in ("train", "val", "skipped")}
-
-    def check(self) -> None:
-        for split in ("train", "val"):
-            if not self.counts()[split]:
-                raise UserError(
-                    f"{self._source.name}: no {split} images among {len(self.key)} ({len(self.skipped)} skipped); "
-                    "change val_fraction, or add images"
-                )
-
-    def manifest(self) -> "pd.DataFrame":
-        import pandas as pd
-
-        size = np.array(self.size, dtype=np.int64)
-        return pd.DataFrame(
-            {
-                "id": np.arange(len(self.key), dtype=np.int64),
-                "key": self.key,
-                "split": self.split,
-                "label": np.array(self.label, dtype=np.int64),
-                **self.attributes,
-                "width": size[:, 1],
-                "height": size[:, 0],
-            }
-        )
+def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
+    """`function` of each item, in their order, `threads` at a time; at most 8 results a thread wait for their turn."""
+    if threads == 1:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(threads)
+    waiting: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) == 8 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

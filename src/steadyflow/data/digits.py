@@ -1,6 +1,7 @@
 """scikit-learn's 1,797 handwritten digits: the smallest real data set, always at hand."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,6 @@ def digits() -> Source:
 
     def records() -> Iterator[Record]:
         for i, (image, label) in enumerate(zip(images, bunch.target, strict=True)):
-            yield Record(f"digit-{i:04d}", image, int(label))
+            yield Record(f"digit-{i:04d}", partial(np.asarray, image), int(label))
 
     return Source("digits", Records(records), len(images), [str(digit) for digit in range(10)])

@@ -7,6 +7,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def idx(folder: Path | str = DEBIAN_FASHION_MNIST) -> Source:
     """The images of `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` in `folder`, uint8 [H, W, 1], in file order.
 
     Keys are `train-00042` and `t10k-00042`; train becomes 'train', t10k becomes 'val'. The classes are Fashion-MNIST's
-    names when the folder's name holds "fashion", else '0' to '9'. Opens no socket.
+    names when the folder's name holds "fashion", else '0' to '9'. Files without .gz are memory-mapped. Opens no socket.
 
     Raises UserError when a file is missing (saying how to get it), or when it is corrupt (naming it).
     """
@@ -48,7 +49,7 @@ def idx(folder: Path | str = DEBIAN_FASHION_MNIST) -> Source:
     def records() -> Iterator[Record]:
         for part, (images, labels) in parts.items():
             for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-                yield Record(f"{part}-{i:05d}", image[:, :, None], int(label), split=SPLITS[part])
+                yield Record(f"{part}-{i:05d}", partial(np.expand_dims, image, 2), int(label), split=SPLITS[part])
 
     classes = list(FASHION_CLASSES) if "fashion" in folder.name.lower() else [str(digit) for digit in range(10)]
     return Source(folder.name, Records(records), sum(len(labels) for _, labels in parts.values()), classes)
@@ -76,15 +77,18 @@ def _find(folder: Path, name: str) -> Path:
 def _read(path: Path, rank: int) -> Picture:
     """An idx file of unsigned bytes with `rank` dimensions: a magic number, the sizes (big-endian), the bytes."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, OSError, zlib.error) as error:
+        if path.suffix == ".gz":
+            content = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
+        else:
+            content = np.asarray(np.memmap(path, np.uint8, "r"))
+    except (EOFError, OSError, ValueError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error}); get the file again") from error
     start = 4 + 4 * rank
     if len(content) < start:
         raise UserError(f"{path}: {len(content)} bytes, too short for an idx file; get the file again")
-    magic, *shape = struct.unpack_from(f">{1 + rank}I", content)
+    magic, *shape = struct.unpack(f">{1 + rank}I", content[:start].tobytes())
     if magic != _MAGIC_UINT8 + rank:
         raise UserError(f"{path}: magic number {magic:#06x}, expected {_MAGIC_UINT8 + rank:#06x}; is this an idx file?")
     if len(content) - start != math.prod(shape):
         raise UserError(f"{path}: {len(content) - start} bytes of data, expected {shape}; get the file again")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    return content[start:].reshape(shape)

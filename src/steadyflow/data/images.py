@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from steadyflow.artifacts import UserError, read_json
 from steadyflow.data.records import Picture
-from steadyflow.data.shards import decode_picture
+from steadyflow.data.shards import Batch, map_shard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,7 @@ class DatasetInfo:
     counts: how many are 'train', 'val' and 'skipped'
     classes: names of the labels, None when there are none
     attributes: name -> its values in the order of their codes
+    skipped: the first thousand of them; the manifest has them all
     content_hash: of keys, labels, attributes, splits and pixels in id order
     details: how the dataset was made
     """
@@ -76,30 +77,40 @@ class ImageStore:
     """The images of a dataset by id, from memory-mapped shards; any number of processes may open it at once."""
 
     def __init__(self, directory: Path | str):
-        """`directory` is a dataset's images/. Raises UserError when it holds no shards."""
-        import pyarrow as pa
+        """`directory` is a dataset's images/. Opens its first and last shard; the others when they are first needed.
 
-        paths = sorted(Path(directory).glob("data-*.arrow"))
-        if not paths:
+        Raises UserError when it holds no shards, or broken ones.
+        """
+        self._paths = sorted(Path(directory).glob("data-*.arrow"))
+        if not self._paths:
             raise UserError(f"{directory}: no data-*.arrow in it; run the dataset stage first")
-        self._chunks = []
-        for path in paths:
-            table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
-            self._chunks += table.column("image").chunks
-        self._starts = np.cumsum([0] + [len(chunk) for chunk in self._chunks])
+        first = map_shard(self._paths[0], 0)
+        self._rows, self._shard_batches = len(first[0].pixels), len(first)
+        self._batches = dict(enumerate(first))
+        last = self._open(len(self._paths) - 1)
+        before = (len(self._paths) - 1) * self._shard_batches * self._rows
+        self._count = before + sum(len(batch.pixels) for batch in last)
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._count
 
     def read(self, ids: Sequence[int] | npt.NDArray[np.int64]) -> Picture:
         """uint8 [len(ids), H, W, C], in the order asked. Raises UserError for an id that is skipped or out of range."""
-        return np.stack([self._decode(int(index)) for index in ids])
+        pictures = np.empty((len(ids), *self._batches[0].pixels.shape[1:]), np.uint8)
+        for place, index in enumerate(np.asarray(ids, np.int64).tolist()):
+            if not 0 <= index < self._count:
+                raise UserError(f"image {index}: the dataset's ids are 0 to {self._count - 1}")
+            number, row = divmod(index, self._rows)
+            batch = self._batches.get(number) or self._open(number // self._shard_batches)[number % self._shard_batches]
+            if batch.missing[row]:
+                raise UserError(
+                    f"image {index}: was skipped when the dataset was written; leave out ids whose split is so"
+                )
+            pictures[place] = batch.pixels[row]
+        return pictures
 
-    def _decode(self, index: int) -> Picture:
-        if not 0 <= index < len(self):
-            raise UserError(f"image {index}: the dataset's ids are 0 to {len(self) - 1}")
-        chunk = int(np.searchsorted(self._starts, index, side="right")) - 1
-        encoded = self._chunks[chunk][index - self._starts[chunk]].as_py()
-        if not encoded:
-            raise UserError(f"image {index}: was skipped when the dataset was written; leave out ids whose split is so")
-        return decode_picture(encoded)
+    def _open(self, shard: int) -> list[Batch]:
+        first = shard * self._shard_batches
+        batches = map_shard(self._paths[shard], first * self._rows)
+        self._batches.update(enumerate(batches, first))
+        return batches

@@ -1,46 +1,110 @@
-"""Images on disk: Arrow IPC streams of (id, PNG bytes), which `datasets.Dataset.from_file` opens too."""
+"""Images on disk: Arrow IPC streams of (id, raw pixels), memory-mapped; `datasets.Dataset.from_file` opens them too.
 
-import io
+Raw pixels rather than PNG: at 256x256 decoding costs more than reading 1.6 times the bytes (docs/scaling.md).
+"""
+
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
 
+from steadyflow.artifacts import UserError
 from steadyflow.data.records import Picture
 
-SHARD_SIZE = 50_000
-BATCH_SIZE = 500
-
-
-def write_shards(folder: Path, pictures: Iterator[Picture | None]) -> None:
-    """data-00000.arrow, data-00001.arrow..., `SHARD_SIZE` images each; empty bytes stand for None. Ids count from 0."""
+if TYPE_CHECKING:
     import pyarrow as pa
 
-    schema = pa.schema([("id", pa.int64()), ("image", pa.binary())])
-    encoded = (b"" if picture is None else encode_picture(picture) for picture in pictures)
-    written = 0
-    while batch := list(islice(encoded, BATCH_SIZE)):
-        path = folder / f"data-{written // SHARD_SIZE:05d}.arrow"
-        with pa.ipc.new_stream(str(path), schema) as writer:
-            while batch:
-                ids = np.arange(written, written + len(batch), dtype=np.int64)
-                writer.write_batch(pa.record_batch([pa.array(ids), pa.array(batch, pa.binary())], schema))
-                written += len(batch)
-                batch = list(islice(encoded, BATCH_SIZE)) if written % SHARD_SIZE else []
+# Bytes rather than images: the memory of the writer must not grow with the resolution.
+BATCH_BYTES = 16 << 20
+SHARD_BYTES = 1 << 30
 
 
-def encode_picture(picture: Picture) -> bytes:
-    """uint8 [H, W, C] -> PNG."""
-    buffer = io.BytesIO()
-    # Level 1 is much faster than the default, for files a little larger.
-    Image.fromarray(picture.squeeze(-1) if picture.shape[2] == 1 else picture).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+def write_shards(folder: Path, pictures: Iterator[Picture | None], *, resolution: int, channels: int) -> None:
+    """data-00000.arrow, data-00001.arrow... of about `SHARD_BYTES`, in record batches of at most `BATCH_BYTES`.
+
+    Columns are `id`, counted from 0, and `image`, the pixels of uint8 [resolution, resolution, channels] as a
+    fixed-size list, null for None. All shards and batches but the last hold equally many images. The shape is in the
+    schema's metadata: `height`, `width`, `channels`.
+    """
+    import pyarrow as pa
+
+    shape = {"height": resolution, "width": resolution, "channels": channels}
+    size = resolution * resolution * channels
+    rows = max(1, BATCH_BYTES // size)
+    batches_per_shard = max(1, SHARD_BYTES // (rows * size))
+    schema = pa.schema(
+        [("id", pa.int64()), ("image", pa.list_(pa.uint8(), size))],
+        metadata={name: str(value) for name, value in shape.items()},
+    )
+    batches = _record_batches(pictures, np.empty((rows, *shape.values()), np.uint8), schema)
+    number = 0
+    while batch := next(batches, None):
+        with pa.ipc.new_stream(str(folder / f"data-{number:05d}.arrow"), schema) as writer:
+            writer.write_batch(batch)
+            for batch in islice(batches, batches_per_shard - 1):
+                writer.write_batch(batch)
+        number += 1
 
 
-def decode_picture(encoded: bytes) -> Picture:
-    """PNG -> uint8 [H, W, C]."""
-    with Image.open(io.BytesIO(encoded)) as image:
-        pixels: Picture = np.asarray(image)
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+def _record_batches(
+    pictures: Iterator[Picture | None], pixels: Picture, schema: "pa.Schema"
+) -> Iterator["pa.RecordBatch"]:
+    """Batches that all lie in the buffer `pixels`, uint8 [rows, H, W, C]: each is gone when the next is made."""
+    import pyarrow as pa
+
+    missing, first = np.empty(len(pixels), bool), 0
+    while True:
+        filled = 0
+        for picture in islice(pictures, len(pixels)):
+            missing[filled] = picture is None
+            pixels[filled] = 0 if picture is None else picture
+            filled += 1
+        if not filled:
+            return
+        images = pa.FixedSizeListArray.from_arrays(
+            pa.array(pixels[:filled].reshape(-1)), type=schema.field("image").type, mask=pa.array(missing[:filled])
+        )
+        yield pa.record_batch([pa.array(np.arange(first, first + filled)), images], schema)
+        first += filled
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive images: pixels uint8 [rows, H, W, C] in the memory map, missing bool [rows]."""
+
+    pixels: Picture
+    missing: npt.NDArray[np.bool_]
+
+
+def map_shard(path: Path, first_id: int) -> list[Batch]:
+    """The shard's batches. Reads their headers only; pixels are read from the disk when they are touched.
+
+    Raises UserError for a file that is no complete shard, and for one that does not begin with `first_id`.
+    """
+    import pyarrow as pa
+
+    try:
+        # Closed at once, since a mapping outlives its file: thousands of shards need no thousands of open files.
+        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
+            height, width, channels = (int(stream.schema.metadata[name]) for name in (b"height", b"width", b"channels"))
+            batches = list(stream)
+        found = batches[0].column("id")[0].as_py()
+    except (pa.ArrowInvalid, OSError, TypeError, KeyError, IndexError) as error:
+        raise UserError(f"{path}: no complete shard of images ({error}); run the dataset stage again") from error
+    if found != first_id:
+        raise UserError(
+            f"{path}: begins with image {found}, expected {first_id}: a shard before it is gone or of another dataset; "
+            "run the dataset stage again"
+        )
+    return [
+        Batch(
+            # `values` leaves out a slice's offset, but a stream's arrays are never slices.
+            column.values.to_numpy(zero_copy_only=True).reshape(len(column), height, width, channels),
+            column.is_null().to_numpy(zero_copy_only=False),
+        )
+        for column in (batch.column("image") for batch in batches)
+    ]

@@ -7,6 +7,7 @@ import colorsys
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def synthetic_faces(count: int, seed: int, resolution: int = 64) -> Source:
     def records() -> Iterator[Record]:
         for i in range(count):
             attributes, face = draw_attributes_and_face(seed, i)
-            yield Record(f"face-{i:06d}", draw_face(face, resolution), attributes=attributes)
+            yield Record(f"face-{i:06d}", partial(draw_face, face, resolution), attributes=attributes)
 
     values = {name: list(shares) for name, shares in SHARES.items()}
     return Source("synthetic_faces", Records(records), count, attributes=values)
