@@ -35,7 +35,7 @@ def test_idx_reads_plain_and_gzipped_files(idx_folder):
     assert [record.key for record in records] == ["train-00000", "train-00001", "train-00002", "t10k-00000"]
     assert [record.label for record in records] == [5, 0, 4, 7]
     assert [record.split for record in records] == ["train", "train", "train", "val"]
-    np.testing.assert_array_equal(records[1].image[:, :, 0], [[8, 9, 10, 11], [12, 13, 14, 15]])
+    np.testing.assert_array_equal(records[1].load()[:, :, 0], [[8, 9, 10, 11], [12, 13, 14, 15]])
 
 
 def test_idx_missing_folder_says_how_to_get_it(tmp_path):
@@ -66,7 +66,7 @@ def test_idx_corrupt_files_are_named(idx_folder, name, damage, message):
 def test_idx_fashion_mnist():
     source = idx()
     first = next(iter(source.records))
-    assert source.count == 70_000 and first.image.shape == (28, 28, 1)
+    assert source.count == 70_000 and first.load().shape == (28, 28, 1)
     assert first.label == 9 and source.classes[9] == "Ankle boot"
 
 
@@ -76,7 +76,7 @@ def test_digits():
     assert len(records) == source.count == 1797
     assert (records[42].key, records[3].label, records[0].split) == ("digit-0042", 3, None)
     # The first row of the first digit is 0 0 5 13 9 1 0 0 (of 16) in the UCI file.
-    assert records[0].image[0, :, 0].tolist() == [0, 0, 80, 207, 143, 16, 0, 0]
+    assert records[0].load()[0, :, 0].tolist() == [0, 0, 80, 207, 143, 16, 0, 0]
 
 
 def picture(path, size=(6, 4), mode="RGB", colour=(10, 200, 30), **options):
