@@ -6,6 +6,8 @@ VELOCITY_MODELS = tuple(f"DiT-{size}/{patch}" for size in DIT_SIZES for patch in
 
 # The backbone of LPIPS, a file of resources/weights.lock.
 VGG16_WEIGHTS = "vgg16-397923af.pth"
+# It halves images four times.
+SMALLEST_PERCEPTUAL = 16
 
 
 def patch_of(velocity_model: str) -> int:

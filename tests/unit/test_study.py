@@ -99,6 +99,40 @@ def test_all_runs_but_surrogates_are_evaluated_in_the_order_of_the_study():
     assert study(evaluations__faces__runs=["hard", "all"]).evaluations["faces"].runs == ("hard", "all")
 
 
+def test_an_evaluation_without_runs_needs_neither_reference_nor_sampling():
+    evaluation = study(runs={}, scorings={}, subsets={}, samplings={}, evaluations__faces={}).evaluations["faces"]
+    assert (evaluation.runs, evaluation.reference, evaluation.sampling) == ((), None, None)
+    assert (evaluation.tokenizers, evaluation.encoder) == (("vqvae",), "probe")
+
+
+def test_the_tokenizers_of_a_dataset_and_of_its_runs_are_measured():
+    more = {"source": "synthetic_faces", "resolution": 16}
+    named = {"encoder": "probe", "sampling": "euler"}
+    edits = {"datasets__more": more, "runs__other": {"dataset": "more", "tokenizer": "vqvae"}}
+    edits |= {"tokenizers__own": {"dataset": "more", "multipliers": [1, 2]}, "evaluations__more": {**named}}
+    edits |= {f"runs__{name}__tokenizer": "vqvae" for name in SMALL["runs"]}
+    edits["evaluations__more"]["reference"] = "other"
+    assert parse_study(complete(**edits)).evaluations["more"].tokenizers == ("own", "vqvae")
+    edits["evaluations__more"]["tokenizers"] = ["vqvae"]
+    assert parse_study(complete(**edits)).evaluations["more"].tokenizers == ("vqvae",)
+
+
+def test_a_measured_tokenizer_takes_the_images():
+    named = {"encoder": "probe", "tokenizers": ["vqvae"]}
+    message = r"^evaluations\.digits\.tokenizers: 'vqvae' takes 3 channels, not 1$"
+    with pytest.raises(UserError, match=message):
+        parse_study(complete(evaluations__digits=named))
+
+
+def test_losses_in_a_few_words():
+    plain = {"perceptual": "none", "adversarial": "none"}
+    wanted = {"MSE": plain, "MSE + GAN": {"perceptual": "none"}, "MSE + LPIPS": {"adversarial": "none"}}
+    for words, edit in {**wanted, "MSE + LPIPS + GAN": {}}.items():
+        found = study(tokenizers__vqvae={"multipliers": [1, 2], **edit})
+        assert found.tokenizers["vqvae"].losses == words
+        assert found.has_perceptual_weights == ("LPIPS" in words)
+
+
 def test_a_run_may_take_the_tokenizer_of_another_dataset():
     raw = complete(datasets__more={"source": "synthetic_faces", "resolution": 16}, runs__other={"dataset": "more"})
     assert parse_study(raw).runs["other"].tokenizer == "vqvae"
@@ -136,6 +170,8 @@ WRONG = {
     "evaluations__moon": ({"reference": "all"}, "evaluations.moon: names no dataset (known: faces)"),
     "evaluations__faces__reference": ("nix", "evaluations.faces.reference: unknown run 'nix' (known: surrogate, all"),
     "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown run 'nix'"),
+    "evaluations__faces": ({}, "evaluations.faces.reference: has to name the run that all are compared with (all, hal"),
+    "evaluations__faces__tokenizers": (["vq"], "evaluations.faces.tokenizers: unknown 'vq' (known: vqvae)"),
     "evaluations__faces__inverse_pairs": ([["all", "nix"]], "evaluations.faces.inverse_pairs: unknown run 'nix'"),
 }
 
@@ -157,7 +193,13 @@ def test_every_mistake_is_named_at_once():
 
 def test_a_patch_has_to_divide_the_latents():
     with pytest.raises(UserError, match=r"^runs\.all\.model: latents of 6x6 cannot be cut into patches of DiT-T/4$"):
-        study(datasets__faces__resolution=12, runs__all__model="DiT-T/4")
+        study(datasets__faces__resolution=12, tokenizers__vqvae__perceptual="none", runs__all__model="DiT-T/4")
+
+
+def test_lpips_needs_images_that_can_be_halved_four_times():
+    assert study().has_perceptual_weights
+    with pytest.raises(UserError, match=r"^tokenizers\.vqvae\.perceptual: LPIPS needs images of 16 pixels, not 12$"):
+        study(datasets__faces__resolution=12)
 
 
 def test_a_scoring_is_keyed_by_a_run():
@@ -279,6 +321,7 @@ ALL = set(SMALL["runs"])
     ("edits", "retrained"),
     [
         ({"runs__half__label": "a half"}, set()),
+        ({"tokenizers__vqvae__label": "a tokenizer"}, set()),
         ({"subsets__half__label": "a half"}, set()),
         ({"name": "renamed"}, set()),
         ({"results": "elsewhere"}, set()),

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 
 from steadyflow.artifacts import UserError
-from steadyflow.names import patch_of
+from steadyflow.names import SMALLEST_PERCEPTUAL, patch_of
 from steadyflow.study.specs import ClusterSubset, Evaluation, Run, ScoreSubset, Study, Subset
 
 
@@ -70,14 +70,30 @@ def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {**raw, "runs": merged}
 
 
+# Sections whose specs are of several kinds, told apart by one of their fields.
+_OF_KINDS = {
+    name
+    for name, field in Study.model_fields.items()
+    if any(
+        getattr(note, "discriminator", None)
+        for kind in get_args(field.annotation)
+        for note in getattr(kind, "__metadata__", ())
+    )
+}
+
+
 def _describe(problem: Any) -> str:
-    # A tagged union puts its tag into the location; a user's file has no such level.
-    tags = {"synthetic_faces", "idx", "digits", "folder"} if problem["loc"][0] == "datasets" else set()
-    if problem["loc"][0] == "subsets" and len(problem["loc"]) > 2:
-        tags = {problem["loc"][2]}
-    key = ".".join(str(part) for i, part in enumerate(problem["loc"]) if not (i == 2 and part in tags))
+    # Where a spec is one of several kinds, pydantic puts the kind into the place; a user's file has no such level.
+    place = [str(part) for part in problem["loc"]]
+    if place[0] in _OF_KINDS:
+        del place[2:3]
+    key = ".".join(part for part in place if not part.startswith("<"))
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; see workflow/schemas/study.schema.json for those known"
+    if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        tag, known = (str(problem["ctx"].get(name, "")).replace("'", "") for name in ("tag", "expected_tags"))
+        message = f"unknown '{tag}' (known: {known})" if tag else "field required"
+        return f"{key}.{problem['ctx']['discriminator'].strip(chr(39))}: {message}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower() + message[1:]}"
 
@@ -107,29 +123,40 @@ def _resolve(study: Study) -> Study:
             if value is None and field != "subset":
                 if len(known) == 1:
                     update[field] = next(iter(known))
-                else:
+                # An evaluation needs a sampling for its runs alone.
+                elif field != "sampling" or spec.runs:
                     has = f"the study has {', '.join(known)}" if known else f"the study has no {target}"
                     problems.append(f"{section}.{name}.{field}: has to be named, since {has}")
             elif value is not None and value not in known:
                 problems.append(f"{section}.{name}.{field}: unknown '{value}' (known: {', '.join(known) or 'none'})")
         return spec.model_copy(update=update)
 
-    sections = ("tokenizers", "encoders", "clusterings", "subsets", "runs", "evaluations")
+    sections = ("tokenizers", "encoders", "clusterings", "subsets", "runs")
     update = {s: {name: resolved(s, name, spec) for name, spec in getattr(study, s).items()} for s in sections}
-    if problems:
-        raise UserError("\n".join(problems))
     study = study.model_copy(update=update)
     evaluations = {
-        dataset: evaluation.model_copy(update={"runs": _evaluated_runs(study, dataset, evaluation)})
-        for dataset, evaluation in study.evaluations.items()
+        dataset: resolved("evaluations", dataset, _with_what_it_compares(study, dataset, spec))
+        for dataset, spec in study.evaluations.items()
     }
+    if problems:
+        raise UserError("\n".join(problems))
     return study.model_copy(update={"evaluations": evaluations})
 
 
-def _evaluated_runs(study: Study, dataset: str, evaluation: Evaluation) -> tuple[str, ...]:
-    if evaluation.runs is not None:
-        return evaluation.runs
-    return tuple(name for name, run in study.runs.items() if run.dataset == dataset and name not in study.scorings)
+def _with_what_it_compares(study: Study, dataset: str, spec: Evaluation) -> Evaluation:
+    runs, tokenizers = spec.runs, spec.tokenizers
+    if runs is None:
+        runs = tuple(name for name, run in study.runs.items() if run.dataset == dataset and name not in study.scorings)
+    if tokenizers is None:
+        tokenizers = _tokenizers_of(study, dataset, runs)
+    return spec.model_copy(update={"runs": runs, "tokenizers": tokenizers})
+
+
+def _tokenizers_of(study: Study, dataset: str, runs: tuple[str, ...]) -> tuple[str, ...]:
+    """Those trained on the dataset, then those of other datasets that its runs use."""
+    own = [name for name, tokenizer in study.tokenizers.items() if tokenizer.dataset == dataset]
+    used = [str(study.runs[run].tokenizer) for run in runs if run in study.runs]
+    return tuple(dict.fromkeys(own + used))
 
 
 def _unknown_surrogates(study: Study) -> Iterator[str]:
@@ -146,28 +173,51 @@ def _contradictions(study: Study) -> Iterator[str]:
         resolution = study.datasets[str(tokenizer.dataset)].resolution
         if resolution % tokenizer.downsampling:
             yield f"tokenizers.{name}.multipliers: resolution {resolution} is no multiple of {tokenizer.downsampling}"
+        if tokenizer.perceptual != "none" and resolution < SMALLEST_PERCEPTUAL:
+            yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
     for name, subset in study.subsets.items():
         yield from _subset_contradictions(study, name, subset)
     for dataset, evaluation in study.evaluations.items():
-        if dataset not in study.datasets:
-            yield f"evaluations.{dataset}: names no dataset (known: {', '.join(study.datasets)})"
-        named = {"reference": [evaluation.reference], "runs": evaluation.runs or ()}
-        named["inverse_pairs"] = [name for pair in evaluation.inverse_pairs for name in pair]
-        for field, names in named.items():
-            for name in names:
-                if name not in study.runs:
-                    yield f"evaluations.{dataset}.{field}: unknown run '{name}' (known: {', '.join(study.runs)})"
-                elif name not in (evaluation.runs or ()):
-                    yield f"evaluations.{dataset}.{field}: run '{name}' is not among the evaluated runs"
+        yield from _evaluation_contradictions(study, dataset, evaluation)
+
+
+def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
+    if dataset not in study.datasets:
+        yield f"evaluations.{dataset}: names no dataset (known: {', '.join(study.datasets)})"
+        return
+    runs = evaluation.runs or ()
+    if runs and evaluation.reference is None:
+        yield f"evaluations.{dataset}.reference: has to name the run that all are compared with ({', '.join(runs)})"
+    named = {"reference": [evaluation.reference] if evaluation.reference else [], "runs": runs}
+    named["inverse_pairs"] = [name for pair in evaluation.inverse_pairs for name in pair]
+    for field, names in named.items():
+        for name in names:
+            if name not in study.runs:
+                yield f"evaluations.{dataset}.{field}: unknown run '{name}' (known: {', '.join(study.runs)})"
+            elif name not in runs:
+                yield f"evaluations.{dataset}.{field}: run '{name}' is not among the evaluated runs"
+    for name in evaluation.tokenizers or ():
+        place = f"evaluations.{dataset}.tokenizers"
+        if name not in study.tokenizers:
+            yield f"{place}: unknown '{name}' (known: {', '.join(study.tokenizers) or 'none'})"
+        # The others are checked where they, and the runs that use them, are defined.
+        elif name not in _tokenizers_of(study, dataset, runs):
+            yield from _tokenizer_contradictions(study, place, name, dataset)
+
+
+def _tokenizer_contradictions(study: Study, place: str, name: str, dataset: str) -> Iterator[str]:
+    """Whether a tokenizer can take a dataset's images; `place` is the key that says so."""
+    images, tokenizer = study.datasets[dataset], study.tokenizers[name]
+    trained_on = study.datasets[str(tokenizer.dataset)]
+    if trained_on.channels != images.channels:
+        yield f"{place}: '{name}' takes {trained_on.channels} channels, not {images.channels}"
+    if images.resolution % tokenizer.downsampling:
+        yield f"{place}: resolution {images.resolution} is no multiple of {tokenizer.downsampling}"
 
 
 def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
     dataset, tokenizer = study.datasets[str(run.dataset)], study.tokenizers[str(run.tokenizer)]
-    trained_on = study.datasets[str(tokenizer.dataset)]
-    if trained_on.channels != dataset.channels:
-        yield f"runs.{name}.tokenizer: '{run.tokenizer}' takes {trained_on.channels} channels, not {dataset.channels}"
-    if dataset.resolution % tokenizer.downsampling:
-        yield f"runs.{name}.tokenizer: resolution {dataset.resolution} is no multiple of {tokenizer.downsampling}"
+    yield from _tokenizer_contradictions(study, f"runs.{name}.tokenizer", str(run.tokenizer), str(run.dataset))
     latent_size = dataset.resolution // tokenizer.downsampling
     if latent_size % patch_of(run.model):
         yield f"runs.{name}.model: latents of {latent_size}x{latent_size} cannot be cut into patches of {run.model}"

@@ -31,7 +31,7 @@ def dataset_files(study: Study, dataset: str) -> dict[str, str]:
 
 def tokenizer_files(study: Study, tokenizer: str) -> dict[str, str]:
     root = f"{study.results}/{study.tokenizers[tokenizer].dataset}/tokenizers/{tokenizer}"
-    names = {"weights": "weights.safetensors", "config": "config.json", "reconstructions": "reconstructions.npy"}
+    names = {"weights": "weights.safetensors", "config": "config.json", "curve": "curve.parquet"}
     return {key: f"{root}/{name}" for key, name in names.items()}
 
 
@@ -84,6 +84,11 @@ def features_file(study: Study, encoder: str, run: str, sampling: str) -> str:
 
 def metrics_file(study: Study, dataset: str, kind: str) -> str:
     return f"{study.results}/{dataset}/metrics/{kind}.parquet"
+
+
+def reconstructions_file(study: Study, dataset: str) -> str:
+    """Images of the validation split, and what the evaluation's tokenizers make of them."""
+    return f"{study.results}/{dataset}/metrics/reconstructions.npy"
 
 
 def table_files(study: Study, dataset: str, table: str) -> list[str]:

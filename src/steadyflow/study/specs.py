@@ -4,15 +4,18 @@ Every field but `label` belongs to the identity of what it describes: a change o
 how and how fast something is computed (results folder, profile, device, batch size of inference) is not said here.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     PositiveFloat,
     PositiveInt,
+    Tag,
     field_validator,
     model_validator,
 )
@@ -37,6 +40,8 @@ def _known_velocity(value: str) -> str:
 
 
 PruningFraction = Annotated[float, AfterValidator(_fraction_removed)]
+Pattern = Annotated[str, Field(pattern=r"^[\w.*?+\[\]-]+(/[\w.*?+\[\]-]+)*$")]
+"""Of files' paths inside a folder."""
 
 
 class Spec(BaseModel):
@@ -119,7 +124,7 @@ class Digits(_HashSplit):
 
 
 class Folder(_HashSplit):
-    """Any folder of images, or a tar or zip archive of one."""
+    """Any folder of images, or a tar or zip archive of one. Nothing is converted: all images have `channels`."""
 
     arguments: ClassVar[set[str]] = {"path", "labels_csv", "channels", "classes"}
 
@@ -138,7 +143,8 @@ class Folder(_HashSplit):
 
 
 class ImageFolder(_OwnSplit):
-    """ImageNet's layout: `path` holds train/CLASS/*.JPEG and val/CLASS/*.JPEG. Classes are counted in sorted order."""
+    """ImageNet's layout: `path`, or an archive, holds train/CLASS/*.JPEG and val/CLASS/*.JPEG. Classes are counted in
+    sorted order. Grey and CMYK images among coloured ones become RGB."""
 
     arguments: ClassVar[set[str]] = {"path", "class_names", "channels"}
 
@@ -174,6 +180,8 @@ class CelebA(_OwnSplit):
 
 
 class _Downloaded(_Source):
+    arguments: ClassVar[set[str]] = {"path"}
+
     path: str | None = None
     """A folder that holds the files already; they are downloaded when it is left out."""
 
@@ -198,17 +206,19 @@ class Cifar10(_Downloaded, _OwnSplit):
 
 
 class HuggingFace(_Downloaded):
-    """Parquet shards of a dataset on the Hugging Face hub, one row an image."""
+    """Parquet shards of a dataset on the Hugging Face hub, one row an image; grey images among coloured become RGB."""
 
-    arguments: ClassVar[set[str]] = {"train", "val", "image_column", "label_column", "channels"}
+    arguments: ClassVar[set[str]] = {
+        "path", "train", "val", "image_column", "label_column", "channels", "listed",
+    }  # fmt: skip
 
     source: Literal["huggingface"]
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: str = "main"
     """A commit's hash pins the content; a branch may move."""
-    train: str = "data/train-*.parquet"
+    train: Pattern = "data/train-*.parquet"
     """Shards of the training split, a pattern of paths inside the repository."""
-    val: str | None = None
+    val: Pattern | None = None
     """Shards of the validation split; without it val_fraction of the training images is held out."""
     image_column: str = "image"
     label_column: str | None = "label"
@@ -221,6 +231,8 @@ class HuggingFace(_Downloaded):
     def _split_said_once(self) -> Self:
         if self.val is not None and "val_fraction" in self.model_fields_set:
             raise ValueError("has both `val` and `val_fraction`: the validation split is either a file's or a share")
+        if self.val is None and not self.val_fraction:
+            raise ValueError("has no validation images: name their shards in `val`, or give a `val_fraction`")
         return self
 
 
@@ -248,9 +260,21 @@ class Adversarial(Spec):
     layers: PositiveInt = 3
 
 
+def _term(value: Any) -> str | None:
+    # load._describe leaves parts in such brackets out of a mistake's place.
+    return "<none>" if value == "none" else "<term>" if isinstance(value, Mapping | Spec) else None
+
+
+_one_of = Discriminator(
+    _term, custom_error_type="term", custom_error_message="is neither 'none' nor a mapping of its settings"
+)
+
+
 class Tokenizer(Spec):
     """A VQ-VAE. Width of level i: width * multipliers[i]; downsampling 2 ** (len(multipliers) - 1)."""
 
+    label: str = ""
+    """Shown in tables and figures; the tokenizer's name when empty."""
     dataset: Name | None = None
     """The dataset it is trained on; may be left out when the study has one."""
     width: PositiveInt = 128
@@ -262,8 +286,12 @@ class Tokenizer(Spec):
     """U(-1/size, 1/size) as in the papers, or codes drawn from the first images' encodings, for short trainings."""
     latent_channels: PositiveInt = 4
     commitment: PositiveFloat = 0.25
-    perceptual: Perceptual | Literal["none"] = Perceptual()
-    adversarial: Adversarial | Literal["none"] = Adversarial()
+    perceptual: Annotated[Annotated[Perceptual, Tag("<term>")] | Annotated[Literal["none"], Tag("<none>")], _one_of] = (
+        Perceptual()
+    )
+    adversarial: Annotated[
+        Annotated[Adversarial, Tag("<term>")] | Annotated[Literal["none"], Tag("<none>")], _one_of
+    ] = Adversarial()
     revive_codes_every: PositiveInt | None = None
     """Every so many steps the codes not chosen since become encodings of that step's images. Not in the papers."""
     precision: Literal["bf16", "fp32"] = "bf16"
@@ -285,6 +313,12 @@ class Tokenizer(Spec):
     @property
     def downsampling(self) -> int:
         return 2 ** (len(self.multipliers) - 1)
+
+    @property
+    def losses(self) -> str:
+        """What its reconstructions are trained on, in a few words."""
+        terms = {"LPIPS": self.perceptual, "GAN": self.adversarial}
+        return " + ".join(["MSE", *(word for word, term in terms.items() if term != "none")])
 
 
 class ProbeEncoder(Spec):
@@ -418,8 +452,12 @@ class Evaluation(Spec):
     """What is compared on one dataset; the section's key names the dataset."""
 
     encoder: Name | None = None
+    tokenizers: tuple[Name, ...] | None = None
+    """Tokenizers whose reconstructions of the validation split are measured; when left out, those of the dataset and
+    of its runs. Order of tables and figures."""
     sampling: Name | None = None
-    reference: Name
+    """May be left out, as the reference, where no runs are evaluated."""
+    reference: Name | None = None
     """The run that every other one is compared with."""
     runs: tuple[Name, ...] | None = None
     """All runs of the dataset but surrogates when left out. Order of tables and figures."""
@@ -457,6 +495,15 @@ class Study(Spec):
     def label(self, run: str) -> str:
         """How tables and figures call a run."""
         return self.runs[run].label or run
+
+    def tokenizer_label(self, tokenizer: str) -> str:
+        """How tables and figures call a tokenizer."""
+        return self.tokenizers[tokenizer].label or tokenizer
+
+    @property
+    def has_perceptual_weights(self) -> bool:
+        """Whether a tokenizer asks for LPIPS; then it is measured for all of them."""
+        return any(tokenizer.perceptual != "none" for tokenizer in self.tokenizers.values())
 
     def clustering_of(self, dataset: str) -> str | None:
         """The dataset's first clustering, the one that figures show."""
