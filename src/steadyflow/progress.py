@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
@@ -15,5 +15,18 @@ def progress(
 ) -> Iterable[T]:
     """`items`, with a bar on stderr; `done` of `total` were done before. Of several processes, rank 0 shows its own."""
     quiet = os.environ.get("RANK", "0") != "0"
-    seconds = 0.5 if sys.stderr.isatty() else 10.0
+    seconds = _seconds()
     return tqdm(items, name, total, initial=done, unit=unit, mininterval=seconds, maxinterval=seconds, disable=quiet)
+
+
+def byte_progress(name: str, *, total: int | None, done: int = 0) -> "tqdm[NoReturn]":
+    """A bar in the same manner, to be moved by `update(bytes)`."""
+    seconds = _seconds()
+    return tqdm(
+        desc=name, total=total, initial=done, unit="B", unit_scale=True, mininterval=seconds, maxinterval=seconds
+    )
+
+
+def _seconds() -> float:
+    """Between two lines of a bar."""
+    return 0.5 if sys.stderr.isatty() else 10.0

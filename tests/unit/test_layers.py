@@ -11,8 +11,8 @@ import steadyflow
 
 LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
-    {"artifacts", "names", "noise", "progress"},
-    {"models", "flow", "data"},
+    {"artifacts", "distributed", "names", "noise", "progress"},
+    {"models", "flow", "data", "fetch"},
     {"train"},
     {"prune", "evaluate", "report"},
     {"study", "cli"},
@@ -67,6 +67,7 @@ def test_a_study_stands_on_names_and_artifacts_alone():
         ("steadyflow.study", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
+        ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),
     ],

@@ -1,0 +1,1 @@
+"""Downloads: files from the network, resumed, verified, and under their final names only when complete."""

@@ -1,0 +1,187 @@
+"""One file from the network: resumed, verified, and under its final name only when it is complete."""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import requests
+
+from steadyflow.artifacts import UserError
+from steadyflow.fetch.remote import BLOCK, Remote
+from steadyflow.fetch.web import Interrupted, Web
+from steadyflow.progress import byte_progress
+
+SPARE = 2**28
+"""Bytes that a download leaves free on the disk."""
+
+
+def part_of(path: Path) -> Path:
+    """Where a file lies while it is incomplete."""
+    return path.with_name(f"{path.name}.part")
+
+
+def download(remote: Remote, path: Path | str, web: Web) -> None:
+    """Makes `path` the remote file; does nothing when it is that already.
+
+    What has come so far lies in `path`.part, and survives whatever ends this process; the next call goes on from it.
+    Raises UserError when the file cannot be had or is not the one expected, and when the disk is too small for it.
+    """
+    path = Path(path)
+    if path.exists() and remote.problem_of(path) is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(part_of(path)) as file:
+        part = _Part(remote, file, path)
+        kept = part.size()
+        web.patiently(remote.url, lambda: part.fetch_rest(web))
+        problem = part.problem()
+        if problem and kept:
+            # The bytes kept from before may be those of another version of the file.
+            part.restart()
+            web.patiently(remote.url, lambda: part.fetch_rest(web))
+            problem = part.problem()
+        if problem:
+            part.restart()
+            raise UserError(
+                f"{remote.url}: {path.name}: {problem}; it was deleted. Run again; if it stays so, the file was "
+                f"changed at its source, or something between changes it (a proxy, a login page)"
+            )
+        os.fsync(file.fileno())
+        part_of(path).replace(path)
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Raises UserError when `folder` has no place for so many more bytes."""
+    free = shutil.disk_usage(folder).free
+    if needed and needed + SPARE > free:
+        raise UserError(
+            f"{folder}: {needed / 1e9:.2f} GB to download (and {SPARE / 1e9:.2f} GB to spare), but {free / 1e9:.2f} GB "
+            f"are free; make room, or name another folder: `downloads` in the study, or STEADYFLOW_DOWNLOADS"
+        )
+
+
+@dataclass
+class _Part:
+    """The incomplete file, open for appending; `version` is the strong ETag of what it holds, once known."""
+
+    remote: Remote
+    file: BinaryIO
+    path: Path
+    version: str | None = None
+
+    def size(self) -> int:
+        self.file.flush()
+        return os.fstat(self.file.fileno()).st_size
+
+    def problem(self) -> str | None:
+        self.file.flush()
+        return self.remote.problem_of(part_of(self.path))
+
+    def restart(self) -> None:
+        self.file.truncate(0)
+        self.version = None
+
+    def fetch_rest(self, web: Web) -> None:
+        """One request for what is missing. Raises Interrupted when it ends too early."""
+        if self.remote.bytes is not None and self.size() > self.remote.bytes:
+            self.restart()
+        start = self.size()
+        if start == self.remote.bytes:
+            return
+        # Some servers would compress, and a range of compressed bytes is of no use.
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+            if self.version:
+                headers["If-Range"] = self.version
+        try:
+            with web.get(self.remote.url, headers) as response:
+                if response.status_code != 416:
+                    self._append(response)
+                # Without a known size only the server can say that nothing is missing.
+                elif self.remote.bytes is not None or _complete_size(response) != start:
+                    self.restart()
+                    raise Interrupted("the server has no more bytes of it")
+        except Interrupted as fault:
+            fault.received = max(self.size() - start, 0)
+            raise
+
+    def _append(self, response: requests.Response) -> None:
+        self._accept(response)
+        start, total = self.size(), self._total(response)
+        if total is not None:
+            check_disk(self.path.parent, total - start)
+        with byte_progress(self.path.name, total=total, done=start) as bar:
+            while block := response.raw.read1(BLOCK, decode_content=False):
+                start += len(block)
+                if total is not None and start > total:
+                    raise UserError(f"{self.remote.url}: sends more than the {total} bytes expected")
+                self.file.write(block)
+                bar.update(len(block))
+        if total is not None and start < total:
+            raise Interrupted("the connection ended early")
+
+    def _accept(self, response: requests.Response) -> None:
+        """Sees to it that what comes goes on from what is there: if it does not, all starts anew."""
+        etag = response.headers.get("ETag", "")
+        version = etag if etag.startswith('"') else None
+        if response.status_code != 206:
+            # Before anything is thrown away: a login page is no reason to.
+            self._total(response)
+            self.restart()
+        elif _range_start(response) != self.size() or (self.version and version != self.version):
+            self.restart()
+            raise Interrupted("the server sends other bytes than those asked for")
+        self.version = version
+
+    def _total(self, response: requests.Response) -> int | None:
+        """Size of the whole file, None when nobody knows it. Raises UserError when the server has another one."""
+        length = response.headers.get("Content-Length", "")
+        offered = int(length) if response.status_code != 206 and length.isdecimal() else _complete_size(response)
+        if None not in (offered, self.remote.bytes) and offered != self.remote.bytes:
+            raise UserError(
+                f"{self.remote.url}: {self.remote.bytes} bytes expected, the server offers {offered}; the file was "
+                f"changed or cut short at its source, or something between answers for it (a proxy, a login page)"
+            )
+        return self.remote.bytes if offered is None else offered
+
+
+def _range_start(response: requests.Response) -> int | None:
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+def _complete_size(response: requests.Response) -> int | None:
+    found = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+@contextlib.contextmanager
+def _alone(part: Path) -> Iterator[BinaryIO]:
+    """The part file, for this process alone. An empty one does not stay behind.
+
+    Raises UserError when another process has it: two studies may share a folder of downloads.
+    """
+    with part.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The other process may have finished, and given the file its final name, since it was opened.
+            alone = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
+        except BlockingIOError:
+            alone = False
+        # Some cluster file systems have no locks.
+        except OSError:
+            alone = True
+        if not alone:
+            raise UserError(f"{part}: another process is downloading this file; wait for it, then run again")
+        try:
+            yield file
+        finally:
+            if part.exists() and part.stat().st_size == 0:
+                part.unlink()

@@ -1,0 +1,46 @@
+"""Files that a lock pins: downloaded, or taken out of the archive that holds them."""
+
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from steadyflow.artifacts import UserError, atomic_path
+from steadyflow.fetch.download import download
+from steadyflow.fetch.lock import Locked, by_hand, entry_of
+from steadyflow.fetch.web import Web
+
+
+def fetch_locked(lock: Mapping[str, Locked], name: str, folder: Path | str, web: Web) -> Path:
+    """`name` in `folder`, and beside it the archive that holds it when there is one, each verified.
+
+    Raises UserError, which also says where a file fetched by hand has to lie.
+    """
+    entry, path = entry_of(lock, name), Path(folder, name)
+    if path.is_file() and entry.remote.problem_of(path) is None:
+        return path
+    if entry.inside:
+        extract(fetch_locked(lock, entry.inside, folder, web), entry, path)
+        return path
+    try:
+        download(entry.remote, path, web)
+    except UserError as error:
+        raise UserError(f"{error}. Or, {by_hand(entry, path)}") from error
+    return path
+
+
+def extract(archive: Path, entry: Locked, path: Path) -> None:
+    """The one member of a zip archive that `entry` names becomes `path`; no other path is written to."""
+    try:
+        with zipfile.ZipFile(archive) as members, atomic_path(path) as temporary:
+            size = members.getinfo(entry.member).file_size
+            if entry.bytes not in (None, size):
+                raise UserError(f"{archive}: {entry.member}: {entry.bytes} bytes expected, found {size}")
+            with members.open(entry.member) as source, temporary.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            if problem := entry.remote.problem_of(temporary):
+                raise UserError(f"{archive}: {entry.member}: {problem}; delete the archive and fetch it again")
+    except KeyError as error:
+        raise UserError(f"{archive}: holds no {entry.member}; delete the archive and fetch it again") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise UserError(f"{archive}: cannot be read ({error}); delete it and fetch it again") from error

@@ -1,0 +1,355 @@
+import fcntl
+import gzip
+import hashlib
+import random
+import shutil
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import pytest
+from loopback import File, in_turn, loopback, redirect, status
+
+from steadyflow.artifacts import UserError
+from steadyflow.fetch import download as download_module
+from steadyflow.fetch import web as web_module
+from steadyflow.fetch.download import download
+from steadyflow.fetch.remote import Remote
+from steadyflow.fetch.web import Web, checked_address
+
+CONTENT = random.Random(0).randbytes(300_000)
+SECRET = "hf_secretsecretsecret"
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def server():
+    with loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def naps():
+    return []
+
+
+@pytest.fixture
+def web(naps):
+    return Web(sleep=naps.append)
+
+
+@pytest.fixture
+def fetch(server, web, tmp_path):
+    """Downloads /file, expected to be `content`, into a folder of its own."""
+
+    def run(answer, content=CONTENT, *, web=web, **expected):
+        server.answers["/file"] = answer
+        remote = Remote(f"{server.url}/file", **{"bytes": len(content), "sha256": sha256(content)} | expected)
+        download(remote, tmp_path / "got" / "file", web)
+
+    return run
+
+
+@pytest.fixture
+def refused(fetch):
+    def run(*arguments, **expected):
+        with pytest.raises(UserError) as caught:
+            fetch(*arguments, **expected)
+        return str(caught.value)
+
+    return run
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("rudely", [False, True])
+def test_dropped_connections_are_resumed(fetch, tmp_path, naps, rudely):
+    cuts = [random.Random(1).randrange(20_000, 50_000) for _ in range(5)]
+    served = File(CONTENT, drops=cuts, rudely=rudely)
+    fetch(served)
+    assert files(tmp_path) == {"file": CONTENT}
+    assert naps == [1, 2, 4, 8, 16]
+    # A reset may cost what was still under way.
+    assert served.sent == len(CONTENT) if not rudely else len(CONTENT) <= served.sent < 2 * len(CONTENT)
+
+
+def test_a_line_that_drops_for_ever_is_given_up_and_the_part_kept(fetch, refused, server, tmp_path, naps):
+    error = refused(File(CONTENT, drops=[1000] * 100))
+    assert error.startswith(f"{server.url}/file: the connection ended early, 6 times in a row")
+    assert files(tmp_path) == {"file.part": CONTENT[:6000]}
+    served = File(CONTENT)
+    fetch(served)
+    assert files(tmp_path) == {"file": CONTENT} and served.sent == len(CONTENT) - 6000
+
+
+def test_drops_with_progress_between_them_are_not_counted_together(fetch, tmp_path, naps, monkeypatch):
+    monkeypatch.setattr(web_module, "PROGRESS", 10_000)
+    fetch(File(CONTENT, drops=[10_000] * 29))
+    assert files(tmp_path) == {"file": CONTENT} and naps == [1] * 29
+
+
+def test_a_server_without_ranges_starts_anew(fetch, tmp_path):
+    served = File(CONTENT, ranges=False, drops=[100_000, 250_000])
+    fetch(served)
+    assert files(tmp_path) == {"file": CONTENT} and served.sent == 350_000 + len(CONTENT)
+
+
+def test_a_silent_server_is_asked_again(fetch, tmp_path, monkeypatch):
+    monkeypatch.setattr(web_module, "SILENCE", 0.1)
+    served = File(CONTENT)
+
+    def silent(request):
+        request.head(200, Content_Length=len(CONTENT))
+        request.wfile.write(CONTENT[:5000])
+        request.wfile.flush()
+        request.rfile.read(1)  # until the client has enough of it
+
+    fetch(in_turn(silent, served))
+    assert files(tmp_path) == {"file": CONTENT} and served.sent == len(CONTENT) - 5000
+
+
+def test_a_wrong_checksum_leaves_nothing(refused, server, tmp_path):
+    other = bytes(len(CONTENT))
+    error = refused(File(other))
+    assert f"{server.url}/file: file: sha256 {sha256(CONTENT)} expected, found {sha256(other)}" in error
+    assert files(tmp_path) == {} and len(server.requests) == 1
+
+
+def test_bytes_kept_from_another_version_are_thrown_away(fetch, server, tmp_path):
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "file.part").write_bytes(bytes(1000))
+    fetch(File(CONTENT))
+    assert files(tmp_path) == {"file": CONTENT} and len(server.requests) == 2
+
+
+@pytest.mark.parametrize("kept", [len(CONTENT), len(CONTENT) + 1])
+def test_a_part_as_long_as_the_file_is_checked_too(fetch, tmp_path, kept):
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "file.part").write_bytes(bytes(kept))
+    fetch(File(CONTENT))
+    assert files(tmp_path) == {"file": CONTENT}
+
+
+def test_a_complete_part_needs_no_request(fetch, server, tmp_path):
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "file.part").write_bytes(CONTENT)
+    fetch(File(CONTENT))
+    assert files(tmp_path) == {"file": CONTENT} and server.requests == []
+
+
+@pytest.mark.parametrize("size", [100, len(CONTENT) - 1, len(CONTENT) + 1])
+def test_a_file_of_another_size_is_refused_before_it_comes(refused, server, tmp_path, size):
+    error = refused(File((CONTENT + CONTENT)[:size]))
+    assert f"{server.url}/file: {len(CONTENT)} bytes expected, the server offers {size}" in error
+    assert files(tmp_path) == {} and len(server.requests) == 1
+
+
+def test_a_login_page_does_not_cost_what_is_there(refused, tmp_path):
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "file.part").write_bytes(CONTENT[:1000])
+    assert "bytes expected, the server offers 11" in refused(File(b"please log in"[:11], ranges=False))
+    assert files(tmp_path) == {"file.part": CONTENT[:1000]}
+
+
+def chunked(content, *, end=True):
+    def answer(request):
+        request.head(200, Transfer_Encoding="chunked")
+        for start in range(0, len(content), 10_000):
+            chunk = content[start : start + 10_000]
+            request.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if end:
+            request.wfile.write(b"0\r\n\r\n")
+
+    return answer
+
+
+def test_a_server_that_states_no_size(fetch, refused, tmp_path):
+    assert "sends more than" in refused(chunked(CONTENT + b"x"))
+    fetch(in_turn(chunked(CONTENT[:100_000], end=False), File(CONTENT)))
+    assert files(tmp_path) == {"file": CONTENT}
+
+
+def test_without_a_known_size_the_server_says_what_is_missing(fetch, tmp_path):
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "file.part").write_bytes(CONTENT)
+    fetch(File(CONTENT), bytes=None)
+    assert files(tmp_path) == {"file": CONTENT}
+    (tmp_path / "got" / "file").unlink()
+    (tmp_path / "got" / "file.part").write_bytes(CONTENT + b"more")
+    fetch(File(CONTENT), bytes=None)
+    assert files(tmp_path) == {"file": CONTENT}
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_file_that_changes_on_the_way_starts_anew(fetch, tmp_path, conditional):
+    new = CONTENT[::-1]
+    before = File(CONTENT, drops=[100_000])
+    after = File(new, etag='"second"', conditional=conditional)
+    fetch(in_turn(before, after), new)
+    assert files(tmp_path) == {"file": new}
+
+
+def test_a_weak_etag_is_no_condition(fetch, server):
+    fetch(File(CONTENT, etag='W/"weak"', drops=[1000]))
+    assert [request.headers.get("If-Range") for request in server.requests] == [None, None]
+
+
+def test_a_compressed_file_stays_compressed(fetch, tmp_path):
+    content = gzip.compress(CONTENT[:1000])
+    fetch(File(content, headers={"Content_Encoding": "gzip"}), content)
+    assert files(tmp_path) == {"file": content}
+
+
+def test_nothing_has_the_final_name_before_it_is_verified(fetch, tmp_path):
+    seen = []
+    served = File(CONTENT, drops=[100_000])
+    fetch(lambda request: (seen.append(set(files(tmp_path))), served(request)))
+    assert seen == [{"file.part"}, {"file.part"}] and set(files(tmp_path)) == {"file"}
+
+
+def test_a_file_that_is_there_is_not_asked_for(fetch, server, tmp_path):
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "file").write_bytes(CONTENT)
+    fetch(File(CONTENT))
+    assert server.requests == []
+    (tmp_path / "got" / "file").write_bytes(CONTENT[:-1] + b"?")
+    fetch(File(CONTENT))
+    assert files(tmp_path) == {"file": CONTENT}
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 410])
+def test_what_will_not_pass_is_asked_once(refused, server, tmp_path, naps, code):
+    error = refused(status(code))
+    assert error.startswith(f"{server.url}/file: HTTP {code} ")
+    assert ("HF_TOKEN" in error and "terms" in error) == (code in (401, 403))
+    assert (len(server.requests), naps, files(tmp_path)) == (1, [], {})
+
+
+def test_a_busy_server_is_waited_for(fetch, server, tmp_path, naps):
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
+    busy = [status(503), status(429, Retry_After=7), status(500, Retry_After=later), status(502, Retry_After="soon")]
+    fetch(in_turn(*busy, status(429, Retry_After=10**6), File(CONTENT)))
+    assert files(tmp_path) == {"file": CONTENT} and len(server.requests) == 6
+    assert naps[:2] == [1, 7] and 30 < naps[2] <= 40 and naps[3:] == [8, 300]
+
+
+def test_a_server_that_stays_busy_is_given_up(refused, server, tmp_path, naps):
+    assert "HTTP 503 Service Unavailable, 6 times in a row" in refused(status(503))
+    assert (len(server.requests), len(naps), files(tmp_path)) == (6, 5, {})
+
+
+def test_no_network_is_one_error_in_words(web, tmp_path, capsys):
+    with loopback() as gone:
+        url = f"{gone.url}/file?signature=abc"
+    gone.server_close()
+    with pytest.raises(UserError, match=r"Connection refused, 6 times in a row") as caught:
+        download(Remote(url, 1), tmp_path / "file", web)
+    assert str(caught.value).count("\n") == 0 and "Pool" not in str(caught.value)
+    with pytest.raises(UserError, match="6 times in a row"):
+        download(Remote("http://nowhere.invalid/file", 1), tmp_path / "file", web)
+    assert files(tmp_path) == {}
+
+
+def test_a_redirect_loop_is_one_error(server, refused, tmp_path, naps):
+    server.answers["/back"] = redirect("/file")
+    assert f"{server.url}/file: redirected more than 10 times" in refused(redirect("/back"))
+    assert (len(server.requests), naps, files(tmp_path)) == (11, [], {})
+
+
+def test_redirects_are_followed_with_the_range(server, fetch, tmp_path):
+    server.answers["/stored"] = File(CONTENT, drops=[100_000])
+    fetch(redirect("/stored"))
+    assert files(tmp_path) == {"file": CONTENT}
+    assert [request.headers.get("Range") for request in server.requests] == [None, None, *["bytes=100000-"] * 2]
+
+
+@pytest.mark.parametrize("to", ["ftp://127.0.0.1/x", "file:///etc/passwd", "http://:80/x"])
+def test_redirects_to_something_else_are_refused(refused, tmp_path, to):
+    assert "not an address of the form https://host/path" in refused(redirect(to))
+    assert files(tmp_path) == {}
+
+
+def test_protection_is_not_given_up():
+    with pytest.raises(UserError, match="redirected from https to an unprotected address"):
+        web_module._redirected("https://a.org/x", "https://a.org/x", "http://a.org/x")
+    assert web_module._redirected("https://a.org/x", "https://a.org/x", "/y") == "https://a.org/y"
+
+
+def test_the_token_stays_with_its_host(server, fetch, naps, tmp_path):
+    web = Web(home=server.url, token=SECRET, sleep=naps.append)
+    server.answers["/again"] = redirect(f"{server.other_url}/elsewhere")
+    server.answers["/elsewhere"] = File(CONTENT)
+    fetch(redirect("/again"), web=web)
+    sent = {request.path: request.headers.get("Authorization") for request in server.requests}
+    assert sent == {"/file": f"Bearer {SECRET}", "/again": f"Bearer {SECRET}", "/elsewhere": None}
+
+
+def test_the_token_does_not_go_to_another_port(server, fetch, naps):
+    with loopback() as other:
+        other.answers["/file"] = File(CONTENT)
+        fetch(redirect(f"{other.url}/file"), web=Web(home=server.url, token=SECRET, sleep=naps.append))
+    assert [request.headers.get("Authorization") for request in other.requests] == [None]
+
+
+def test_a_netrc_is_not_looked_into(server, fetch, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password mine\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    fetch(File(CONTENT))
+    assert [request.headers.get("Authorization") for request in server.requests] == [None]
+
+
+@pytest.mark.parametrize("answer", [status(401), status(403), status(404), status(503), redirect("/file"), File(b"x")])
+def test_the_token_is_never_shown(server, refused, naps, capfd, answer):
+    web = Web(home=server.url, token=SECRET, sleep=naps.append)
+    error = refused(answer, web=web)
+    captured = capfd.readouterr()
+    assert SECRET not in error + captured.out + captured.err + repr(web)
+    assert server.requests[0].headers["Authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_small_disk_is_noticed_before(server, refused, tmp_path, monkeypatch):
+    free = len(CONTENT) + download_module.SPARE - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    served = File(CONTENT)
+    assert "GB to download" in refused(served)
+    assert files(tmp_path) == {}
+    # What is there already needs no place.
+    (tmp_path / "got" / "file.part").write_bytes(CONTENT[:1])
+    download(Remote(f"{server.url}/file", len(CONTENT), sha256(CONTENT)), tmp_path / "got" / "file", Web())
+    assert files(tmp_path) == {"file": CONTENT}
+
+
+def test_a_file_that_another_process_is_downloading_is_left_to_it(server, refused, tmp_path):
+    (tmp_path / "got").mkdir()
+    with (tmp_path / "got" / "file.part").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert "another process is downloading this file" in refused(File(CONTENT))
+    assert server.requests == [] and files(tmp_path) == {"file.part": b""}
+
+
+@pytest.mark.parametrize("url", ["ftp://a.org/x", "file:///x", "a.org/x", "https:///x", "https://a.org:x/", ""])
+def test_only_the_web_is_asked(url, web, tmp_path):
+    with pytest.raises(UserError, match="not an address of the form"):
+        download(Remote(url, 1), tmp_path / "x", web)
+
+
+def test_a_password_in_an_address_is_neither_used_nor_shown():
+    with pytest.raises(UserError, match="a user or password in it") as caught:
+        checked_address("https://me:mine@a.org/x")
+    assert "mine" not in str(caught.value)
+
+
+def test_git_blobs_are_known_by_gits_own_hash(server, web, tmp_path):
+    server.answers["/hello"] = File(b"hello\n")
+    # `echo hello | git hash-object --stdin`
+    good = Remote(f"{server.url}/hello", 6, git_blob="ce013625030ba8dba906f756967f9e9ca394464a")
+    download(good, tmp_path / "hello", web)
+    assert files(tmp_path) == {"hello": b"hello\n"}
+    with pytest.raises(UserError, match="git blob 0000"):
+        download(Remote(good.url, 6, git_blob="0" * 40), tmp_path / "other", web)
+    assert set(files(tmp_path)) == {"hello"}
