@@ -74,7 +74,7 @@ def test_a_skipped_image_is_listed_and_shifts_no_id(pruned: tuple[Workspace, Pat
     edits = {
         "datasets/photos/path": str(photos),
         "datasets/photos/bad_images": "skip",
-        "tokenizers/vqvae": {**tokenizer, "codebook_init": "data"},
+        "tokenizers/vqvae": {**tokenizer, "codebook_init": "data", "perceptual": "none", "adversarial": "none"},
     }
     latents = space.target("photos", "latents", "vqvae.npy")
     space.run("prune", latents, study=space.write(edited(FOLDER_STUDY, edits)))

@@ -153,14 +153,19 @@ WRONG = {
     "name": (..., "name: field required"),
     "datasets": ({}, "datasets: dictionary should have at least 1 item"),
     "datasets__faces__colour": (1, "datasets.faces.colour: unknown key"),
-    "datasets__faces__source": ("web", "datasets.faces: input tag 'web'"),
+    "datasets__faces__source": ("web", "datasets.faces.source: unknown 'web' (known: synthetic_faces, idx, digits"),
+    "datasets__more": ({"resolution": 8}, "datasets.more.source: field required"),
     "subsets__half__part": ("c", "subsets.half.part: input should be 'a' or 'b'"),
     "subsets__near__pruning_fraction": (1.0, "subsets.near.pruning_fraction: 1.0 is not in [0, 1)"),
     "subsets__hard__pruning_fraction": (-0.1, "subsets.hard.pruning_fraction: -0.1 is not in [0, 1)"),
-    "subsets__near__criterion": ("best", "subsets.near: input tag 'best'"),
+    "subsets__near__criterion": ("best", "subsets.near.criterion: unknown 'best' (known: random, "),
     "subsets__near__clusters": ("k9", "subsets.near.clusters: unknown 'k9' (known: k4)"),
     "subsets__hard__criterion": ("grad", "subsets.hard.criterion: scorings.surrogate.measures does not have 'grad'"),
     "tokenizers__vqvae__width": (10, "tokenizers.vqvae.width: 10 is not a multiple of 4"),
+    "tokenizers__vqvae__perceptual": ("lpips", "tokenizers.vqvae.perceptual: is neither 'none' nor a mapping"),
+    "tokenizers__vqvae__adversarial": (None, "tokenizers.vqvae.adversarial: is neither 'none' nor a mapping"),
+    "tokenizers__vqvae__perceptual__weigth": (1, "tokenizers.vqvae.perceptual.weigth: unknown key"),
+    "tokenizers__vqvae__adversarial__weight": (0, "tokenizers.vqvae.adversarial.weight: input should be greater than"),
     "tokenizers__vqvae__multipliers": ([1], "tokenizers.vqvae.multipliers: tuple should have at least 2 items"),
     "datasets__faces__resolution": (15, "tokenizers.vqvae.multipliers: resolution 15 is no multiple of 2"),
     "defaults__runs__model": ("DiT-T/16", "defaults.runs.model: unknown velocity model 'DiT-T/16'"),
@@ -174,6 +179,76 @@ WRONG = {
     "evaluations__faces__tokenizers": (["vq"], "evaluations.faces.tokenizers: unknown 'vq' (known: vqvae)"),
     "evaluations__faces__inverse_pairs": ([["all", "nix"]], "evaluations.faces.inverse_pairs: unknown run 'nix'"),
 }
+
+
+SOURCES = {
+    "folder": {"path": "photos"},
+    "imagefolder": {"path": "imagenet"},
+    "celeba": {"path": "celeba"},
+    "cifar10": {},
+    "huggingface": {"repo": "jxie/celeba-hq"},
+}
+WRONG_SOURCES = [
+    ("folder", {"folder": "x"}, "datasets.faces.folder: unknown key"),
+    ("folder", {"path": ...}, "datasets.faces.path: field required"),
+    ("folder", {"classes": "folders"}, "datasets.faces.classes: input should be 'subfolders' or 'none'"),
+    ("folder", {"bad_images": "ignore"}, "datasets.faces.bad_images: input should be 'error' or 'skip'"),
+    ("imagefolder", {"val_fraction": 0.1}, "datasets.faces.val_fraction: input should be 0"),
+    ("celeba", {"channels": 1}, "datasets.faces.channels: unknown key"),
+    ("cifar10", {"val_fraction": 0.1}, "datasets.faces.val_fraction: input should be 0"),
+    ("huggingface", {"repo": "celeba-hq"}, "datasets.faces.repo: string should match pattern"),
+    ("huggingface", {"train": "/etc/*.parquet"}, "datasets.faces.train: string should match pattern"),
+    ("huggingface", {"val": "val.parquet", "val_fraction": 0.1}, "datasets.faces: has both `val` and `val_fraction`"),
+    ("huggingface", {"val_fraction": 0}, "datasets.faces: has no validation images: name their shards in `val`"),
+    ("huggingface", {"val_fraction": -1}, "datasets.faces.val_fraction: input should be greater than or equal to 0"),
+]
+
+
+def of_source(source, **changes):
+    spec = {"source": source, "resolution": 16, **SOURCES[source], **changes}
+    return study(datasets__faces={key: value for key, value in spec.items() if value is not ...})
+
+
+@pytest.mark.parametrize(("source", "changes", "message"), WRONG_SOURCES)
+def test_every_mistake_in_a_source_is_named_by_its_key(source, changes, message):
+    with pytest.raises(UserError) as error:
+        of_source(source, **changes)
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "files", "downloaded"),
+    [
+        ("folder", {}, ["photos"], False),
+        ("folder", {"labels_csv": "labels.csv"}, ["photos", "labels.csv"], False),
+        ("imagefolder", {"class_names": "names.txt"}, ["imagenet", "names.txt"], False),
+        ("celeba", {}, ["celeba"], False),
+        ("cifar10", {}, [], True),
+        ("cifar10", {"path": "cifar"}, ["cifar"], False),
+        ("huggingface", {}, [], True),
+        ("huggingface", {"path": "shards"}, ["shards"], False),
+    ],
+)
+def test_a_source_says_which_files_it_is_made_from(source, changes, files, downloaded):
+    spec = of_source(source, **changes).datasets["faces"]
+    assert (spec.files, spec.downloaded) == (files, downloaded)
+
+
+def test_where_downloads_lie_is_in_no_identity(monkeypatch):
+    spec = of_source("huggingface")
+    here = (paths.downloaded_files(spec, "faces"), spec.datasets["faces"].identity())
+    monkeypatch.setenv("STEADYFLOW_DOWNLOADS", "/scratch/shared")
+    there = (paths.downloaded_files(spec, "faces"), spec.datasets["faces"].identity())
+    assert here[1] == there[1]
+    assert (here[0], there[0]) == ("downloads/datasets/faces/files.json", "/scratch/shared/datasets/faces/files.json")
+
+
+def test_a_term_of_the_tokenizer_is_none_or_its_settings():
+    assert study(tokenizers__vqvae__perceptual="none").tokenizers["vqvae"].perceptual == "none"
+    spec = study(tokenizers__vqvae__adversarial={"start": 7}).tokenizers["vqvae"]
+    assert (spec.adversarial.start, spec.adversarial.weight, spec.perceptual.weight) == (7, 0.5, 1.0)
+    assert spec.identity()["adversarial"]["start"] == 7
 
 
 @pytest.mark.parametrize("place", WRONG)

@@ -16,4 +16,4 @@ rule prepare_dataset:
         root=subpath(output.manifest, parent=True),
     shell:
         "python $SCRIPTS/prepare_dataset.py --study $STUDY --dataset {wildcards.dataset} "
-        "--output {params.root} > {log} 2>&1"
+        "--output {params.root} --threads {threads} > {log} 2>&1"

@@ -4,17 +4,15 @@ import csv
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from PIL import Image, ImageOps
-
 from steadyflow.artifacts import UserError
-from steadyflow.data.records import Picture, Record, Records, Source
+from steadyflow.data.decode import decode_image
+from steadyflow.data.records import Record, Records, Source
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-MODES = {1: "L", 3: "RGB"}
 
 
 @dataclass(frozen=True)
@@ -31,62 +29,62 @@ def folder(
     path: Path | str,
     labels_csv: Path | str | None = None,
     channels: int = 3,
-    bad_images: Literal["error", "skip"] = "error",
+    classes: Literal["subfolders", "none"] = "subfolders",
 ) -> Source:
     """All images under `path`, uint8 [H, W, channels], turned upright as their EXIF data say.
 
     Keys are relative posix paths, sorted; links are followed, hidden files and folders left out. `labels_csv` has a
     column `file` (relative to `path`), if wanted a column `label` (the class), and every other column is a categorical
     attribute; empty cells mean unknown. Without it the first subfolders are the classes, unless some images lie
-    directly in `path`: then there are none.
+    directly in `path` or `classes` is 'none': then there are none.
 
     Nothing is converted silently: an image must be of mode RGB (`channels` 3) or L (`channels` 1). One that is not, or
-    cannot be decoded, raises UserError while records are read, or with `bad_images` 'skip' becomes a record without an
-    image that says why; the ids of the others do not move.
+    cannot be decoded, raises UserError when its record is loaded.
 
     Raises UserError when there are no images, and when folder and CSV do not list the same files.
     """
     path = Path(path).resolve()
-    keys = sorted(_image_keys(path))
+    keys = sorted(image_keys(path))
     if not keys:
         raise UserError(f"{path}: no images ({', '.join(sorted(SUFFIXES))}) in this folder; check the path")
-    labels = _from_subfolders(keys) if labels_csv is None else _from_csv(Path(labels_csv), path, keys)
+    if labels_csv is not None:
+        labels = _from_csv(Path(labels_csv), path, keys)
+    else:
+        labels = _from_subfolders(keys) if classes == "subfolders" else _Labels()
 
     def records() -> Iterator[Record]:
         for key in keys:
-            label, attributes = labels.label.get(key, -1), labels.values.get(key, {})
-            try:
-                yield Record(key, _decode(path / key, channels), label, attributes)
-            except UserError as error:
-                if bad_images == "error":
-                    raise
-                yield Record(key, None, label, attributes, problem=str(error))
+            load = partial(decode_image, path / key, str(path / key), channels)
+            yield Record(key, load, labels.label.get(key, -1), labels.values.get(key, {}))
 
     return Source(path.name, Records(records), len(keys), labels.classes, labels.attributes)
 
 
-def _image_keys(path: Path) -> Iterator[str]:
+def image_keys(path: Path) -> Iterator[str]:
+    """Relative posix paths of all images under `path`, in no order; links are followed, hidden names left out.
+
+    Raises UserError for a folder that cannot be listed, and for a link that leads round in a circle.
+    """
     # Not rglob: it passes over folders that are links, and large data sets are often assembled from links.
-    for parent, folders, files in os.walk(path, followlinks=True):
+    for parent, folders, files in os.walk(path, followlinks=True, onerror=_unlistable):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for file in (Path(parent, name) for name in files if not name.startswith(".")):
-            if file.suffix.lower() in SUFFIXES:
-                yield file.relative_to(path).as_posix()
+        for link in (Path(parent, name) for name in folders):
+            if link.is_symlink() and _leads_back(link, path):
+                raise UserError(f"{link}: a link to a folder that it lies in; remove it")
+        inner = Path(parent).relative_to(path).as_posix()
+        for name in files:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:  # noqa: PTH122 (there may be a million)
+                yield name if inner == "." else f"{inner}/{name}"
 
 
-def _decode(file: Path, channels: int) -> Picture:
-    try:
-        with Image.open(file) as image:
-            mode = image.mode
-            pixels = np.asarray(ImageOps.exif_transpose(image))
-    # Pillow's decoders raise nearly anything on broken files, and its own error on decompression bombs.
-    except Exception as error:
-        raise UserError(
-            f"{file}: cannot be decoded ({error}); mend or remove it, or set bad_images to 'skip'"
-        ) from error
-    if mode != MODES[channels]:
-        raise UserError(f"{file}: mode {mode}, expected {MODES[channels]}; convert it, or set bad_images to 'skip'")
-    return pixels.reshape(*pixels.shape[:2], channels)
+def _leads_back(link: Path, path: Path) -> bool:
+    """Whether a link under `path` leads to one of the folders on the way to it, which may be links themselves."""
+    way = [folder for folder in link.parents if folder.is_relative_to(path)]
+    return link.resolve() in [folder.resolve() for folder in way]
+
+
+def _unlistable(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check the path and its links") from error
 
 
 def _from_subfolders(keys: list[str]) -> _Labels:

@@ -1,0 +1,224 @@
+"""Tar and zip archives of images, extracted so that nothing can be written outside the folder.
+
+Neither tarfile's nor zipfile's own extraction is used: only plain files and folders are ever made, under names checked
+before the first byte is written, so no link of an archive can lead a later file anywhere.
+"""
+
+import contextlib
+import lzma
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from steadyflow.artifacts import UserError, atomic_directory
+
+TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
+ZIP = (".zip",)
+_BLOCK = 4096
+"""What a file or folder is taken to need besides its bytes."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One member of an archive.
+
+    read: opens a file's content, good until the next member; None for a folder
+    link: the member that a link leads to
+    problem: why it cannot be extracted
+    """
+
+    name: str
+    size: int = 0
+    read: Callable[[], IO[bytes]] | None = None
+    link: str | None = None
+    problem: str = ""
+
+
+def is_archive(path: Path | str) -> bool:
+    """By its name's end."""
+    return str(path).lower().endswith(TAR + ZIP)
+
+
+@contextlib.contextmanager
+def as_folder(path: Path | str, scratch: Path | str) -> Iterator[Path]:
+    """`path` itself when it is a folder; what is in an archive, for as long as the context lasts, when it is one.
+
+    An archive is extracted to the folder `scratch`, which is removed in the end, and in the beginning when a killed job
+    left it. A single folder at the top of the archive is descended into, again and again. Raises UserError as `extract`
+    does, and for a file that is no archive.
+    """
+    path, scratch = Path(path), Path(scratch)
+    if not path.is_file():
+        yield path
+        return
+    if not is_archive(path):
+        raise UserError(f"{path}: neither a folder nor an archive ({', '.join(TAR + ZIP)})")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        folder = scratch / path.name.split(".")[0]
+        extract(path, folder)
+        yield _single_top(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def extract(
+    archive: Path | str, folder: Path | str, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+) -> None:
+    """All files of a tar (plain, gz, xz, bz2) or zip archive, in a new folder `folder`: all of them or none.
+
+    A link to a file of the archive becomes a second name of that file. `free` says how many bytes the disk of a path
+    has left. The archive is read twice: nothing is written before every member is checked.
+
+    Raises UserError for a member with an absolute path, a `..` or a backslash in its name, one that comes twice, a link
+    to anything but a file of the archive, a device, an encrypted file, when the disk has no room for all that the
+    archive declares, and when the archive cannot be read to its end.
+    """
+    archive, folder = Path(archive), Path(folder)
+    needed = 0
+    with _readable(archive) as entries:
+        for entry in entries:
+            _check(archive, entry)
+            needed += entry.size + _BLOCK
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    available = free(folder.parent)
+    if needed > available:
+        raise UserError(
+            f"{archive}: needs {_gib(needed)} when extracted, but {folder.parent} has {_gib(available)} left; "
+            "make room, or extract it elsewhere and name that folder"
+        )
+    with atomic_directory(folder) as temporary:
+        links = []
+        with _readable(archive) as entries:
+            for entry in entries:
+                # A file that changed meanwhile is no better than one that was wrong before.
+                _check(archive, entry)
+                if entry.link is not None:
+                    links.append(entry)
+                else:
+                    _write(archive, entry, temporary)
+        for entry in links:
+            _link(archive, entry, temporary)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
+
+
+def _check(archive: Path, entry: _Entry) -> None:
+    names = [entry.name] if entry.link is None else [entry.name, entry.link]
+    problem = entry.problem
+    if any(name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name for name in names):
+        problem = "leads outside the folder"
+    if problem:
+        raise UserError(f"{archive}: the member {' -> '.join(names)!r} {problem}; nothing was extracted")
+
+
+def _write(archive: Path, entry: _Entry, folder: Path) -> None:
+    target = folder / PurePosixPath(entry.name)
+    try:
+        if entry.read is None:
+            target.mkdir(parents=True, exist_ok=True)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            with entry.read() as content:
+                shutil.copyfileobj(content, file)
+            complete = file.tell() == entry.size
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise UserError(f"{archive}: the member {entry.name!r} comes twice; nothing was extracted") from error
+    if not complete:
+        raise UserError(f"{archive}: the member {entry.name!r} is cut short; get the archive again")
+
+
+def _link(archive: Path, entry: _Entry, folder: Path) -> None:
+    source, target = folder / PurePosixPath(str(entry.link)), folder / PurePosixPath(entry.name)
+    if not source.is_file():
+        raise UserError(
+            f"{archive}: the member {entry.name!r} is a link to {entry.link!r}, no file of the archive; "
+            "nothing was extracted"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileExistsError as error:
+        raise UserError(f"{archive}: the member {entry.name!r} comes twice; nothing was extracted") from error
+
+
+@contextlib.contextmanager
+def _readable(archive: Path) -> Iterator[Iterator[_Entry]]:
+    """The archive's members; whatever the formats' readers find broken is one error."""
+    entries = _zip_entries if str(archive).lower().endswith(ZIP) else _tar_entries
+    try:
+        yield entries(archive)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        # Broken gzip and bzip2 streams are OSErrors without a number; a full disk has one.
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise UserError(f"{archive}: cannot be read to its end ({error}); get the archive again") from error
+
+
+def _tar_entries(archive: Path) -> Iterator[_Entry]:
+    with tarfile.open(archive, "r|*") as tar:
+        while (member := tar.next()) is not None:
+            # tarfile keeps all it has seen: a GB for a million files.
+            tar.members.clear()  # type: ignore[attr-defined]  # typeshed leaves it out
+            yield _tar_entry(tar, member)
+
+
+def _tar_entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:
+    if member.isfile():
+        return _Entry(member.name, member.size, lambda: _content(tar, member))
+    if member.isdir():
+        return _Entry(member.name)
+    if member.islnk():
+        return _Entry(member.name, link=member.linkname)
+    if member.issym():
+        # Relative to the link's own folder, and never through another link: there are none on the disk.
+        return _Entry(member.name, link=_joined(member.name, member.linkname))
+    return _Entry(member.name, problem="is neither a file, a folder nor a link")
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(member)
+    assert content is not None, "a file has content"
+    return content
+
+
+def _joined(name: str, target: str) -> str:
+    """What a symbolic link `name` leads to, from the archive's top; left as it is when that is outside."""
+    joined = os.path.normpath(PurePosixPath(name).parent / target)
+    return target if joined.startswith(("/", "..")) else joined
+
+
+def _zip_entries(archive: Path) -> Iterator[_Entry]:
+    with zipfile.ZipFile(archive) as opened:
+        for info in opened.infolist():
+            yield _zip_entry(opened, info)
+
+
+def _zip_entry(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Entry:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if info.is_dir():
+        return _Entry(info.filename)
+    if kind not in (0, stat.S_IFREG):
+        return _Entry(info.filename, problem="is neither a file nor a folder")
+    if info.flag_bits & 1:
+        return _Entry(info.filename, problem="is encrypted")
+    return _Entry(info.filename, info.file_size, lambda: opened.open(info))
+
+
+def _single_top(folder: Path) -> Path:
+    while True:
+        # A Mac adds a folder of its own.
+        inside = [entry for entry in folder.iterdir() if entry.name != "__MACOSX" and not entry.name.startswith(".")]
+        if len(inside) != 1 or not inside[0].is_dir():
+            return folder
+        folder = inside[0]

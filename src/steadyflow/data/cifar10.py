@@ -1,0 +1,99 @@
+"""CIFAR-10's binary version: records of a label byte and 3072 bytes of pixels."""
+
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from steadyflow.artifacts import UserError
+from steadyflow.data.records import Record, Records, Source
+
+ARCHIVE = "cifar-10-binary.tar.gz"
+FOLDER = "cifar-10-batches-bin"
+BATCHES = {**{f"data_batch_{number}": "train" for number in range(1, 6)}, "test_batch": "val"}
+CLASSES = "batches.meta.txt"
+SIDE = 32
+_RECORD = 1 + 3 * SIDE * SIDE
+
+_Read = Callable[[str], bytes]
+
+
+def cifar10(path: Path | str) -> Source:
+    """The images of data_batch_1.bin to data_batch_5.bin ('train') and test_batch.bin ('val'), uint8 [32, 32, 3].
+
+    `path` is a folder that holds these files and batches.meta.txt (the classes), or cifar-10-batches-bin/ with them, or
+    cifar-10-binary.tar.gz, which is read as it is. Keys are `data_batch_1/00042`. Nothing is unpickled.
+
+    Raises UserError when a file is missing or is no such file.
+    """
+    path = Path(path).resolve()
+    read = _reader(path)
+    classes = read(CLASSES).decode(errors="replace").split()
+    batches = {name: _batch(path / f"{name}.bin", read(f"{name}.bin"), len(classes)) for name in BATCHES}
+
+    def records() -> Iterator[Record]:
+        for name, rows in batches.items():
+            for i, row in enumerate(rows):
+                yield Record(f"{name}/{i:05d}", partial(_picture, row), int(row[0]), split=BATCHES[name])
+
+    return Source("cifar10", Records(records), sum(len(rows) for rows in batches.values()), classes)
+
+
+def _picture(row: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    # Planes of red, green and blue.
+    return np.ascontiguousarray(row[1:].reshape(3, SIDE, SIDE).transpose(1, 2, 0))
+
+
+def _batch(path: Path, content: bytes, classes: int) -> npt.NDArray[np.uint8]:
+    """uint8 [n, 3073]."""
+    if not content or len(content) % _RECORD:
+        raise UserError(f"{path}: {len(content)} bytes, expected a multiple of {_RECORD}; get the file again")
+    rows = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
+    if rows[:, 0].max() >= classes:
+        raise UserError(
+            f"{path}: holds the label {rows[:, 0].max()}, but {CLASSES} names {classes} classes; get the files again"
+        )
+    return rows
+
+
+def _reader(path: Path) -> _Read:
+    """A function from a file's name to its bytes."""
+    for folder in (path, path / FOLDER):
+        if (folder / CLASSES).is_file():
+            return partial(_from_folder, folder)
+    archive = path / ARCHIVE
+    if archive.is_file():
+        return _from_archive(archive).__getitem__
+    raise UserError(
+        f"{path}: neither {CLASSES} and the .bin files nor {ARCHIVE} in it; get CIFAR-10's binary version, or leave "
+        "out `path` and run `snakemake fetch`"
+    )
+
+
+def _from_folder(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{folder / name}: cannot be read ({error.strerror}); get CIFAR-10's binary version") from error
+
+
+def _from_archive(archive: Path) -> dict[str, bytes]:
+    wanted = {CLASSES, *(f"{name}.bin" for name in BATCHES)}
+    found: dict[str, bytes] = {}
+    try:
+        # One pass, file by file: the archive is compressed as a whole.
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                name = member.name.rsplit("/", 1)[-1]
+                if member.isfile() and name in wanted:
+                    found[name] = tar.extractfile(member).read()  # type: ignore[union-attr]  # a file has content
+    except (EOFError, OSError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+        raise UserError(f"{archive}: cannot be read ({error}); delete it and get it again") from error
+    if missing := sorted(wanted - set(found)):
+        raise UserError(f"{archive}: holds no {', '.join(missing)}; delete it and get CIFAR-10's binary version")
+    return found

@@ -1,0 +1,182 @@
+"""Parquet shards of a dataset on the Hugging Face hub, one row an image, read batch by batch."""
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steadyflow.artifacts import UserError
+from steadyflow.data.decode import decode_image
+from steadyflow.data.records import Picture, Record, Records, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_SIZE = 64
+"""Rows in memory at a time, besides what Arrow holds of the row group."""
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What is read of a shard; no labels when `label` is None."""
+
+    image: str
+    label: str | None
+
+
+def huggingface(
+    path: Path | str,
+    train: str = "data/train-*.parquet",
+    val: str | None = None,
+    image_column: str = "image",
+    label_column: str | None = "label",
+    channels: int = 3,
+    listed: Collection[str] | None = None,
+) -> Source:
+    """The rows of the Parquet files under `path` that match `train` and `val`, uint8 [H, W, channels], file by file.
+
+    The image column holds encoded images, plainly or as the `bytes` of a struct; other modes are converted as
+    `decode_image` says. The label column holds whole numbers; classes are called as the shards' metadata say
+    (`datasets` writes them), else by their numbers from 0. Negative and missing labels mean unknown. Keys are the
+    file's path without its suffix and the row: `data/train-00000-of-00006/00042`. Without `val` the records have no
+    split of their own. Of the files, only those `listed` (paths relative to `path`) are taken, if that is given.
+
+    Raises UserError when no file matches, for a file that is no complete Parquet file, and for a column that is missing
+    or holds something else.
+    """
+    path = Path(path).resolve()
+    columns = _Columns(image_column, label_column)
+    patterns: dict[str, str] = {"train": train} if val is None else {"train": train, "val": val}
+    shards = {split: _matching(path, pattern, listed) for split, pattern in patterns.items()}
+    files = [file for found in shards.values() for file in found]
+    if len(set(files)) < len(files):
+        raise UserError(f"{path}: {train} and {val} match the same files; a file belongs to one split")
+    count = sum(_check(file, columns) for file in files)
+    classes = None if label_column is None else _classes(files, label_column)
+
+    def records() -> Iterator[Record]:
+        for split, found in shards.items():
+            for file in found:
+                stem = file.relative_to(path).with_suffix("").as_posix()
+                for i, (content, label) in enumerate(_rows(file, columns)):
+                    load = partial(_load, content, f"{file}, row {i}", channels)
+                    own = None if val is None else split
+                    yield Record(f"{stem}/{i:05d}", load, _known(label, classes, file, i), split=own)
+
+    return Source(path.name, Records(records), count, classes)
+
+
+def _matching(path: Path, pattern: str, listed: Collection[str] | None) -> list[Path]:
+    found = {file.relative_to(path).as_posix(): file for file in path.glob(pattern) if file.is_file()}
+    names = sorted(name for name in found if listed is None or name in listed)
+    if not names:
+        raise UserError(f"{path}: no file matches {pattern}; mend the pattern, or run `snakemake fetch` again")
+    return [found[name] for name in names]
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """The file as pyarrow's ParquetFile; whatever it finds broken, then or later, is one error."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            yield opened
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{file}: not a complete Parquet file ({error}); delete it and run `snakemake fetch` again"
+        ) from error
+
+
+def _check(file: Path, columns: _Columns) -> int:
+    """The number of rows, from the file's end: a file cut short is found before any work is done."""
+    import pyarrow as pa
+
+    with _opened(file) as opened:
+        schema, rows = opened.schema_arrow, int(opened.metadata.num_rows)
+    expected = [(columns.image, "encoded images", lambda kind: pa.types.is_binary(_bytes_type(kind)))]
+    if columns.label is not None:
+        expected.append((columns.label, "whole numbers", pa.types.is_integer))
+    for name, content, fits in expected:
+        if name not in schema.names:
+            raise UserError(f"{file}: no column `{name}` (it has {', '.join(schema.names)}); name it in the study")
+        if not fits(schema.field(name).type):
+            raise UserError(f"{file}: the column `{name}` holds {schema.field(name).type}, expected {content}")
+    return rows
+
+
+def _bytes_type(kind: "pa.DataType") -> "pa.DataType":
+    """The type of a struct's `bytes`, or the type itself."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    return pa.binary() if pa.types.is_large_binary(kind) else kind
+
+
+def _rows(file: Path, columns: _Columns) -> Iterator[tuple[bytes | None, int | None]]:
+    """The encoded image and the label of each row."""
+    import pyarrow as pa
+
+    names = [columns.image] if columns.label is None else [columns.image, columns.label]
+    with _opened(file) as opened:
+        for batch in opened.iter_batches(batch_size=BATCH_SIZE, columns=names):
+            images = batch.column(columns.image)
+            if pa.types.is_struct(images.type):
+                images = images.field("bytes")
+            labels = pa.nulls(len(batch)) if columns.label is None else batch.column(columns.label)
+            for content, label in zip(images, labels, strict=True):
+                yield content.as_py(), label.as_py()
+
+
+def _load(content: bytes | None, name: str, channels: int) -> Picture:
+    if not content:
+        raise UserError(f"{name}: no image in it, or only its path")
+    return decode_image(content, name, channels, convert=True)
+
+
+def _known(label: int | None, classes: list[str] | None, file: Path, row: int) -> int:
+    if classes is None or label is None or label < 0:
+        return -1
+    if label >= len(classes):
+        raise UserError(f"{file}, row {row}: label {label}, but there are {len(classes)} classes; get the file again")
+    return label
+
+
+def _classes(files: list[Path], column: str) -> list[str]:
+    """The names in the shards' metadata, or the numbers up to the largest one found."""
+    named = {file: names for file in files if (names := _class_names(file, column))}
+    for file, names in named.items():
+        if names != next(iter(named.values())):
+            raise UserError(f"{file}: other class names than in {next(iter(named))}; are both of the same dataset?")
+    if named:
+        return next(iter(named.values()))
+    largest = max(_largest(file, column) for file in files)
+    if largest < 0:
+        raise UserError(f"{files[0].parent}: no label in the column `{column}`; say `label_column: null`")
+    return [str(number) for number in range(largest + 1)]
+
+
+def _class_names(file: Path, column: str) -> list[str] | None:
+    with _opened(file) as opened:
+        metadata = opened.schema_arrow.metadata or {}
+    try:
+        feature = json.loads(metadata[b"huggingface"])["info"]["features"][column]
+        names = feature["names"] if feature["_type"] == "ClassLabel" else None
+    # Foreign metadata say nothing of classes.
+    except (KeyError, TypeError, ValueError):
+        return None
+    return None if names is None else [str(name) for name in names]
+
+
+def _largest(file: Path, column: str) -> int:
+    """The largest label, -1 where there is none."""
+    import pyarrow.compute
+
+    with _opened(file) as opened:
+        largest = (pyarrow.compute.max(batch.column(0)).as_py() for batch in opened.iter_batches(columns=[column]))
+        return max((label for label in largest if label is not None), default=-1)

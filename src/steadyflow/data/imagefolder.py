@@ -1,0 +1,99 @@
+"""ImageNet's layout: a folder for each split, in it a folder for each class."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from steadyflow.artifacts import UserError
+from steadyflow.data.decode import decode_image
+from steadyflow.data.folder import image_keys
+from steadyflow.data.records import Record, Records, Source
+
+SPLITS = {"train": ("train",), "val": ("val", "validation")}
+"""Split -> what its folder may be called."""
+
+
+def imagefolder(path: Path | str, class_names: Path | str | None = None, channels: int = 3) -> Source:
+    """The images of `path`/train/CLASS and `path`/val/CLASS (or validation), uint8 [H, W, channels].
+
+    Classes are counted in sorted order of their folders, images inside a class come in torchvision's order: train
+    before val. Keys are paths relative to `path`. Images of other modes are converted as `decode_image` says. The
+    files of one class are listed at a time, so that memory does not grow with the dataset.
+
+    `class_names` has a line `n01440764 tench, Tinca tinca` for each class folder. A class is called by its first name
+    ("tench"), and with its folder where several share that ("crane (n03126707)"). Without it classes are called as
+    their folders.
+
+    Raises UserError when a split or its classes are missing, when both splits do not have the same classes, and for a
+    class without images or without a name.
+    """
+    path = Path(path).resolve()
+    folders = {split: _split_folder(path, names) for split, names in SPLITS.items()}
+    classes = _class_folders(folders["train"])
+    _check_same(classes, folders["train"], _class_folders(folders["val"]), folders["val"])
+    count = sum(_count(folder / name) for folder in folders.values() for name in classes)
+
+    def records() -> Iterator[Record]:
+        for split, folder in folders.items():
+            for label, name in enumerate(classes):
+                # As torchvision sorts: by the folder first, then by the file.
+                for key in sorted(image_keys(folder / name), key=os.path.split):
+                    file = folder / name / key
+                    load = partial(decode_image, file, str(file), channels, convert=True)
+                    yield Record(f"{folder.name}/{name}/{key}", load, label, split=split)
+
+    names = classes if class_names is None else _readable(Path(class_names), classes)
+    return Source(path.name, Records(records), count, names)
+
+
+def _split_folder(path: Path, names: tuple[str, ...]) -> Path:
+    found = [path / name for name in names if (path / name).is_dir()]
+    if len(found) != 1:
+        problem = "no" if not found else "more than one"
+        raise UserError(f"{path}: {problem} folder {' or '.join(names)} in it; expected train/CLASS/* and val/CLASS/*")
+    return found[0]
+
+
+def _class_folders(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    if not names:
+        raise UserError(
+            f"{folder}: no class folders in it; sort the images into folders named by their class "
+            "(ImageNet's validation images come unsorted)"
+        )
+    return names
+
+
+def _check_same(train: list[str], train_folder: Path, val: list[str], val_folder: Path) -> None:
+    for name in sorted(set(train) ^ set(val)):
+        there, missing = (train_folder, val_folder) if name in train else (val_folder, train_folder)
+        raise UserError(f"{missing}: no class folder {name}, which is in {there}; both splits need the same classes")
+
+
+def _count(folder: Path) -> int:
+    count = sum(1 for _ in image_keys(folder))
+    if not count:
+        raise UserError(f"{folder}: no images of this class; add some, or remove the class from both splits")
+    return count
+
+
+def _readable(path: Path, classes: list[str]) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); class_names names a text file") from error
+    named: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        folder, _, synonyms = line.strip().partition(" ")
+        if folder in named:
+            raise UserError(f"{path}, line {number}: {folder} is named a second time; keep one line for each class")
+        if folder:
+            named[folder] = synonyms.split(",")[0].strip()
+    for folder in classes:
+        if not named.get(folder):
+            raise UserError(f"{path}: no name for the class folder {folder}; add a line `{folder} its name`")
+    shared = Counter(named[folder] for folder in classes)
+    return [named[folder] if shared[named[folder]] == 1 else f"{named[folder]} ({folder})" for folder in classes]

@@ -1,0 +1,108 @@
+"""The dataset stage on what users have: archives, and files that were downloaded."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from folders import write_photos
+from PIL import Image
+from workspace import SCRIPTS, Workspace
+
+from steadyflow.artifacts import read_json
+from steadyflow.data.images import read_manifest
+
+pytestmark = pytest.mark.pipeline
+
+HUB = {"source": "huggingface", "repo": "some/faces", "resolution": 16, "val_fraction": 0.3}
+
+
+def prepare(space: Workspace, spec: dict[str, Any], output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    study = space.write({"name": "x", "downloads": str(space.directory / "downloads"), "datasets": {"photos": spec}})
+    command = [sys.executable, str(SCRIPTS / "prepare_dataset.py"), "--study", str(study), "--dataset", "photos"]
+    return subprocess.run([*command, "--output", str(output), *flags], capture_output=True, text=True, check=False)
+
+
+def test_a_zip_gives_what_its_folder_gives(space: Workspace) -> None:
+    photos = write_photos(space.directory / "photos", per_class=8)
+    archive = shutil.make_archive(str(space.directory / "packed"), "zip", space.directory, "photos")
+    infos = []
+    for path, output in ((photos, "plain"), (archive, "zipped")):
+        spec = {"source": "folder", "path": str(path), "resolution": 16, "val_fraction": 0.3}
+        done = prepare(space, spec, space.directory / output, "--threads", "2")
+        assert done.returncode == 0, done.stderr
+        infos.append(read_json(space.directory / output / "dataset.json"))
+    plain, zipped = infos
+    assert plain.pop("details") != zipped.pop("details")
+    assert plain == zipped
+    left = {path.name for path in (space.directory / "zipped").iterdir()}
+    assert left == {"dataset.json", "manifest.parquet", "images"}
+
+
+def write_download(folder: Path, rows: int = 12) -> Path:
+    """A shard and files.json as a download leaves them, and a shard of an earlier revision."""
+    (folder / "data").mkdir(parents=True)
+    images = []
+    for number in range(rows):
+        buffer = io.BytesIO()
+        Image.new("RGB", (20, 18), (number, 0, 0)).save(buffer, "PNG")
+        images.append({"bytes": buffer.getvalue(), "path": None})
+    table = pa.table({"image": images, "label": [number % 2 for number in range(rows)]})
+    for name in ("train-00000-of-00001", "train-00000-of-00002"):
+        pq.write_table(table, folder / "data" / f"{name}.parquet")
+    shard = folder / "data" / "train-00000-of-00001.parquet"
+    listed = [
+        {"path": "data/train-00000-of-00001.parquet", "bytes": shard.stat().st_size, "sha256": "", "split": "train"}
+    ]
+    (folder / "files.json").write_text(json.dumps({"repo": "some/faces", "commit": "c0ffee", "files": listed}))
+    return shard
+
+
+def test_downloaded_files_are_read_and_their_commit_is_said(space: Workspace) -> None:
+    write_download(space.directory / "downloads" / "datasets" / "photos")
+    done = prepare(space, HUB, space.directory / "out")
+    assert done.returncode == 0, done.stderr
+    info = read_json(space.directory / "out" / "dataset.json")
+    assert info["details"]["downloaded"] == {"repo": "some/faces", "commit": "c0ffee"}
+    assert (info["n"], info["classes"]) == (12, ["0", "1"])
+    manifest = read_manifest(space.directory / "out" / "manifest.parquet")
+    assert manifest["key"].tolist() == [f"data/train-00000-of-00001/{row:05d}" for row in range(12)]
+
+
+def test_a_damaged_download_is_one_clear_error(space: Workspace) -> None:
+    shard = write_download(space.directory / "downloads" / "datasets" / "photos")
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    done = prepare(space, HUB, space.directory / "out")
+    assert done.returncode == 1 and not (space.directory / "out" / "dataset.json").exists()
+    (message,) = done.stderr.splitlines()
+    assert message == (
+        f"error: {shard}: has {len(whole) // 2} bytes instead of {len(whole)}; "
+        "run `snakemake fetch` again, where there is a network"
+    )
+    # Of the right size, and yet no Parquet.
+    shard.write_bytes(bytes(len(whole)))
+    done = prepare(space, HUB, space.directory / "out")
+    (message,) = done.stderr.splitlines()
+    assert message.startswith(f"error: {shard}: not a complete Parquet file") and message.endswith(
+        "`snakemake fetch` again"
+    )
+
+
+def test_a_hostile_archive_is_one_clear_error(space: Workspace) -> None:
+    with zipfile.ZipFile(space.directory / "a.zip", "w") as archive:
+        archive.writestr("../evil.png", b"evil")
+    before = set(space.directory.iterdir())
+    spec = {"source": "folder", "path": str(space.directory / "a.zip"), "resolution": 16}
+    done = prepare(space, spec, space.directory / "out")
+    (message,) = done.stderr.splitlines()
+    assert message.startswith(f"error: {space.directory / 'a.zip'}: the member '../evil.png' leads outside the folder")
+    new = set(space.directory.iterdir()) - before
+    assert {path.name for path in new} <= {"out", "study.yaml"} and not any((space.directory / "out").glob("*"))

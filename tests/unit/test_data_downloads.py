@@ -1,0 +1,45 @@
+import json
+
+import pytest
+
+from steadyflow.artifacts import UserError
+from steadyflow.data.downloads import check_downloads
+
+
+@pytest.fixture
+def listing(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train-0.parquet").write_bytes(b"12345")
+    path = tmp_path / "files.json"
+    path.write_text(
+        json.dumps({"commit": "abc", "files": [{"path": "data/train-0.parquet", "bytes": 5, "sha256": "0"}]})
+    )
+    return path
+
+
+def test_what_the_list_says_is_given_back(listing):
+    assert check_downloads(listing)["commit"] == "abc"
+
+
+def test_files_that_are_missing_or_of_another_size_are_named(listing):
+    file = listing.parent / "data" / "train-0.parquet"
+    file.write_bytes(b"1234")
+    with pytest.raises(UserError, match=r"train-0\.parquet: has 4 bytes instead of 5; run `snakemake fetch` again"):
+        check_downloads(listing)
+    file.unlink()
+    with pytest.raises(UserError, match=r"train-0\.parquet: is missing; run `snakemake fetch` again"):
+        check_downloads(listing)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"files": [{"path": "a"}]}', '{"files": [{"path": "a", "bytes": "x"}]}', None]
+)
+def test_what_is_no_list_is_named(listing, content):
+    if content is None:
+        listing.unlink()
+    else:
+        listing.write_text(content)
+    with pytest.raises(
+        UserError, match=r"files\.json: no list of downloaded files .*delete it and run `snakemake fetch`"
+    ):
+        check_downloads(listing)
