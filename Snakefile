@@ -10,6 +10,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/downloads.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/tokenizer.smk"
 include: "workflow/rules/embeddings.smk"
@@ -27,6 +28,9 @@ localrules:
     all_figures,
     prune,
     report,
+    download_weights,
+    download_dataset,
+    fetch,
 
 
 rule all:

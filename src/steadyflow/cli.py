@@ -64,7 +64,7 @@ def run_stage(main: Callable[[], None]) -> None:
 def _disk_is_full(error: BaseException | None) -> bool:
     # Writers outside Python's own files wrap the cause, or name it in their message alone.
     while error is not None:
-        if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -43,14 +43,15 @@ def test_a_stage_that_ends_well_returns():
     assert seen == [1]
 
 
+@pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("link", ["cause", "context"])
-def test_a_full_disk_is_recognised_behind_another_error(link):
+def test_a_full_disk_is_recognised_behind_another_error(link, full):
     def main():
         try:
-            raise OSError(errno.ENOSPC, "x")
-        except OSError as full:
+            raise OSError(full, "x")
+        except OSError as error:
             if link == "cause":
-                raise RuntimeError("writer failed") from full
+                raise RuntimeError("writer failed") from error
             raise RuntimeError("writer failed")  # noqa: B904
 
     with pytest.raises(SystemExit, match="the disk is full"):

@@ -168,17 +168,30 @@ def chunked(content, *, end=True):
     return answer
 
 
+def unbounded(content):
+    """As old servers do: the end of the connection is the end of the file."""
+
+    def answer(request):
+        request.head(200)
+        request.wfile.write(content)
+
+    return answer
+
+
 def test_a_server_that_states_no_size(fetch, refused, tmp_path):
-    assert "sends more than" in refused(chunked(CONTENT + b"x"))
-    fetch(in_turn(chunked(CONTENT[:100_000], end=False), File(CONTENT)))
-    assert files(tmp_path) == {"file": CONTENT}
+    assert "sends more than" in refused(chunked(bytes(len(CONTENT)) + b"x"))
+    (tmp_path / "got" / "file.part").unlink()
+    served = File(CONTENT)
+    fetch(in_turn(chunked(CONTENT[:100_000], end=False), unbounded(CONTENT[:150_000]), served))
+    assert files(tmp_path) == {"file": CONTENT} and served.sent == 150_000
 
 
 def test_without_a_known_size_the_server_says_what_is_missing(fetch, tmp_path):
     (tmp_path / "got").mkdir()
     (tmp_path / "got" / "file.part").write_bytes(CONTENT)
-    fetch(File(CONTENT), bytes=None)
-    assert files(tmp_path) == {"file": CONTENT}
+    served = File(CONTENT)
+    fetch(served, bytes=None)
+    assert files(tmp_path) == {"file": CONTENT} and served.sent == 0
     (tmp_path / "got" / "file").unlink()
     (tmp_path / "got" / "file.part").write_bytes(CONTENT + b"more")
     fetch(File(CONTENT), bytes=None)
@@ -186,12 +199,14 @@ def test_without_a_known_size_the_server_says_what_is_missing(fetch, tmp_path):
 
 
 @pytest.mark.parametrize("conditional", [True, False])
-def test_a_file_that_changes_on_the_way_starts_anew(fetch, tmp_path, conditional):
+def test_a_file_that_changes_on_the_way_starts_anew(server, fetch, tmp_path, conditional):
     new = CONTENT[::-1]
     before = File(CONTENT, drops=[100_000])
     after = File(new, etag='"second"', conditional=conditional)
     fetch(in_turn(before, after), new)
     assert files(tmp_path) == {"file": new}
+    # A server that knows of conditions sends the new file at once.
+    assert len(server.requests) == (2 if conditional else 3)
 
 
 def test_a_weak_etag_is_no_condition(fetch, server):
@@ -199,10 +214,11 @@ def test_a_weak_etag_is_no_condition(fetch, server):
     assert [request.headers.get("If-Range") for request in server.requests] == [None, None]
 
 
-def test_a_compressed_file_stays_compressed(fetch, tmp_path):
+def test_a_compressed_file_stays_compressed(server, fetch, tmp_path):
     content = gzip.compress(CONTENT[:1000])
     fetch(File(content, headers={"Content_Encoding": "gzip"}), content)
     assert files(tmp_path) == {"file": content}
+    assert server.requests[0].headers["Accept-Encoding"] == "identity"
 
 
 def test_nothing_has_the_final_name_before_it_is_verified(fetch, tmp_path):

@@ -6,13 +6,17 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
+from steadyflow.fetch.lock import read_lock
+from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
 
 ROOT = Path(workflow.basedir)
 STUDY_FILE = Path(workflow.overwrite_configfiles[-1]) if workflow.overwrite_configfiles else ROOT / "config.yaml"
+WEIGHTS_LOCK = ROOT / "resources" / "weights.lock"
 try:
     study = load_study(STUDY_FILE)
+    WEIGHTS = read_lock(WEIGHTS_LOCK)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -26,6 +30,8 @@ os.environ |= {
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
     "PAPER": str(PAPER),
+    "WEIGHTS_LOCK": str(WEIGHTS_LOCK),
+    "DATASETS_LOCK": str(ROOT / "resources" / "datasets.lock"),
     "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]),
     # This very Python for every job, whether or not the environment was activated; --sdm conda goes before it.
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
@@ -34,9 +40,11 @@ os.environ |= {
 
 pathvars:
     results=study.results,
+    downloads=paths.downloads_root(study),
 
 
 wildcard_constraints:
+    weights="|".join(map(re.escape, WEIGHTS)),
     dataset="|".join(map(re.escape, study.datasets)) or "^$",
     tokenizer="|".join(map(re.escape, study.tokenizers)) or "^$",
     encoder="|".join(map(re.escape, study.encoders)) or "^$",
@@ -54,9 +62,30 @@ def identity(section):
 def source_files(wildcards):
     """Files outside the results that a dataset is made from."""
     spec = study.datasets[wildcards.dataset]
-    if spec.source == "folder":
-        return [path for path in (spec.path, spec.labels_csv) if path]
-    return []
+    return [paths.downloaded_files(study, wildcards.dataset)] if spec.downloaded else spec.files
+
+
+def perceptual_weights(wildcards):
+    """What a tokenizer's perceptual term sees with."""
+    perceptual = study.tokenizers[wildcards.tokenizer].perceptual
+    return {} if perceptual == "none" else {"vgg16": paths.weights_file(study, VGG16_WEIGHTS)}
+
+
+def weights_needed():
+    """Names in resources/weights.lock of the files that the study reads."""
+    return [VGG16_WEIGHTS] if study.has_perceptual_weights else []
+
+
+def archive_files(wildcards):
+    """The archive that holds a file of resources/weights.lock."""
+    archive = WEIGHTS[wildcards.weights].inside
+    return [paths.weights_file(study, archive)] if archive else []
+
+
+def download_identity(wildcards):
+    """What a dataset's downloaded files depend on."""
+    spec = study.datasets[wildcards.dataset]
+    return spec.model_dump(mode="json", include={"source", "repo", "revision", "train", "val"})
 
 
 def ranking_files(wildcards):

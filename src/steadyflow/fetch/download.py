@@ -89,8 +89,6 @@ class _Part:
 
     def fetch_rest(self, web: Web) -> None:
         """One request for what is missing. Raises Interrupted when it ends too early."""
-        if self.remote.bytes is not None and self.size() > self.remote.bytes:
-            self.restart()
         start = self.size()
         if start == self.remote.bytes:
             return

@@ -182,7 +182,7 @@ def _matches(path: str, pattern: str) -> bool:
 def target_of(folder: Path, path: str) -> Path:
     """Where a file of the repository lies in `folder`. Raises UserError for a path that would lead out of it."""
     parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in path:
         raise UserError(f"{path!r}: this path in the hub's list leads out of {folder}; nothing was downloaded")
     target = folder.joinpath(*parts)
     if not target.resolve().is_relative_to(folder.resolve()):

@@ -1,0 +1,46 @@
+# What lies in the folder of downloads besides declared outputs (a dataset's own files, incomplete .part files) outlives a
+# failed job: it is gone on from there. The rules have no retries: what may pass is tried again inside, what will not is
+# said once.
+rule download_weights:
+    input:
+        archive_files,
+    output:
+        ensure("<downloads>/weights/{weights}", sha256=lambda wildcards: WEIGHTS[wildcards.weights].sha256),
+    log:
+        "<results>/logs/downloads/weights/{weights}.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        sha256=lambda wildcards: WEIGHTS[wildcards.weights].sha256,
+        folder=subpath(output[0], parent=True),
+    shell:
+        "python $SCRIPTS/download_weights.py --lock $WEIGHTS_LOCK --file {wildcards.weights} "
+        "--folder {params.folder:q} 2>&1 | tee {log}"
+
+
+rule download_dataset:
+    output:
+        "<downloads>/datasets/{dataset}/files.json",
+    log:
+        "<results>/logs/downloads/datasets/{dataset}.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        spec=download_identity,
+    shell:
+        "python $SCRIPTS/download_dataset.py --study $STUDY --dataset {wildcards.dataset} --lock $DATASETS_LOCK "
+        "--output {output:q} 2>&1 | tee {log}"
+
+
+# Everything that the study needs from the network, for a machine that has one.
+rule fetch:
+    input:
+        weights=[paths.weights_file(study, name) for name in weights_needed()],
+        datasets=[paths.downloaded_files(study, name) for name, spec in study.datasets.items() if spec.downloaded],
+    log:
+        "<results>/logs/downloads/fetch.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    shell:
+        "python $SCRIPTS/print_licences.py --lock $WEIGHTS_LOCK --weights {input.weights:q} "
+        "--datasets {input.datasets:q} 2>&1 | tee {log}"
