@@ -15,6 +15,9 @@ tokenizers:
     blocks: 1
     codebook_size: 32
     codebook_init: data
+    perceptual: none
+    adversarial: {start: 10, width: 8, layers: 1}
+    precision: fp32
     steps: 20
     batch_size: 16
     learning_rate: 2.0e-3

@@ -46,7 +46,7 @@ def test_every_artifact_is_there(finished: Finished, root: Path, evaluated: list
         "images/data-00000.arrow",
         "tokenizers/vqvae/weights.safetensors",
         "tokenizers/vqvae/curve.parquet",
-        "tokenizers/vqvae/reconstructions.npy",
+        "metrics/reconstructions.npy",
         "latents/vqvae.json",
         "embeddings/probe.npy",
         "clusters/k10.parquet",
@@ -67,6 +67,9 @@ def test_a_table_holds_a_line_for_each_run_in_every_format(root: Path, table: st
     assert "\\begin{tabular}" in (root / "tables" / f"{table}.tex").read_text("utf-8")
     html = (root / "tables" / f"{table}.html").read_text("utf-8")
     assert "<table" in html
+    if table == "tokenizers":
+        assert csv["tokenizer"].tolist() == ["vqvae"]
+        return
     for text in (markdown, html):
         # The label where there is one, the name where there is none. In opposite subsets only the pair is listed.
         assert "balanced clusters" in text
@@ -113,7 +116,8 @@ def test_the_report_is_one_file_with_every_table_and_figure(finished: Finished, 
 
 def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) -> None:
     kinds = {
-        kind: pd.read_parquet(root / "metrics" / f"{kind}.parquet") for kind in ("quality", "similarity", "fairness")
+        kind: pd.read_parquet(root / "metrics" / f"{kind}.parquet")
+        for kind in ("tokenizers", "quality", "similarity", "fairness")
     }
     for kind, table in kinds.items():
         assert list(table.columns) == list(Metric.__dataclass_fields__)

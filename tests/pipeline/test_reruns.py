@@ -15,8 +15,9 @@ pytestmark = pytest.mark.pipeline
 
 RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "cluster_b_inv-0.5", "conditional")
 EVALUATED = RUNS[1:]
-# Figures that show the data and what is made of them before any run.
-OF_DATA = {"dataset_samples", "tokenizer_reconstructions", "inertia_curve", "cluster_sizes"}
+# What shows the data and what is made of them before any run.
+OF_TOKENIZERS = {"tokenizers", "tokenizer_reconstructions", "tokenizer_curves"}
+OF_DATA = {"dataset_samples", "inertia_curve", "cluster_sizes"} | OF_TOKENIZERS
 
 
 def plan(finished: Finished, edits: dict[str, Any], *arguments: object) -> set[str]:
@@ -38,7 +39,7 @@ MEASURES = {f"measure_{kind} dataset=digits" for kind in ("quality", "similarity
 
 def shown(without: Iterable[str] = ()) -> set[str]:
     """Every table and figure, and the report of them."""
-    tables = {f"write_{name} dataset=digits" for name in TABLES}
+    tables = {f"write_{name} dataset=digits" for name in TABLES if name not in without}
     figures = {f"draw_{name} dataset=digits" for name in FIGURES if name not in without}
     return tables | figures | {"report"}
 
@@ -81,6 +82,7 @@ def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> 
     below = {
         "train_tokenizer dataset=digits tokenizer=vqvae",
         "encode_latents dataset=digits tokenizer=vqvae",
+        "measure_tokenizers dataset=digits",
         "train_run dataset=digits run=surrogate",
         "score_samples dataset=digits run=surrogate",
         "select_subset dataset=digits subset=loss-0.5",

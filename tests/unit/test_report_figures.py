@@ -8,7 +8,7 @@ import pytest
 
 from steadyflow.report import figures
 from steadyflow.report.catalogue import FIGURES
-from steadyflow.report.images import mosaic, psnr
+from steadyflow.report.images import mosaic
 from steadyflow.report.style import write_figure
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +41,14 @@ def curves():
     return pd.concat([pd.DataFrame({"run": run, "step": steps, "loss": 1 / (1 + steps)}) for run in LABELS])
 
 
+def tokenizer_curves():
+    steps = np.arange(10, 500, 10)
+    plain = pd.DataFrame({"tokenizer": "plain", "step": steps, "mse": 1 / steps, "codes_used": 32.0})
+    late = np.where(steps > 200, 1.0, np.nan)
+    gan = plain.assign(tokenizer="gan", mse=2 / steps, adversarial=-late, discriminator=late, adaptive_weight=late)
+    return pd.concat([plain, gan])
+
+
 def histograms():
     counts = np.arange(40)
     return {"highest loss": (EDGES, counts, counts[::-1] * 10)}
@@ -48,7 +56,8 @@ def histograms():
 
 DRAW = {
     "dataset_samples": lambda: figures.dataset_samples(images(7, 8, 8, 3), columns=3),
-    "tokenizer_reconstructions": lambda: figures.tokenizer_reconstructions(images(4, 8, 8, 3), images(4, 8, 8, 3)),
+    "tokenizer_reconstructions": lambda: figures.tokenizer_reconstructions(images(3, 4, 8, 8, 3), ["MSE", "MSE + GAN"]),
+    "tokenizer_curves": lambda: figures.tokenizer_curves(tokenizer_curves(), {"plain": "MSE", "gan": "MSE + GAN"}),
     "inertia_curve": lambda: figures.inertia_curve(np.array([2, 4, 8]), np.array([9.0, 5.0, 3.0]), chosen=4),
     "cluster_sizes": lambda: figures.cluster_sizes(np.array([5, 20, 10]), {"balanced": np.array([5, 6, 7])}),
     "training_curves": lambda: figures.training_curves(curves(), LABELS),
@@ -143,6 +152,25 @@ def test_every_run_has_its_panel_of_losses():
     assert smooth.get_ydata()[50] == pytest.approx(raw.get_ydata()[48:53].mean())
 
 
+def test_originals_stand_over_each_tokenizers_reconstructions():
+    batch = images(3, 4, 8, 8, 3)
+    axes = figures.tokenizer_reconstructions(batch, ["MSE", "MSE + GAN"]).axes[0]
+    assert tick_labels(axes) == ["original", "MSE", "MSE + GAN"]
+    np.testing.assert_array_equal(axes.images[0].get_array()[36 : 36 + 32 : 4, :32:4], batch[1, 0])
+
+
+def test_a_term_has_a_panel_where_a_tokenizer_has_it_and_a_line_from_where_it_starts():
+    titles = ["reconstruction error (MSE)", "adversarial term", "discriminator's loss", "codes used in a batch"]
+    panels = DRAW["tokenizer_curves"]().axes
+    assert [axes.get_title("left") for axes in panels] == titles
+    raw, smooth = panels[0].lines[2:]
+    np.testing.assert_array_equal(raw.get_ydata(), 2 / np.arange(10, 500, 10))
+    assert smooth.get_label() == "MSE + GAN"
+    assert [line.get_xdata().min() for line in panels[2].lines] == [210, 210]
+    alone = tokenizer_curves()[lambda curves: curves["tokenizer"] == "plain"]
+    assert len(figures.tokenizer_curves(alone, {"plain": "MSE"}).axes) == 2
+
+
 def test_fairness_bars_stand_beside_the_training_data():
     axes = DRAW["fairness_bars"]().axes[0]
     assert [patch.get_width() for patch in axes.patches] == [2, 3, 4]
@@ -168,12 +196,6 @@ def test_mosaic_repeats_pixels_and_keeps_colours():
     assert (picture[:, 6:8] == 255).all()
     with pytest.raises(ValueError, match="1 or 3 channels"):
         mosaic(images(1, 1, 3, 3, 2))
-
-
-def test_psnr_of_a_known_error():
-    zeros = np.zeros((2, 4, 4, 3), np.uint8)
-    assert psnr(zeros, zeros + np.uint8(255)) == pytest.approx(0)
-    assert psnr(zeros + np.uint8(10), zeros) == pytest.approx(28.1308, abs=1e-4)
 
 
 def test_a_readers_own_style_changes_nothing(tmp_path):

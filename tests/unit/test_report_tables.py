@@ -21,6 +21,9 @@ PAPER = read_paper_values(ROOT / "resources/paper/scalars.csv")
 LABELS = {"unpruned": "all data", "loss-0.5": "highest loss", "loss_inv-0.5": "lowest loss"}
 PAIR = ("loss-0.5", "loss_inv-0.5")
 COSINES = ("cosine_matched", "cosine_unmatched", "cosine_difference", "cosine_auc", "cosine_top1")
+PIXELS = ("psnr", "ssim", "lpips", "sharpness", "perplexity")
+TOKENIZERS = {"vq": "without", "vq-gan": "with"}
+LOSSES = {"vq": "MSE", "vq-gan": "MSE + GAN"}
 LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
 
 
@@ -40,6 +43,9 @@ def metrics():
     rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in COSINES]
     rows += [row(run, metric, next(values), ref, "latents") for run, ref in pairs for metric in LATENTS]
     rows.append(row(*PAIR[:1], "overlap", 0.0, PAIR[1], ""))
+    rows += [row(name, "rfd", next(values)) for name in TOKENIZERS]
+    rows += [row(name, metric, next(values), encoder="") for name in TOKENIZERS for metric in PIXELS]
+    rows += [row(name, "codes_used", 480.0, encoder="") for name in TOKENIZERS]
     return pd.DataFrame(rows)
 
 
@@ -49,8 +55,13 @@ def runs():
     return pd.DataFrame({**columns, "n_train": [20000, 10000, 10000]})
 
 
+def tokenizers(metrics):
+    return tables.tokenizers(metrics, TOKENIZERS, losses=LOSSES, codebook_sizes={"vq": 512, "vq-gan": 8192})
+
+
 def every_table(metrics, runs):
     return {
+        "tokenizers": tokenizers(metrics),
         "fd_by_criterion": tables.fd_by_criterion(metrics, runs, LABELS, PAPER),
         "similarity_to_unpruned": tables.similarity_to_unpruned(metrics, LABELS, PAPER, reference="unpruned"),
         "similarity_to_inverse": tables.similarity_to_inverse(metrics, LABELS, PAPER, pairs=[PAIR]),
@@ -69,6 +80,27 @@ def test_quality_has_our_distance_and_the_papers_beside_it(metrics, runs):
     assert table.rows[0][1] == "–"
     for fact in ("faces", "n = 2,000", "encoder probe", "euler-50", "seed 0", "95%"):
         assert fact in table.caption
+
+
+def test_tokenizers_stand_beside_each_other(metrics):
+    table = tokenizers(metrics)
+    headers = ["Tokenizer", "Trained on", "PSNR (dB)", "SSIM", "LPIPS", "rFD (probe)", "Sharpness", "Codes used"]
+    assert [c.header for c in table.columns] == [*headers, "Perplexity"]
+    assert table.rows[1][:2] == ("with", "MSE + GAN")
+    assert [r[7] for r in table.rows] == ["480 / 512", "480 / 8,192"]
+    psnr, rfd = (find_measure(metrics, metric, "vq-gan").value for metric in ("psnr", "rfd"))
+    assert table.rows[1][2] == f"{psnr:.2f}"
+    assert table.rows[1][5] == f"{rfd:.2f} [{rfd - 0.01:.2f}, {rfd + 0.02:.2f}]"
+    assert table.raw["psnr_ci_high"][1] == psnr + 0.02
+    assert "encoder probe" in table.caption
+
+
+def test_what_was_not_measured_says_so(metrics):
+    table = tokenizers(metrics[metrics["metric"] != "lpips"])
+    assert [r[4] for r in table.rows] == ["not measured", "not measured"]
+    assert table.raw["lpips"].isna().all()
+    assert "LPIPS is measured where" in table.caption
+    assert "LPIPS is measured where" not in tokenizers(metrics).caption
 
 
 def test_similarity_leaves_out_the_reference_itself(metrics):

@@ -120,10 +120,17 @@ def evaluated_files(kind):
     return files
 
 
+def evaluated_tokenizers(file):
+    """One of the files of every evaluated tokenizer."""
+    return lambda wildcards: [
+        paths.tokenizer_files(study, name)[file] for name in study.evaluations[wildcards.dataset].tokenizers
+    ]
+
+
 def evaluation_identity(wildcards):
-    """The evaluation without what tables and figures alone read."""
+    """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[wildcards.dataset]
     return [
-        spec.model_dump(mode="json", exclude={"paper_attributes"}),
-        study.samplings[spec.sampling].identity(),
+        spec.model_dump(mode="json", exclude={"paper_attributes", "tokenizers"}),
+        study.samplings[spec.sampling].identity() if spec.sampling else None,
     ]

@@ -63,3 +63,30 @@ rule measure_fairness:
     shell:
         "python $SCRIPTS/measure_fairness.py --study $STUDY --dataset {wildcards.dataset} "
         "--output {output} > {log} 2>&1"
+
+
+rule measure_tokenizers:
+    input:
+        unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
+        unpack(lambda wildcards: paths.encoder_files(study, study.evaluations[wildcards.dataset].encoder)),
+        tokenizers=evaluated_tokenizers("weights"),
+        configs=evaluated_tokenizers("config"),
+        vgg16=[paths.weights_file(study, VGG16_WEIGHTS)] if study.has_perceptual_weights else [],
+    output:
+        metrics="<results>/{dataset}/metrics/tokenizers.parquet",
+        reconstructions="<results>/{dataset}/metrics/reconstructions.npy",
+    log:
+        "<results>/logs/{dataset}/metrics/tokenizers.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/metrics/tokenizers.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
+            mode="json", include={"encoder", "tokenizers"}
+        ),
+        vgg16=lambda wildcards, input: (f"--vgg16 {input.vgg16}" if input.vgg16 else ""),
+    shell:
+        "python $SCRIPTS/measure_tokenizers.py --study $STUDY --dataset {wildcards.dataset} {params.vgg16} "
+        "--output {output.metrics} --reconstructions {output.reconstructions} "
+        "--device $DEVICE --threads {threads} > {log} 2>&1"

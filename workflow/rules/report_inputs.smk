@@ -15,8 +15,12 @@ def dataset_images(spec, dataset):
     return list(paths.dataset_files(study, dataset).values())
 
 
-def tokenizer_of_reference(spec, dataset):
-    return [paths.tokenizer_files(study, study.runs[spec.reference].tokenizer)["reconstructions"]]
+def reconstructions(spec, dataset):
+    return [paths.reconstructions_file(study, dataset)]
+
+
+def tokenizer_curves(spec, dataset):
+    return [paths.tokenizer_files(study, name)["curve"] for name in spec.tokenizers]
 
 
 def clusters(spec, dataset):
@@ -36,6 +40,7 @@ def probe(spec, dataset):
 
 
 TABLE_INPUTS = {
+    "tokenizers": [metrics_of("tokenizers")],
     "fd_by_criterion": [metrics_of("quality"), descriptions],
     "similarity_to_unpruned": [metrics_of("similarity")],
     "similarity_to_inverse": [metrics_of("similarity")],
@@ -44,7 +49,8 @@ TABLE_INPUTS = {
 }
 FIGURE_INPUTS = {
     "dataset_samples": [dataset_images],
-    "tokenizer_reconstructions": [tokenizer_of_reference],
+    "tokenizer_reconstructions": [reconstructions],
+    "tokenizer_curves": [tokenizer_curves],
     "inertia_curve": [clusters],
     "cluster_sizes": [clusters, subsets],
     "training_curves": [curves],
@@ -72,18 +78,28 @@ def inputs_of(parts):
 def shown(dataset, kind):
     """The tables, or figures, that an evaluation has the ground for."""
     spec = study.evaluations[dataset]
-    missing = set()
-    if not spec.inverse_pairs:
-        missing.add("similarity_to_inverse")
-    if study.clustering_of(dataset) is None:
-        missing |= {"inertia_curve", "cluster_sizes"}
-    return [name for name in kind if name not in missing]
+    clustering = study.clustering_of(dataset) is not None
+    there = {
+        "dataset": True,
+        "tokenizers": bool(spec.tokenizers),
+        "clustering": clustering,
+        "clustering and subsets": clustering and bool(study.evaluated_subsets(dataset)),
+        "runs": bool(spec.runs),
+        # The probe of another dataset knows attributes that this one has no labels of.
+        "runs and labels": bool(spec.runs) and study.encoders[spec.encoder].dataset == dataset,
+        "inverse pairs": bool(spec.inverse_pairs),
+    }
+    return [name for name, entry in kind.items() if there[entry.needs]]
 
 
 def display_identity(wildcards):
     """Labels and what stands beside our numbers: an edit of these remakes tables and figures, and nothing else."""
     spec = study.evaluations[wildcards.dataset]
-    return [spec.paper_attributes, {run: study.runs[run].label for run in spec.runs}]
+    return [
+        spec.paper_attributes,
+        {run: study.runs[run].label for run in spec.runs},
+        {tokenizer: study.tokenizers[tokenizer].label for tokenizer in spec.tokenizers},
+    ]
 
 
 def all_files(kind, files):

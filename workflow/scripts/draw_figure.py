@@ -33,6 +33,10 @@ def labels(study: Study, dataset: str) -> dict[str, str]:
     return {run: study.label(run) for run in study.evaluations[dataset].runs}
 
 
+def tokenizer_labels(study: Study, dataset: str) -> dict[str, str]:
+    return {name: study.tokenizer_label(name) for name in study.evaluations[dataset].tokenizers}
+
+
 def comparisons(study: Study, dataset: str) -> dict[tuple[str, str], str]:
     """(run, reference) -> label, of every run against the reference and of every inverse pair."""
     spec = study.evaluations[dataset]
@@ -49,9 +53,14 @@ def dataset_samples(study: Study, dataset: str):
 
 
 def tokenizer_reconstructions(study: Study, dataset: str):
-    tokenizer = study.runs[study.evaluations[dataset].reference].tokenizer
-    pairs = read_array(paths.tokenizer_files(study, tokenizer)["reconstructions"])
-    return figures.tokenizer_reconstructions(*np.array(pairs[:, :GRID_COLUMNS]))
+    images = np.array(read_array(paths.reconstructions_file(study, dataset))[:, :GRID_COLUMNS])
+    return figures.tokenizer_reconstructions(images, list(tokenizer_labels(study, dataset).values()))
+
+
+def tokenizer_curves(study: Study, dataset: str):
+    names = study.evaluations[dataset].tokenizers
+    curves = [pd.read_parquet(paths.tokenizer_files(study, name)["curve"]).assign(tokenizer=name) for name in names]
+    return figures.tokenizer_curves(pd.concat(curves), tokenizer_labels(study, dataset))
 
 
 def inertia_curve(study: Study, dataset: str):
@@ -116,6 +125,7 @@ def fairness_bars(study: Study, dataset: str):
 FIGURES = {
     "dataset_samples": dataset_samples,
     "tokenizer_reconstructions": tokenizer_reconstructions,
+    "tokenizer_curves": tokenizer_curves,
     "inertia_curve": inertia_curve,
     "cluster_sizes": cluster_sizes,
     "training_curves": training_curves,

@@ -45,6 +45,16 @@ def run_facts(study: Study, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(facts)
 
 
+def tokenizers(study: Study, dataset: str, paper: list) -> Table:
+    names = study.evaluations[dataset].tokenizers
+    return tables.tokenizers(
+        metrics(study, dataset, "tokenizers"),
+        {name: study.tokenizer_label(name) for name in names},
+        losses={name: study.tokenizers[name].losses for name in names},
+        codebook_sizes={name: study.tokenizers[name].codebook_size for name in names},
+    )
+
+
 def fairness(study: Study, dataset: str, paper: list) -> Table:
     spec = study.evaluations[dataset]
     attributes = read_json(paths.encoder_files(study, spec.encoder)["config"])["values"]
@@ -53,6 +63,7 @@ def fairness(study: Study, dataset: str, paper: list) -> Table:
 
 
 TABLES = {
+    "tokenizers": tokenizers,
     "fd_by_criterion": lambda study, dataset, paper: tables.fd_by_criterion(
         metrics(study, dataset, "quality"), run_facts(study, dataset), labels(study, dataset), paper
     ),

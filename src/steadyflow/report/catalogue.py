@@ -5,33 +5,39 @@ A name is the function in `tables` or `figures` that makes it, the stem of its f
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Entry:
-    """How the report lists one table or figure."""
+    """How the report lists one table or figure, and what an evaluation `needs` for it."""
 
     title: str
     category: str
+    needs: Literal[
+        "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs and labels", "inverse pairs"
+    ] = "runs"
 
 
 TABLES = {
+    "tokenizers": Entry("Tokenizers", "Data", "tokenizers"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
     "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability"),
-    "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability"),
-    "fairness": Entry("Attribute balance of the samples", "Fairness"),
+    "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability", "inverse pairs"),
+    "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
     "memorisation": Entry("Distance of the samples to the training images", "Memorisation"),
 }
 
 FIGURES = {
-    "dataset_samples": Entry("Images of the dataset", "Data"),
-    "tokenizer_reconstructions": Entry("Tokenizer reconstructions", "Data"),
-    "inertia_curve": Entry("Number of clusters", "Pruning"),
-    "cluster_sizes": Entry("Cluster sizes before and after pruning", "Pruning"),
+    "dataset_samples": Entry("Images of the dataset", "Data", "dataset"),
+    "tokenizer_reconstructions": Entry("Tokenizer reconstructions", "Data", "tokenizers"),
+    "tokenizer_curves": Entry("Training of the tokenizers", "Data", "tokenizers"),
+    "inertia_curve": Entry("Number of clusters", "Pruning", "clustering"),
+    "cluster_sizes": Entry("Cluster sizes before and after pruning", "Pruning", "clustering and subsets"),
     "training_curves": Entry("Training losses", "Training"),
     "matched_noise_grid": Entry("Samples from the same noise", "Stability"),
     "similarity_by_run": Entry("Matched against unmatched similarity", "Stability"),
     "similarity_histogram": Entry("Distribution of similarity", "Stability"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
-    "fairness_bars": Entry("Attribute balance of the samples", "Fairness"),
+    "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
 }

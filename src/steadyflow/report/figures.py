@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steadyflow.report import style
-from steadyflow.report.images import Images, mosaic, psnr
+from steadyflow.report.images import Images, mosaic
 from steadyflow.report.measures import TRAINING_DATA, Measure, find_measure
-from steadyflow.report.style import BLUE, COLUMN_WIDTH, FULL_WIDTH, GREY, INK, LIGHT_BLUE, ORANGE, PALE, styled
+from steadyflow.report.style import BLUE, COLUMN_WIDTH, FULL_WIDTH, GREY, INK, LIGHT_BLUE, ORANGE, PALE, SERIES, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,11 +36,46 @@ def dataset_samples(images: Images, *, columns: int = 12) -> "Figure":
 
 
 @styled
-def tokenizer_reconstructions(originals: Images, reconstructions: Images) -> "Figure":
-    """Originals over their reconstructions, both [n, H, W, C], with the PSNR of the shown images."""
-    pair = np.stack([originals, reconstructions])
-    figure, axes = _labelled_mosaic(pair, ["original", "decoded"])
-    axes.set_title(f"PSNR {psnr(originals, reconstructions):.1f} dB, mean of these {len(originals)} images")
+def tokenizer_reconstructions(images: Images, labels: Sequence[str]) -> "Figure":
+    """Held-out images [1 + tokenizers, columns, H, W, C]: the originals, and under them a row per label."""
+    figure, axes = _labelled_mosaic(images, ["original", *labels])
+    axes.set_title("held-out images, encoded and decoded", color=GREY)
+    return figure
+
+
+_TERMS = {
+    "mse": "reconstruction error (MSE)",
+    "perceptual": "perceptual term",
+    "adversarial": "adversarial term",
+    "discriminator": "discriminator's loss",
+    "codes_used": "codes used in a batch",
+}
+
+
+@styled
+def tokenizer_curves(curves: pd.DataFrame, labels: Mapping[str, str]) -> "Figure":
+    """A panel per term of the tokenizers' losses, raw and smoothed, and one for the codes that a batch uses.
+
+    `curves`: columns tokenizer, step, mse, codes_used, and perceptual, adversarial and discriminator where a
+    tokenizer has them; NaN before a term starts. A term that none has gets no panel.
+    """
+    terms = {term: words for term, words in _TERMS.items() if term in curves and curves[term].notna().any()}
+    figure = style.new_figure(FULL_WIDTH, 1.5 * -(-len(terms) // 3) + 0.5)
+    grid = style.panels(figure, len(terms), share_y=False)
+    for axes, (term, words) in zip(grid, terms.items(), strict=True):
+        for place, (tokenizer, label) in enumerate(labels.items()):
+            rows = curves[curves["tokenizer"] == tokenizer].sort_values("step").dropna(subset=term)
+            if rows.empty:
+                continue
+            colour, dashes = SERIES[place % len(SERIES)], ("-", "--", ":")[place // len(SERIES) % 3]
+            values = rows[term].to_numpy(np.float64)
+            axes.plot(rows["step"], values, color=colour, alpha=0.25, linewidth=0.5)
+            axes.plot(rows["step"], _smooth(values), color=colour, linestyle=dashes, label=label)
+        axes.set_title(words)
+    grid[0].set_yscale("log")
+    grid[-1].set_ylim(bottom=0)
+    figure.supxlabel("training step", fontsize=8)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper right", ncols=min(len(labels), 4))
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Arranging images, without matplotlib: mosaics that stay crisp on paper, and their quality."""
+"""Arranging images, without matplotlib: mosaics that stay crisp on paper."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,3 @@ def mosaic(images: Images, *, gap: int = 1, scale: int = 4, background: int = 25
     flat = canvas.reshape(rows * (height + gap), columns * (width + gap), 3)
     inner = flat[: flat.shape[0] - gap, : flat.shape[1] - gap]
     return inner.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-def psnr(originals: Images, reconstructions: Images) -> float:
-    """Peak signal-to-noise ratio in dB of uint8 images [n, H, W, C], averaged over images."""
-    error = np.square(originals.astype(np.float64) - reconstructions).mean(axis=(1, 2, 3))
-    return float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-12))))

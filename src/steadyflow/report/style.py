@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which stay apart for every kind of colour vision.
 BLUE, ORANGE, LIGHT_BLUE = "#0072B2", "#D55E00", "#8EC1E0"
+SERIES = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY, PALE = "#222222", "#8C8C8C", "#D9D9D9"
 
 # Inches: the text width of an ICML or NeurIPS page, and one column of two.
@@ -84,11 +85,11 @@ def new_figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def panels(figure: "Figure", count: int, *, most_columns: int = 3) -> list["Axes"]:
-    """`count` panels that share both axes, in rows as full as can be; the lowest of each column has tick labels."""
+def panels(figure: "Figure", count: int, *, most_columns: int = 3, share_y: bool = True) -> list["Axes"]:
+    """`count` panels that share axes, in rows as full as can be; the lowest of each column has tick labels."""
     rows = -(-count // most_columns)
     columns = -(-count // rows)
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=share_y, squeeze=False)
     for position, axes in enumerate(grid.flat):
         axes.set_visible(position < count)
         axes.tick_params(labelbottom=position < count <= position + columns)

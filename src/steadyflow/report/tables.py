@@ -2,7 +2,8 @@
 
 `metrics` is the tidy metrics table: dataset, run, reference, metric, encoder, protocol, value, ci_low, ci_high, sd,
 n, seed; it holds one row per (run, reference, metric), and `reference` is empty where there is none. The rows of a
-table are the runs in `labels` (run -> display name), in its order. A number that is missing raises UserError.
+table are the runs, or tokenizers, in `labels` (name -> display name), in its order. A number that is missing raises
+UserError.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,53 @@ from steadyflow.artifacts import UserError
 from steadyflow.report.catalogue import TABLES
 from steadyflow.report.columns import Filled, assemble, measured_column, paper_column, text_column
 from steadyflow.report.measures import TRAINING_DATA, Measure, describe, find_measure
-from steadyflow.report.numbers import NOTHING, with_interval, with_sd
+from steadyflow.report.numbers import NOTHING, number, with_interval, with_sd
 from steadyflow.report.paper import PaperValue, paper_value
 from steadyflow.report.typeset import Table
 
 _INTERVAL = "Brackets: 95% confidence interval."
 _SD = "±: standard deviation over pairs."
+
+
+def tokenizers(
+    metrics: pd.DataFrame, labels: Mapping[str, str], *, losses: Mapping[str, str], codebook_sizes: Mapping[str, int]
+) -> Table:
+    """Every tokenizer's reconstructions of held-out images: how near, how sharp, and with how many codes.
+
+    Metrics `psnr`, `rfd`, `sharpness`, `codes_used`, `perplexity`; `ssim` and `lpips` where they were measured.
+    `losses` and `codebook_sizes`: by tokenizer.
+    """
+    distances = [find_measure(metrics, "rfd", name) for name in labels]
+    used = [round(find_measure(metrics, "codes_used", name).value) for name in labels]
+    sizes = [codebook_sizes[name] for name in labels]
+    encoder = _encoder(distances)
+    caption = (
+        "PSNR, SSIM and LPIPS compare each reconstruction with its original; rFD is the Fréchet distance between all "
+        f"of them in the features of the {encoder} encoder. Higher is better for PSNR and SSIM, lower for LPIPS and "
+        "rFD. Sharpness: energy of the reconstruction's edges over that of the original's; 1 is as sharp, less is "
+        "blurred. Perplexity: as many equally frequent codes would carry as much. "
+        f"{_INTERVAL} {describe(distances)}."
+    )
+    if "lpips" not in set(metrics["metric"]):
+        caption += " LPIPS is measured where the study trains a tokenizer on it."
+    return assemble(
+        TABLES["tokenizers"].title,
+        caption,
+        _name_column("Tokenizer", "tokenizer", labels),
+        text_column("Trained on", [losses[name] for name in labels], {"losses": [losses[name] for name in labels]}),
+        _optional_column("PSNR (dB)", metrics, "psnr", labels, decimals=2),
+        _optional_column("SSIM", metrics, "ssim", labels, decimals=3),
+        _optional_column("LPIPS", metrics, "lpips", labels, decimals=3),
+        measured_column(f"rFD ({encoder})", distances, with_interval),
+        _optional_column("Sharpness", metrics, "sharpness", labels, decimals=3),
+        text_column(
+            "Codes used",
+            [f"{n:,} / {size:,}" for n, size in zip(used, sizes, strict=True)],
+            {"codes_used": used, "codebook_size": sizes},
+            numeric=True,
+        ),
+        _optional_column("Perplexity", metrics, "perplexity", labels),
+    )
 
 
 def fd_by_criterion(
@@ -156,7 +198,21 @@ def memorisation(metrics: pd.DataFrame, labels: Mapping[str, str]) -> Table:
 
 
 def _model_column(labels: Mapping[str, str]) -> Filled:
-    return text_column("Model", list(labels.values()), {"run": list(labels), "label": list(labels.values())})
+    return _name_column("Model", "run", labels)
+
+
+def _name_column(header: str, kind: str, labels: Mapping[str, str]) -> Filled:
+    return text_column(header, list(labels.values()), {kind: list(labels), "label": list(labels.values())})
+
+
+def _optional_column(
+    header: str, metrics: pd.DataFrame, metric: str, labels: Mapping[str, str], *, decimals: int | None = None
+) -> Filled:
+    """The values alone, their intervals in the CSV; or the word that nothing was measured."""
+    if metric not in set(metrics["metric"]):
+        return text_column(header, ["not measured"] * len(labels), {metric: [float("nan")] * len(labels)})
+    measures = [find_measure(metrics, metric, name) for name in labels]
+    return measured_column(header, measures, lambda measure, places: number(measure.value, places), decimals=decimals)
 
 
 def _similarity_columns(metrics: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[Filled]:

@@ -1,0 +1,170 @@
+"""Stage: how faithful and how sharp the evaluated tokenizers reconstruct the validation split."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from steadyflow.artifacts import file_hash, read_json, read_weights, write_array, write_parquet
+from steadyflow.cli import choose_device, run_stage, stage_parser
+from steadyflow.data.images import ImageStore, read_manifest
+from steadyflow.evaluate import (
+    Estimate,
+    feature_statistics,
+    frechet_distance,
+    frechet_with_interval,
+    mean_with_interval,
+)
+from steadyflow.evaluate.metrics import Metric, interval, metrics_table
+from steadyflow.evaluate.reconstruction import SSIM_SMALLEST, codebook_use, psnr, sharpness, ssim
+from steadyflow.models import VQVAE, Probe, to_model_range, to_uint8
+from steadyflow.names import SMALLEST_PERCEPTUAL
+from steadyflow.progress import progress
+from steadyflow.study import load_study, paths
+
+parser = stage_parser(__doc__, study=True, device=True)
+parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
+parser.add_argument("--vgg16", type=Path, help="vgg16-397923af.pth; LPIPS is measured with it alone")
+parser.add_argument("--batch-size", type=int, default=32)
+parser.add_argument("--output", type=Path, required=True, help="metrics .parquet")
+parser.add_argument(
+    "--reconstructions", type=Path, required=True, help="uint8 [1 + tokenizers, images, H, W, C] .npy, originals first"
+)
+
+SHOWN = 16
+GROUPS = 20  # of the jackknife
+
+# (originals, copies) uint8 [B,H,W,C] -> [B]
+Measure = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Images:
+    """The validation images of `ids` [n], `batch_size` at a time on `device`; how many they are does not matter."""
+
+    store: ImageStore
+    ids: np.ndarray
+    batch_size: int
+    device: torch.device
+
+    def batches(self, name: str) -> Iterator[tuple[slice, Tensor]]:
+        """Their places in `ids`, and uint8 [B,H,W,C]."""
+        for start in progress(range(0, len(self.ids), self.batch_size), name):
+            ids = self.ids[start : start + self.batch_size]
+            yield slice(start, start + len(ids)), torch.from_numpy(self.store.read(ids)).to(self.device)
+
+
+@dataclass(frozen=True)
+class Reconstructed:
+    """Of one tokenizer: `values` measure -> [n], `counts` of codes [size], and the first copies, uint8 [B,H,W,C]."""
+
+    values: dict[str, np.ndarray]
+    counts: np.ndarray
+    shown: np.ndarray
+
+
+@torch.no_grad()
+def main() -> None:
+    args = parser.parse_args()
+    device = choose_device(args.device, args.threads)
+    study = load_study(args.study)
+    spec = study.evaluations[args.dataset]
+    files = paths.dataset_files(study, args.dataset)
+    manifest, store = read_manifest(files["manifest"]), ImageStore(files["images"])
+    val = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
+    images = Images(store, val, args.batch_size, device)
+    resolution = study.datasets[args.dataset].resolution
+    measures: dict[str, Measure] = {"psnr": psnr, "sharpness": sharpness}
+    if resolution >= SSIM_SMALLEST:
+        measures["ssim"] = ssim
+    if args.vgg16 and resolution >= SMALLEST_PERCEPTUAL:
+        from steadyflow.models.perceptual import Lpips
+
+        lpips = Lpips(args.vgg16).to(device)
+        measures["lpips"] = lambda originals, copies: lpips(to_model_range(originals), to_model_range(copies))
+
+    encoder_files = paths.encoder_files(study, spec.encoder)
+    encoder = load(Probe, encoder_files).to(device)
+    width = read_json(encoder_files["config"])["architecture"]["feature_dim"]
+    metrics, shown = [], [store.read(val[:SHOWN])]
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    # Features lie on the disk beside the results: those of 50,000 images are larger than all else.
+    with tempfile.TemporaryDirectory(dir=args.output.parent, prefix=f".{args.output.stem}.") as scratch:
+        real, copied = (
+            np.lib.format.open_memmap(f"{scratch}/{name}.npy", "w+", np.float32, (len(val), width))
+            for name in ("originals", "copies")
+        )
+        for place, original in images.batches("originals"):
+            real[place] = encoder(to_model_range(original)).cpu()
+        for name in spec.tokenizers:
+            model = load(VQVAE, paths.tokenizer_files(study, name)).to(device)
+            found = reconstruct(model, encoder, images, measures, copied, name)
+            shown.append(found.shown)
+            common = {
+                "dataset": args.dataset,
+                "run": name,
+                "reference": "",
+                "protocol": f"reconstructions of the {len(val)} validation images",
+                "seed": study.tokenizers[name].seed,
+            }
+            hashes = f"tokenizer {file_hash(paths.tokenizer_files(study, name)['weights'])}"
+            for metric, values in found.values.items():
+                known = values[np.isfinite(values)]
+                if len(known) > 1:
+                    fields = {"n": len(known), "sd": known.std(ddof=1), **interval(mean_with_interval(known))}
+                    by = args.vgg16.stem if metric == "lpips" else ""
+                    metrics.append(Metric(**common, metric=metric, encoder=by, hashes=hashes, **fields))
+            use = codebook_use(found.counts)
+            for metric, value in (("codes_used", use.used), ("perplexity", use.perplexity)):
+                metrics.append(Metric(**common, metric=metric, encoder="", value=value, n=len(val), hashes=hashes))
+            hashes += f" encoder {file_hash(encoder_files['weights'])}"
+            rfd = interval(distance(copied, real))
+            metrics.append(Metric(**common, metric="rfd", encoder=spec.encoder, n=len(val), hashes=hashes, **rfd))
+    write_array(args.reconstructions, np.stack(shown))
+    write_parquet(args.output, metrics_table(metrics))
+
+
+def load(network: type[nn.Module], files: dict[str, str]) -> nn.Module:
+    """A trained network, from its config and weights."""
+    model = network(**read_json(files["config"])["architecture"])
+    model.load_state_dict(read_weights(files["weights"]))
+    return model.eval()
+
+
+def reconstruct(
+    model: nn.Module, encoder: nn.Module, images: Images, measures: dict[str, Measure], features: np.ndarray, name: str
+) -> Reconstructed:
+    """Encodes and decodes every image, and fills `features` [n,d] with the encoder's of the copies.
+
+    Copies are measured as a reader sees them, rounded to uint8.
+    """
+    values = {metric: np.empty(len(images.ids)) for metric in measures}
+    counts = np.zeros(model.codebook.embedding.num_embeddings, dtype=np.int64)
+    shown = []
+    for place, original in images.batches(f"reconstructions of {name}"):
+        quantised = model.codebook(model.encoder(to_model_range(original)))
+        copy = to_uint8(model.decode(quantised.latents))
+        counts += torch.bincount(quantised.codes.flatten().cpu(), minlength=len(counts)).numpy()
+        for metric, measure in measures.items():
+            values[metric][place] = measure(original, copy).cpu()
+        features[place] = encoder(to_model_range(copy)).cpu()
+        if place.start < SHOWN:
+            shown.append(copy[: SHOWN - place.start].cpu().numpy())
+    return Reconstructed(values, counts, np.concatenate(shown))
+
+
+def distance(features: np.ndarray, real: np.ndarray) -> Estimate:
+    """rFD: the Frechet distance of the copies' features to the originals', with an interval where images suffice."""
+    reference = feature_statistics(real)
+    if len(features) >= 2 * GROUPS:
+        return frechet_with_interval(features, reference, GROUPS)
+    found = feature_statistics(features)
+    value = frechet_distance(reference.mean, reference.cov, found.mean, found.cov)
+    return Estimate(value, float("nan"), float("nan"))
+
+
+run_stage(main)
