@@ -1,12 +1,14 @@
 """A folder with studies and their results, and the real Snakefile to run on it."""
 
 import copy
+import functools
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,15 @@ import yaml
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 
+WATCH = Path(__file__).parent / "watch"
+
 Raw = dict[str, Any]
+
+
+@functools.cache
+def can_leave_network() -> bool:
+    """Whether a command may be run in a network namespace of its own."""
+    return bool(shutil.which("unshare")) and subprocess.run(["unshare", "--net", "true"], check=False).returncode == 0
 
 
 def edited(study: Raw, edits: Mapping[str, Any]) -> Raw:
@@ -48,10 +58,17 @@ class Workspace:
         return path
 
     def snakemake(
-        self, *arguments: object, study: Path, cores: int = 2, environment: Mapping[str, str] | None = None
+        self,
+        *arguments: object,
+        study: Path,
+        cores: int = 2,
+        environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
-        """Targets and options first: --configfile takes all that follows it. stdout holds everything printed."""
-        command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+        """Targets and options first: --configfile takes all that follows it. stdout holds everything printed.
+
+        `before` is a command that starts Snakemake as its own last arguments."""
+        command = [*before, sys.executable, "-m", "snakemake", *map(str, arguments)]
         command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.directory)]
         command += ["--cores", str(cores), "--scheduler", "greedy", "--show-failed-logs", "--configfile", str(study)]
         return subprocess.run(
@@ -68,6 +85,22 @@ class Workspace:
         done = self.snakemake(*arguments, study=study)
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+    def run_alone(self, *arguments: object, study: Path) -> None:
+        """The same without a network, where that can be had; `sockets.log` then tells who opened one all the same."""
+        before = [
+            "unshare",
+            "--net",
+            "sh",
+            "-c",
+            'tail -n +3 /proc/net/dev | cut -d: -f1 > "$0"; exec "$@"',
+            str(self.directory / "interfaces"),
+        ]
+        environment = {"PYTHONPATH": str(WATCH), "SOCKET_LOG": str(self.directory / "sockets.log")}
+        done = self.snakemake(
+            *arguments, study=study, environment=environment, before=before if can_leave_network() else ()
+        )
+        assert done.returncode == 0, done.stdout
 
     def planned(self, *arguments: object, study: Path, cores: int = 2) -> set[str]:
         """The jobs that a dry run would start: "rule wildcard=value ...", without those that only gather files."""

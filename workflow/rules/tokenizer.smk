@@ -12,18 +12,19 @@ rule train_tokenizer:
         "<results>/benchmarks/{dataset}/tokenizers/{tokenizer}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        processes=1,
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("tokenizer"),
         # Through params, so that Snakemake does not delete it before a retry.
         state=lambda wildcards: paths.state_file(study, "tokenizers", wildcards.tokenizer),
-        vgg16=lambda wildcards, input: (f"--vgg16 {input.vgg16}" if "vgg16" in input.keys() else ""),
+        vgg16=lambda wildcards, input: (f"--vgg16 '{input.vgg16}'" if "vgg16" in input.keys() else ""),
         root=subpath(output.weights, parent=True),
-    resources:
-        processes=1,
     shell:
         "$SCRIPTS/launch.sh {resources.processes} train_tokenizer.py --study $STUDY --tokenizer {wildcards.tokenizer} "
-        "--dataset {params.dataset} {params.vgg16} --state {params.state} --output {params.root} "
+        "--dataset {params.dataset} {params.vgg16} --weights-lock $WEIGHTS_LOCK "
+        "--state {params.state} --output {params.root} "
         "--device $DEVICE --threads {threads} > {log} 2>&1"
 
 
@@ -41,11 +42,11 @@ rule encode_latents:
         "<results>/benchmarks/{dataset}/latents/{tokenizer}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        processes=1,
     params:
         dataset=subpath(input.manifest, parent=True),
         tokenizer=subpath(input.weights, parent=True),
-    resources:
-        processes=1,
     shell:
         "$SCRIPTS/launch.sh {resources.processes} encode_latents.py --dataset {params.dataset} "
         "--tokenizer {params.tokenizer} --output {output.latents} "

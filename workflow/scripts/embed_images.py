@@ -32,7 +32,7 @@ def main() -> None:
         array = read_array(args.images)
         count, usable, read = len(array), np.arange(len(array)), lambda ids: np.array(array[ids])
     else:
-        split = read_manifest(args.dataset / "manifest.parquet")["split"].to_numpy()
+        split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
         count, usable, read = len(split), np.flatnonzero(split != "skipped"), ImageStore(args.dataset / "images").read
 
     def embed(ids: np.ndarray) -> np.ndarray:

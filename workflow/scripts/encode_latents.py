@@ -27,7 +27,7 @@ def main() -> None:
     config = read_json(args.tokenizer / "config.json")
     model = VQVAE(**config["architecture"]).to(device).eval()
     model.load_state_dict(read_weights(args.tokenizer / "weights.safetensors"))
-    split = read_manifest(args.dataset / "manifest.parquet")["split"].to_numpy()
+    split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
     info, images = read_dataset_info(args.dataset / "dataset.json"), ImageStore(args.dataset / "images")
     side = info.resolution // 2 ** (len(config["architecture"]["multipliers"]) - 1)
     shape = (len(split), config["architecture"]["latent_channels"], side, side)

@@ -23,7 +23,8 @@ def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
     spec = load_study(args.study).encoders[args.encoder]
-    info, manifest = read_dataset_info(args.dataset / "dataset.json"), read_manifest(args.dataset / "manifest.parquet")
+    info = read_dataset_info(args.dataset / "dataset.json")
+    manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split", "label", *info.attributes])
     codes = attribute_codes(manifest, info)
     if not codes:
         raise UserError(

@@ -29,7 +29,8 @@ def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
     spec = load_study(args.study).runs[args.run]
-    info, manifest = read_dataset_info(args.dataset / "dataset.json"), read_manifest(args.dataset / "manifest.parquet")
+    info = read_dataset_info(args.dataset / "dataset.json")
+    manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split", "label"])
     latents, ids = Latents(args.latents), training_ids(manifest, args.subset)
     if spec.conditional and info.classes is None:
         raise UserError(f"runs.{args.run}.conditional: the dataset has no classes ({args.dataset / 'dataset.json'})")

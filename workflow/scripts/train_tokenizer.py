@@ -8,15 +8,18 @@ from steadyflow import distributed
 from steadyflow.artifacts import file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
+from steadyflow.fetch.lock import read_lock, verified
 from steadyflow.models import VQVAE, PatchDiscriminator, to_model_range
 from steadyflow.models.perceptual import Lpips
+from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.study import load_study
 from steadyflow.train import AdversarialTerm, PerceptualTerm, Revival, Schedule, reconstruction, train
 
 parser = stage_parser(__doc__, study=True, device=True)
 parser.add_argument("--tokenizer", required=True, help="its name in the study")
 parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset it is trained on")
-parser.add_argument("--vgg16", type=Path, help="vgg16-397923af.pth, for tokenizers with a perceptual term")
+parser.add_argument("--vgg16", type=Path, help=f"{VGG16_WEIGHTS}, for tokenizers with a perceptual term")
+parser.add_argument("--weights-lock", type=Path, help="resources/weights.lock, which says what that file has to hold")
 parser.add_argument("--state", type=Path, required=True, help="resumable state, kept until the results are written")
 parser.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved, at most")
 parser.add_argument("--output", type=Path, required=True, help="folder for weights, config, curve")
@@ -28,7 +31,8 @@ def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
     spec = load_study(args.study).tokenizers[args.tokenizer]
-    info, manifest = read_dataset_info(args.dataset / "dataset.json"), read_manifest(args.dataset / "manifest.parquet")
+    info = read_dataset_info(args.dataset / "dataset.json")
+    manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split"])
     images, ids = ImageStore(args.dataset / "images"), manifest.loc[manifest["split"] == "train", "id"].to_numpy()
 
     def read(rows: torch.Tensor) -> torch.Tensor:
@@ -49,7 +53,9 @@ def main() -> None:
         model.codebook.initialise_from(model.encoder(first), spec.seed)
     perceptual = adversarial = revival = None
     if spec.perceptual != "none":
-        perceptual = PerceptualTerm(Lpips(args.vgg16).to(device), spec.perceptual.weight)
+        perceptual = PerceptualTerm(
+            Lpips(verified(args.vgg16, read_lock(args.weights_lock)[VGG16_WEIGHTS])).to(device), spec.perceptual.weight
+        )
     if spec.adversarial != "none":
         discriminator = PatchDiscriminator(
             image_channels=info.channels, width=spec.adversarial.width, layers=spec.adversarial.layers

@@ -13,7 +13,7 @@ def subset_identity(study: Study, name: str) -> dict[str, Any]:
     if clusters is not None:
         clustering = study.clusterings[clusters]
         parts["clusters"] = clustering.identity()
-        parts["encoder"] = study.encoders[str(clustering.encoder)].identity()
+        parts["encoder"] = encoder_identity(study, str(clustering.encoder))
     if scores is not None:
         parts["scores"] = study.scorings[scores].identity()
         parts["surrogate"] = run_identity(study, scores)
