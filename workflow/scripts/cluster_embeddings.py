@@ -20,7 +20,7 @@ parser.add_argument("--output", type=Path, required=True, help=".parquet; a .jso
 def main() -> None:
     args = parser.parse_args()
     spec = load_study(args.study).clusterings[args.clustering]
-    manifest = read_manifest(args.manifest)
+    manifest = read_manifest(args.manifest, ["id", "split"])
     ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
     if len(ids) < spec.k:
         raise UserError(f"clusterings.{args.clustering}.k: {spec.k} clusters cannot be made of {len(ids)} images")

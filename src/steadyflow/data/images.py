@@ -55,11 +55,14 @@ def read_dataset_info(path: Path | str) -> DatasetInfo:
     return DatasetInfo(**{**content, "skipped": [Skipped(**entry) for entry in content["skipped"]]})
 
 
-def read_manifest(path: Path | str) -> "pd.DataFrame":
-    """manifest.parquet, one row per id from 0: id, key, split, label, an attribute a column, width, height."""
+def read_manifest(path: Path | str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+    """manifest.parquet, one row per id from 0: id, key, split, label, an attribute a column, width, height.
+
+    All of it takes 270 MB at ImageNet's size, the `columns` id and split 80 MB.
+    """
     import pandas as pd
 
-    return pd.read_parquet(path)
+    return pd.read_parquet(path, columns=None if columns is None else list(columns))
 
 
 def attribute_codes(manifest: "pd.DataFrame", info: DatasetInfo) -> dict[str, npt.NDArray[np.int64]]:
