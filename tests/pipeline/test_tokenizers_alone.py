@@ -1,12 +1,14 @@
 """A study without runs: tokenizers are trained, measured and shown beside each other."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from workspace import Workspace, edited, jobs_of
+from workspace import SCRIPTS, Workspace, edited, jobs_of
 
 from steadyflow.artifacts import read_array, read_json, read_weights
 from steadyflow.data.images import ImageStore, read_manifest
@@ -79,30 +81,65 @@ def test_every_tokenizer_is_measured(done: tuple[Workspace, Path, set[str]]) -> 
     assert table.query("metric == 'codes_used'")["value"].between(1, 32).all()
 
 
-def test_what_is_shown_is_what_was_measured(done: tuple[Workspace, Path, set[str]]) -> None:
+def held_out(space: Workspace) -> np.ndarray:
+    manifest = read_manifest(space.target("digits", "manifest.parquet"))
+    return ImageStore(space.target("digits", "images")).read(manifest.loc[manifest["split"] == "val", "id"].to_numpy())
+
+
+def copies_of(space: Workspace, tokenizer: str) -> np.ndarray:
+    """What a tokenizer makes of the held-out images, rounded, float [n, H, W, C]."""
     import torch
 
     from steadyflow.models import VQVAE, to_model_range
 
+    folder = space.target("digits", "tokenizers", tokenizer)
+    model = VQVAE(**read_json(folder / "config.json")["architecture"])
+    model.load_state_dict(read_weights(folder / "weights.safetensors"))
+    with torch.no_grad():
+        decoded = model.decode(model.encode(to_model_range(torch.from_numpy(held_out(space))))).movedim(1, -1).numpy()
+    return np.clip(np.rint((decoded + 1) * 127.5), 0, 255)
+
+
+def test_what_is_shown_is_what_was_measured(done: tuple[Workspace, Path, set[str]]) -> None:
     space, _, _ = done
     shown = read_array(space.target("digits", "metrics", "reconstructions.npy"))
     assert (shown.shape, shown.dtype) == ((3, 16, 16, 16, 1), np.uint8)
-    manifest = read_manifest(space.target("digits", "manifest.parquet"))
-    ids = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
-    images = ImageStore(space.target("digits", "images")).read(ids)
+    images = held_out(space)
     np.testing.assert_array_equal(shown[0], images[:16])
     for row, name in enumerate(("plain", "gan"), start=1):
-        folder = space.target("digits", "tokenizers", name)
-        model = VQVAE(**read_json(folder / "config.json")["architecture"])
-        model.load_state_dict(read_weights(folder / "weights.safetensors"))
-        with torch.no_grad():
-            copies = model.decode(model.encode(to_model_range(torch.from_numpy(images)))).movedim(1, -1).numpy()
-        copies = np.clip(np.rint((copies + 1) * 127.5), 0, 255)
+        copies = copies_of(space, name)
         # A rounding step where sums came out in another order.
         assert abs(copies[:16] - shown[row]).max() <= 1
         error = np.square(copies - images).mean(axis=(1, 2, 3))
         psnr = metrics_of(space).query("run == @name and metric == 'psnr'")["value"].item()
         assert psnr == pytest.approx(np.mean(10 * np.log10(255**2 / error)), abs=0.01)
+
+
+def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], tmp_path: Path) -> None:
+    import torch
+    from torchvision.models import vgg16
+
+    from steadyflow.models import to_model_range
+    from steadyflow.models.perceptual import Lpips
+
+    space, study, _ = done
+    weights = vgg16(weights=None).features.state_dict(prefix="features.")
+    torch.save(weights, tmp_path / "vgg16.pth")
+    output = tmp_path / "with" / "tokenizers.parquet"
+    flags = ("--study", study, "--dataset", "digits", "--vgg16", tmp_path / "vgg16.pth", "--batch-size", "50")
+    flags += ("--output", output, "--reconstructions", tmp_path / "reconstructions.npy", "--device", "cpu")
+    subprocess.run([sys.executable, SCRIPTS / "measure_tokenizers.py", *flags], cwd=space.directory, check=True)
+    found = pd.read_parquet(output)
+    rest = found[found["metric"] != "lpips"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, metrics_of(space), rtol=1e-3)
+    images, copies = (to_model_range(torch.from_numpy(x)) for x in (held_out(space), copies_of(space, "gan")))
+    with torch.no_grad():
+        expected = Lpips(tmp_path / "vgg16.pth")(images, copies).numpy()
+    measured = found[(found["metric"] == "lpips") & (found["run"] == "gan")].iloc[0]
+    assert measured["value"] == pytest.approx(expected.mean(), rel=1e-2)
+    assert measured["sd"] == pytest.approx(expected.std(ddof=1), rel=1e-2)
+    assert (measured["n"], measured["encoder"]) == (len(images), "vgg16")
+    assert list(output.parent.iterdir()) == [output]
 
 
 def test_the_table_says_what_was_trained_on_and_what_was_not_measured(done: tuple[Workspace, Path, set[str]]) -> None:
