@@ -53,7 +53,7 @@ evaluations:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     space = Workspace(tmp_path_factory.mktemp("finished"))
     path = space.write(TINY)
-    space.run("all", study=path)
+    space.run_alone("all", study=path)
     return Finished(space.directory, path, TINY)
 
 

@@ -1,5 +1,6 @@
 """A study without runs: tokenizers are trained, measured and shown beside each other."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from workspace import SCRIPTS, Workspace, edited, jobs_of
 from steadyflow.artifacts import read_array, read_json, read_weights
 from steadyflow.data.images import ImageStore, read_manifest
 from steadyflow.evaluate.metrics import Metric
+from steadyflow.names import VGG16_WEIGHTS
 
 pytestmark = pytest.mark.pipeline
 
@@ -115,18 +117,68 @@ def test_what_is_shown_is_what_was_measured(done: tuple[Workspace, Path, set[str
         assert psnr == pytest.approx(np.mean(10 * np.log10(255**2 / error)), abs=0.01)
 
 
-def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def vgg16(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of the right shape with random weights, and beside it a lock that asks for it."""
     import torch
-    from torchvision.models import vgg16
+    from torchvision import models
+
+    path = tmp_path_factory.mktemp("weights") / VGG16_WEIGHTS
+    torch.save(models.vgg16(weights=None).features.state_dict(prefix="features."), path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = f'["{VGG16_WEIGHTS}"]\nurl = "http://127.0.0.1/vgg"\nsha256 = "{digest}"\nlicence = "none"\n'
+    path.with_name("weights.lock").write_text(entry, encoding="utf-8")
+    return path
+
+
+def lpips_flags(vgg16: Path) -> tuple[str, ...]:
+    return ("--vgg16", str(vgg16), "--weights-lock", str(vgg16.with_name("weights.lock")))
+
+
+def trained_with_lpips(space: Workspace, flags: tuple[str, ...], output: Path) -> subprocess.CompletedProcess[str]:
+    few = {
+        "tokenizers/gan/steps": 4,
+        "tokenizers/gan/adversarial/start": 0,
+        "tokenizers/gan/perceptual": {"weight": 0.5},
+    }
+    study = space.write(edited(STUDY, few), "lpips.yaml")
+    command = [sys.executable, str(SCRIPTS / "train_tokenizer.py"), "--study", str(study), "--tokenizer", "gan", *flags]
+    command += ["--dataset", str(space.target("digits")), "--state", str(output / "state.pt"), "--output", str(output)]
+    return subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, check=False)
+
+
+def test_lpips_is_trained_with(done: tuple[Workspace, Path, set[str]], vgg16: Path, tmp_path: Path) -> None:
+    ended = trained_with_lpips(done[0], lpips_flags(vgg16), tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    curve = pd.read_parquet(tmp_path / "curve.parquet")
+    assert (curve["perceptual"] > 0).all()
+    assert np.allclose(
+        curve["loss"],
+        curve[["mse", "perceptual", "codebook", "commitment", "adversarial", "discriminator"]].sum(axis=1),
+        rtol=1e-4,
+    )
+
+
+def test_other_weights_than_the_locked_are_refused(
+    done: tuple[Workspace, Path, set[str]], vgg16: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "vgg16.pth"
+    other.write_bytes(vgg16.read_bytes()[:-1] + b"?")
+    flags = ("--vgg16", str(other), *lpips_flags(vgg16)[2:])
+    ended = trained_with_lpips(done[0], flags, tmp_path / "output")
+    assert ended.returncode == 1 and ended.stderr.startswith(f"error: {other}: ") and "sha256" in ended.stderr
+    assert not (tmp_path / "output").exists()
+
+
+def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], vgg16: Path, tmp_path: Path) -> None:
+    import torch
 
     from steadyflow.models import to_model_range
     from steadyflow.models.perceptual import Lpips
 
     space, study, _ = done
-    weights = vgg16(weights=None).features.state_dict(prefix="features.")
-    torch.save(weights, tmp_path / "vgg16.pth")
     output = tmp_path / "with" / "tokenizers.parquet"
-    flags = ("--study", study, "--dataset", "digits", "--vgg16", tmp_path / "vgg16.pth", "--batch-size", "50")
+    flags = ("--study", study, "--dataset", "digits", *lpips_flags(vgg16), "--batch-size", "50")
     flags += ("--output", output, "--reconstructions", tmp_path / "reconstructions.npy", "--device", "cpu")
     subprocess.run([sys.executable, SCRIPTS / "measure_tokenizers.py", *flags], cwd=space.directory, check=True)
     found = pd.read_parquet(output)
@@ -134,11 +186,11 @@ def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], 
     pd.testing.assert_frame_equal(rest, metrics_of(space), rtol=1e-3)
     images, copies = (to_model_range(torch.from_numpy(x)) for x in (held_out(space), copies_of(space, "gan")))
     with torch.no_grad():
-        expected = Lpips(tmp_path / "vgg16.pth")(images, copies).numpy()
+        expected = Lpips(vgg16)(images, copies).numpy()
     measured = found[(found["metric"] == "lpips") & (found["run"] == "gan")].iloc[0]
     assert measured["value"] == pytest.approx(expected.mean(), rel=1e-2)
     assert measured["sd"] == pytest.approx(expected.std(ddof=1), rel=1e-2)
-    assert (measured["n"], measured["encoder"]) == (len(images), "vgg16")
+    assert (measured["n"], measured["encoder"]) == (len(images), vgg16.stem)
     assert list(output.parent.iterdir()) == [output]
 
 

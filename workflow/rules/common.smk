@@ -1,5 +1,6 @@
 # The study, and lookups in it: names become specs and paths.
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -65,10 +66,14 @@ def source_files(wildcards):
     return [paths.downloaded_files(study, wildcards.dataset)] if spec.downloaded else spec.files
 
 
-def perceptual_weights(wildcards):
-    """What a tokenizer's perceptual term sees with."""
-    perceptual = study.tokenizers[wildcards.tokenizer].perceptual
-    return {} if perceptual == "none" else {"vgg16": paths.weights_file(study, VGG16_WEIGHTS)}
+def lpips_weights(needed):
+    """The input that LPIPS sees with, where it is needed."""
+    return {"vgg16": paths.weights_file(study, VGG16_WEIGHTS)} if needed else {}
+
+
+def lpips_flags(wildcards, input):
+    """Where that input lies, and what says what it has to hold."""
+    return f"--vgg16 {shlex.quote(input.vgg16)} --weights-lock $WEIGHTS_LOCK" if "vgg16" in input.keys() else ""
 
 
 def weights_needed():

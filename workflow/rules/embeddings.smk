@@ -36,11 +36,11 @@ rule embed_images:
         "<results>/benchmarks/{dataset}/embeddings/{encoder}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        processes=1,
     params:
         dataset=subpath(input.manifest, parent=True),
         encoder=subpath(input.weights, parent=True),
-    resources:
-        processes=1,
     shell:
         "$SCRIPTS/launch.sh {resources.processes} embed_images.py --dataset {params.dataset} --encoder {params.encoder} "
         "--output {output.embeddings} --device $DEVICE --threads {threads} > {log} 2>&1"
@@ -60,10 +60,10 @@ rule embed_samples:
         "<results>/benchmarks/{dataset}/features/{encoder}/{run}/{sampling}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
-    params:
-        encoder=subpath(input.weights, parent=True),
     resources:
         processes=1,
+    params:
+        encoder=subpath(input.weights, parent=True),
     shell:
         "$SCRIPTS/launch.sh {resources.processes} embed_images.py --images {input.images} --encoder {params.encoder} "
         "--output {output.features} --device $DEVICE --threads {threads} > {log} 2>&1"

@@ -69,9 +69,9 @@ rule measure_tokenizers:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
         unpack(lambda wildcards: paths.encoder_files(study, study.evaluations[wildcards.dataset].encoder)),
+        unpack(lambda wildcards: lpips_weights(study.has_perceptual_weights)),
         tokenizers=evaluated_tokenizers("weights"),
         configs=evaluated_tokenizers("config"),
-        vgg16=[paths.weights_file(study, VGG16_WEIGHTS)] if study.has_perceptual_weights else [],
     output:
         metrics="<results>/{dataset}/metrics/tokenizers.parquet",
         reconstructions="<results>/{dataset}/metrics/reconstructions.npy",
@@ -85,8 +85,8 @@ rule measure_tokenizers:
         spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
             mode="json", include={"encoder", "tokenizers"}
         ),
-        vgg16=lambda wildcards, input: (f"--vgg16 {input.vgg16}" if input.vgg16 else ""),
+        lpips=lpips_flags,
     shell:
-        "python $SCRIPTS/measure_tokenizers.py --study $STUDY --dataset {wildcards.dataset} {params.vgg16} "
+        "python $SCRIPTS/measure_tokenizers.py --study $STUDY --dataset {wildcards.dataset} {params.lpips} "
         "--output {output.metrics} --reconstructions {output.reconstructions} "
         "--device $DEVICE --threads {threads} > {log} 2>&1"

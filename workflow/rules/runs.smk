@@ -14,14 +14,14 @@ rule train_run:
         "<results>/benchmarks/{dataset}/runs/{run}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        processes=1,
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("run"),
         state=lambda wildcards: paths.state_file(study, "runs", wildcards.run),
         subset=lambda wildcards, input: (f"--subset {input.subset}" if "subset" in input.keys() else ""),
         root=subpath(output.weights, parent=True),
-    resources:
-        processes=1,
     shell:
         "$SCRIPTS/launch.sh {resources.processes} train_run.py --study $STUDY --run {wildcards.run} "
         "--dataset {params.dataset} --latents {input.latents} {params.subset} "

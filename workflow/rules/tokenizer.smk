@@ -1,7 +1,7 @@
 rule train_tokenizer:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        unpack(perceptual_weights),
+        unpack(lambda wildcards: lpips_weights(study.tokenizers[wildcards.tokenizer].perceptual != "none")),
     output:
         weights="<results>/{dataset}/tokenizers/{tokenizer}/weights.safetensors",
         config="<results>/{dataset}/tokenizers/{tokenizer}/config.json",
@@ -19,12 +19,11 @@ rule train_tokenizer:
         spec=identity("tokenizer"),
         # Through params, so that Snakemake does not delete it before a retry.
         state=lambda wildcards: paths.state_file(study, "tokenizers", wildcards.tokenizer),
-        vgg16=lambda wildcards, input: (f"--vgg16 '{input.vgg16}'" if "vgg16" in input.keys() else ""),
+        lpips=lpips_flags,
         root=subpath(output.weights, parent=True),
     shell:
         "$SCRIPTS/launch.sh {resources.processes} train_tokenizer.py --study $STUDY --tokenizer {wildcards.tokenizer} "
-        "--dataset {params.dataset} {params.vgg16} --weights-lock $WEIGHTS_LOCK "
-        "--state {params.state} --output {params.root} "
+        "--dataset {params.dataset} {params.lpips} --state {params.state} --output {params.root} "
         "--device $DEVICE --threads {threads} > {log} 2>&1"
 
 

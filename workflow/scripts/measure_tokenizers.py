@@ -21,14 +21,16 @@ from steadyflow.evaluate import (
 )
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
 from steadyflow.evaluate.reconstruction import SSIM_SMALLEST, codebook_use, psnr, sharpness, ssim
+from steadyflow.fetch.lock import read_lock, verified
 from steadyflow.models import VQVAE, Probe, to_model_range, to_uint8
-from steadyflow.names import SMALLEST_PERCEPTUAL
+from steadyflow.names import SMALLEST_PERCEPTUAL, VGG16_WEIGHTS
 from steadyflow.progress import progress
 from steadyflow.study import load_study, paths
 
 parser = stage_parser(__doc__, study=True, device=True)
 parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
-parser.add_argument("--vgg16", type=Path, help="vgg16-397923af.pth; LPIPS is measured with it alone")
+parser.add_argument("--vgg16", type=Path, help=f"{VGG16_WEIGHTS}; LPIPS is measured with it alone")
+parser.add_argument("--weights-lock", type=Path, help="resources/weights.lock, which says what that file has to hold")
 parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--output", type=Path, required=True, help="metrics .parquet")
 parser.add_argument(
@@ -84,7 +86,7 @@ def main() -> None:
     if args.vgg16 and resolution >= SMALLEST_PERCEPTUAL:
         from steadyflow.models.perceptual import Lpips
 
-        lpips = Lpips(args.vgg16).to(device)
+        lpips = Lpips(verified(args.vgg16, read_lock(args.weights_lock)[VGG16_WEIGHTS])).to(device)
         measures["lpips"] = lambda originals, copies: lpips(to_model_range(originals), to_model_range(copies))
 
     encoder_files = paths.encoder_files(study, spec.encoder)
