@@ -14,8 +14,8 @@ from PIL import Image
 from steadyflow.artifacts import provenance, write_json
 
 
-def write_photographs(folder: Path, count: int, size: tuple[int, int]) -> None:
-    """JPEGs of quality 92 and `size` (width, height): random crops of scikit-learn's two photographs, enlarged.
+def write_photographs(folder: Path, count: int, size: tuple[int, int], suffix: str = ".jpg") -> None:
+    """Images of `size` (width, height): random crops of scikit-learn's two photographs, enlarged. JPEGs of quality 92.
 
     Every fourth lies in val/photo, the others in train/photo. The crops are at least half of the smaller side high.
     """
@@ -29,7 +29,7 @@ def write_photographs(folder: Path, count: int, size: tuple[int, int]) -> None:
         h = int(rng.integers(tallest // 2, tallest + 1))
         w = h * width // height
         x, y = int(rng.integers(0, photograph.width - w + 1)), int(rng.integers(0, photograph.height - h + 1))
-        path = folder / ("train" if i % 4 else "val") / "photo" / f"{i:05d}.jpg"
+        path = folder / ("train" if i % 4 else "val") / "photo" / f"{i:05d}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         photograph.resize(size, Image.Resampling.BICUBIC, (x, y, x + w, y + h)).save(path, quality=92)
 

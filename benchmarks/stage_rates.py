@@ -49,22 +49,24 @@ def main() -> None:
     for name, values in measured.items():
         for kind, value in values.items():
             text = shown(value) if isinstance(value, dict) else f"{value:,.4g}"
-            print(f"{name:20} {kind:28} {text}")
+            print(f"{name:20} {kind:42} {text}")
     save(args.output / "stage_rates.json", measured)
 
 
 def dataset(root: Path, count: int, repeats: int, threads: list[int]) -> dict[str, dict[str, Any]]:
-    """JPEGs of ImageNet's common size become a dataset of 256x256; its images are read again."""
-    jpegs, written = root / "jpegs", root / "dataset"
+    """JPEGs of ImageNet's common size (and PNGs of FFHQ's) become a dataset of 256x256; its images are read again."""
+    jpegs, pngs, written = root / "jpegs", root / "pngs", root / "dataset"
     write_photographs(jpegs, count, (500, 375))
+    write_photographs(pngs, max(count // 10, 8), (1024, 1024), ".png")
 
-    def prepare(threads: int) -> int:
+    def prepare(threads: int, files: Path = jpegs) -> int:
+        source = folder(files)
         write_dataset(
-            folder(jpegs), written, resolution=RESOLUTION, channels=3, val_fraction=0.1, threads=threads, details={}
-        )
-        return count
+            source, written, resolution=RESOLUTION, channels=3, val_fraction=0.1, threads=threads, details={}
+        )  # fmt: skip
+        return source.count
 
-    prepared: dict[str, list[float]] = {}
+    prepared = {"images/s of processor time, 1024x1024 PNG": [rate(prepare, 1, pngs) for _ in range(repeats)]}
     for _ in range(repeats):
         for number in threads:
             name = f"images/s, {number} thread{'s' * (number > 1)}"

@@ -67,6 +67,8 @@ def test_round_trip(tmp_path):
     assert info.counts == {"train": 15, "val": 4, "skipped": 1} and info.n == 20 and info.details == {"seed": 4}
     assert info.skipped == [Skipped("toy-7", "toy-7: cannot be decoded (torn)")]
 
+    assert read_manifest(tmp_path / "manifest.parquet", ["split", "id"]).equals(manifest[["split", "id"]])
+
     codes = attribute_codes(manifest, info)
     assert codes["mood"].tolist()[:9] == [1, 0, 1, 0, 1, 0, 1, -1, 1] and codes["mood"].dtype == np.int64
     assert codes["label"].tolist()[:4] == [0, 1, 2, 0]
