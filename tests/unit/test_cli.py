@@ -88,7 +88,7 @@ def write_state(path):
 
 def write_images(path):
     with atomic_directory(path) as folder:
-        write_shards(folder, iter(BIG.reshape(-1, 100, 100, 3)))
+        write_shards(folder, iter(BIG.reshape(-1, 100, 100, 3)), resolution=100, channels=3)
 
 
 def write_noisy_figure(path):
@@ -137,7 +137,7 @@ def test_every_stage_has_the_flags_it_asks_for():
 @pytest.mark.parametrize(
     ("name", "cuda", "mps", "device"),
     [
-        ("auto", True, True, "cuda"),
+        ("auto", True, True, "cuda:0"),
         ("auto", False, True, "mps"),
         ("auto", False, False, "cpu"),
         ("cpu", True, True, "cpu"),
@@ -145,9 +145,24 @@ def test_every_stage_has_the_flags_it_asks_for():
     ],
 )
 def test_auto_takes_the_best_device_there_is(monkeypatch, name, cuda, mps, device):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    pretend_gpus(monkeypatch, 2 * cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert choose_device(name, torch.get_num_threads()) == torch.device(device)
+
+
+def pretend_gpus(monkeypatch, count):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
+
+
+def test_every_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
+    pretend_gpus(monkeypatch, 2)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert choose_device("auto", torch.get_num_threads()) == torch.device("cuda:1")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UserError, match="--device cuda: process 2 has no GPU, there are 2"):
+        choose_device("auto", torch.get_num_threads())
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:1", "mps", "meta", "gpu", "cuda:x", ""])
