@@ -28,6 +28,10 @@ class UserError(Exception):
     """Something the user can mend. The message names the file, key or id, what was expected and what to do."""
 
 
+class Unfinished(Exception):
+    """A stage saved what it has done and stopped, before a time limit or on request: started again, it goes on."""
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

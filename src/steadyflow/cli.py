@@ -2,19 +2,34 @@
 
 import argparse
 import errno
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steadyflow.artifacts import UserError
+from steadyflow.artifacts import Unfinished, UserError
 
 if TYPE_CHECKING:
     import torch
 
 
-def stage_parser(description: str, *, study: bool = False, device: bool = False) -> argparse.ArgumentParser:
+UNFINISHED = 75
+"""Exit status of a stage that is to be started again (EX_TEMPFAIL)."""
+
+
+def stage_parser(
+    description: str, *, study: bool = False, device: bool = False, training: bool = False
+) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
+    if training:
+        state = "resumable state, kept until the results are written"
+        parser.add_argument("--state", type=Path, required=True, help=state)
+        parser.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved, at most")
+        # SLURM says when an allocation ends.
+        end = float(os.environ.get("SLURM_JOB_END_TIME", "inf"))
+        told = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"
+        parser.add_argument("--deadline", type=float, default=end, help=told)
     if study:
         parser.add_argument("--study", type=Path, required=True, help="the study file")
     if device:
@@ -50,11 +65,15 @@ def choose_device(name: str, threads: int) -> "torch.device":
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Runs a stage; an error of the user's or a full disk ends it with one message and exit status 1."""
+    """Runs a stage; an error of the user's or a full disk ends it with one message and exit status 1, a stop before a
+    time limit with UNFINISHED."""
     try:
         main()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except Unfinished as notice:
+        print(f"{notice}; start this again to go on", file=sys.stderr)
+        sys.exit(UNFINISHED)
     except Exception as error:
         if _disk_is_full(error):
             sys.exit(f"error: the disk is full ({error}); free some space and rerun: no other result was touched")

@@ -33,7 +33,7 @@ subsets:
   cluster_b_inv-0.5: {criterion: cluster_b_inv, pruning_fraction: 0.5}
   loss-0.5: {criterion: loss, pruning_fraction: 0.5}
 defaults:
-  runs: {model: DiT-T/2, steps: 10, batch_size: 16, learning_rate: 1.0e-3, ema_decay: 0.9}
+  runs: {model: DiT-T/2, precision: fp32, steps: 10, batch_size: 16, learning_rate: 1.0e-3, ema_decay: 0.9}
 runs:
   surrogate: {steps: 5}
   unpruned: {label: all images}

@@ -45,7 +45,7 @@ def tokenizer(name, stop=9):
             state_path=folder / f"{name}.pt", identity="id", device=cpu, adversary=discriminator, save_seconds=0.0,
         )
     weights = {key: value.double().abs().sum().item() for key, value in trained.ema.items()}
-    return {"curve": trained.curve.drop(columns="images_per_second").fillna(-1).to_dict("list"), "weights": weights}
+    return {"curve": trained.curve.drop(columns=["images_per_second", "mfu"]).fillna(-1).to_dict("list"), "weights": weights}
 
 def velocity(name):
     torch.manual_seed(0)
@@ -57,7 +57,7 @@ def velocity(name):
             model, objective, lambda rows: latents[rows], 23, Schedule(12, 8, 1e-3, 0.9, 5),
             state_path=folder / f"{name}.pt", identity="id", device=cpu, save_seconds=float("inf"),
         )
-    return {"curve": trained.curve.drop(columns="images_per_second").to_dict("list")}
+    return {"curve": trained.curve.drop(columns=["images_per_second", "mfu"]).to_dict("list")}
 
 def rows(name):
     torch.manual_seed(0)

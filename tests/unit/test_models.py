@@ -7,7 +7,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from steadyflow.artifacts import UserError
-from steadyflow.models import VQVAE, PatchDiscriminator, Probe, build_velocity, hinge, to_model_range, to_uint8
+from steadyflow.models import (
+    VQVAE,
+    PatchDiscriminator,
+    Probe,
+    build_velocity,
+    compile_blocks,
+    forward_flops,
+    hinge,
+    to_model_range,
+    to_uint8,
+)
 from steadyflow.models.discriminator import BatchNorm
 from steadyflow.models.vqvae import Codebook
 from steadyflow.names import VELOCITY_MODELS
@@ -295,3 +305,13 @@ def test_the_discriminators_batch_norm_is_torchs():
 
 def test_the_hinge_stops_at_the_margin():
     assert hinge(torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.0])).item() == pytest.approx(0.5 * (0.25 + 0.5))
+
+
+def test_compiled_blocks_keep_their_names_and_their_values():
+    model, x, t = tiny(perturbed=True), torch.randn(2, 4, 8, 8), torch.rand(2)
+    before, names = model(x, t), list(model.state_dict())
+    compile_blocks(model)
+    with torch.compiler.set_stance("force_eager"):
+        assert torch.equal(model(x, t), before)
+    assert list(model.state_dict()) == names
+    assert all(block._compiled_call_impl is not None for block in model.blocks)

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from steadyflow.artifacts import UserError
+from steadyflow.artifacts import Unfinished, UserError
 from steadyflow.flow import CountedVelocity, euler, guide, uniform_grid
 from steadyflow.models import VQVAE, PatchDiscriminator, Probe, build_velocity
 from steadyflow.noise import batch_rows, noise, normal, uniform
@@ -20,9 +21,11 @@ from steadyflow.train import (
     Schedule,
     classification,
     flow_matching,
+    losses_over_time,
     reconstruction,
     train,
 )
+from steadyflow.train.clock import SPARE_SECONDS
 
 X = torch.linspace(-1, 1, 32)[:, None]
 
@@ -43,6 +46,9 @@ def fit(
     data=X,
     *,
     adversary=None,
+    watch=None,
+    micro_batch=None,
+    deadline=float("inf"),
     steps=40,
     model=None,
     identity="id",
@@ -64,6 +70,9 @@ def fit(
         identity=identity,
         device=torch.device("cpu"),
         adversary=adversary,
+        watch=watch,
+        micro_batch=micro_batch,
+        deadline=deadline,
         save_seconds=save_seconds,
     )
 
@@ -76,7 +85,9 @@ def assert_same(a, b):
     assert a.ema.keys() == b.ema.keys()
     assert all(torch.equal(a.ema[name], b.ema[name]) for name in a.ema)
     pd.testing.assert_frame_equal(
-        a.curve.drop(columns="images_per_second"), b.curve.drop(columns="images_per_second"), check_exact=True
+        a.curve.drop(columns=["images_per_second", "mfu"]),
+        b.curve.drop(columns=["images_per_second", "mfu"]),
+        check_exact=True,
     )
 
 
@@ -97,12 +108,13 @@ KILLED_TRAINING = """
 import hashlib, json, os, random, signal, sys, time
 from pathlib import Path
 import torch
+from steadyflow.artifacts import Unfinished
 from steadyflow.models.dit import DiT, Size
 from steadyflow.train import Schedule, flow_matching, train
 
 torch.set_num_threads(1)
 torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # its imports take seconds: once, not in every child
-folder, kills, draw = Path(sys.argv[1]), [4, 10, 16, 22], random.Random(0)
+folder, kills, draw = Path(sys.argv[1]), range(3, 83, 4), random.Random(0)
 
 def training(name, save_seconds, pause):
     torch.manual_seed(0)
@@ -116,7 +128,7 @@ def training(name, save_seconds, pause):
         return objective(model, batch)
 
     trained = train(
-        model, slowly, lambda rows: latents[rows], 40, Schedule(60, 12, 1e-3, 0.9, 5), state_path=folder / f"{name}.pt",
+        model, slowly, lambda rows: latents[rows], 40, Schedule(100, 12, 1e-3, 0.9, 5), state_path=folder / f"{name}.pt",
         identity="id", device=torch.device("cpu"), save_seconds=save_seconds,
     )
     weights = hashlib.sha256()
@@ -128,7 +140,10 @@ def training(name, save_seconds, pause):
 def child(*args):
     pid = os.fork()
     if pid == 0:
-        training(*args)
+        try:
+            training(*args)
+        except Unfinished:
+            os._exit(75)
         os._exit(0)
     return pid
 
@@ -142,9 +157,12 @@ for kill in kills:
     pid = child("killed", 0.0, 0.01)
     while step_on_disk() < kill:
         time.sleep(0.005)
-    time.sleep(draw.uniform(0, 0.05))
-    os.kill(pid, signal.SIGKILL)
-    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1]), "the training ended before it could be killed"
+    time.sleep(draw.uniform(0, 0.03))
+    number = draw.choice([signal.SIGKILL, signal.SIGTERM])
+    os.kill(pid, number)
+    status = os.waitpid(pid, 0)[1]
+    ended = os.WIFSIGNALED(status) if number == signal.SIGKILL else os.waitstatus_to_exitcode(status) == 75
+    assert ended, "the training ended before it could be killed"
     stops.append(step_on_disk())
 assert os.waitpid(child("killed", 0.0, 0.0), 0)[1] == 0
 print(json.dumps(stops))
@@ -152,13 +170,14 @@ print(json.dumps(stops))
 
 
 def test_a_training_killed_again_and_again_ends_with_the_bits_of_one_never_killed(tmp_path):
-    """SIGKILL at any instant, in the midst of a save too; and the result does not depend on how often is saved."""
+    """SIGKILL or SIGTERM at any instant, 20 times, in the midst of a save too; and the result does not depend on how
+    often is saved."""
     done = subprocess.run([sys.executable, "-c", KILLED_TRAINING, tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     stops = json.loads(done.stdout)
-    assert len(stops) == 4 and sorted(set(stops)) == stops and stops[-1] < 60
+    assert len(stops) == 20 and sorted(set(stops)) == stops and stops[-1] < 100
     whole, killed = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("whole", "killed"))
-    assert whole["curve"]["step"] == list(range(1, 61))
+    assert whole["curve"]["step"] == list(range(1, 101))
     assert killed == whole
 
 
@@ -225,6 +244,44 @@ def test_a_finished_training_started_again_returns_its_result(tmp_path):
 def test_the_result_does_not_depend_on_how_often_it_is_saved(tmp_path):
     assert_same(fit(tmp_path / "often", save_seconds=0.0), fit(tmp_path / "never", save_seconds=1e9))
     assert not (tmp_path / "never").exists()
+
+
+def test_a_training_stops_before_its_deadline_and_goes_on(tmp_path):
+    whole = fit(tmp_path / "whole", steps=400, save_seconds=1e9)
+    soon = time.time() + SPARE_SECONDS + 0.3
+    with pytest.raises(Unfinished, match=r"stopped at step \d+ of 400, saved in .*state\.pt"):
+        fit(tmp_path / "stopped", slowly, steps=400, save_seconds=1e9, deadline=soon)
+    assert time.time() < soon
+    assert 0 < saved(tmp_path / "stopped")["step"] < 400
+    assert_same(fit(tmp_path / "stopped", steps=400, save_seconds=1e9), whole)
+
+
+def slowly(model, batch):
+    time.sleep(0.01)
+    return line(model, batch)
+
+
+@pytest.mark.parametrize("most", [1, 3, 8, 100])
+def test_a_batch_taken_in_pieces_has_the_same_gradient(tmp_path, most):
+    whole, pieces = fit(tmp_path / "whole"), fit(tmp_path / "pieces", micro_batch=most)
+    assert pieces.curve["loss"].tolist() == pytest.approx(whole.curve["loss"].tolist(), rel=1e-4)
+    assert pieces.curve["grad_norm"].tolist() == pytest.approx(whole.curve["grad_norm"].tolist(), rel=1e-4)
+    assert pieces.ema["weight"].item() == pytest.approx(whole.ema["weight"].item(), rel=1e-4)
+
+
+def test_the_averaged_model_is_watched_ten_times(tmp_path):
+    seen = []
+
+    def watch(model):
+        assert not model.training
+        seen.append(model.weight.item())
+        return {"weight": model.weight.item()}
+
+    trained = fit(tmp_path, steps=400, watch=watch, save_seconds=1e9)
+    watched = trained.curve.dropna(subset="weight")
+    assert watched["step"].tolist() == list(range(40, 401, 40))
+    assert watched["weight"].tolist() == seen
+    assert seen[-1] == trained.ema["weight"].item()
 
 
 def test_the_state_of_another_training_is_refused_and_left_alone(tmp_path):
@@ -351,6 +408,17 @@ def test_flow_matching_is_the_squared_distance_to_the_velocity_at_keyed_points()
     s = t[:, None, None, None]
     assert torch.allclose(model.x, (1 - s) * x0 + s * latents[rows]) and torch.equal(model.t, t) and model.y is None
     assert loss.item() == pytest.approx((1 - (latents[rows] - x0)).square().mean().item(), rel=1e-5)
+
+
+def test_the_loss_in_bins_of_time_is_that_of_eq_1_at_keyed_points():
+    x1, model = torch.randn(6, 2, 3, 3), Recorder()
+    found = losses_over_time(x1, None, 4, bins=5)(model)
+    assert list(found) == ["val_loss_0", "val_loss_0.2", "val_loss_0.4", "val_loss_0.6", "val_loss_0.8"]
+    x0 = normal(4, "validation noise", range(6), (2, 3, 3), step=4)
+    assert found["val_loss_0.8"] == pytest.approx((1 - (x1 - x0)).square().mean().item(), rel=1e-5)
+    t = 0.8 + uniform(4, "validation time", range(6), step=4) / 5
+    assert torch.allclose(model.t, t) and (t >= 0.8).all() and (t <= 1).all()
+    assert torch.allclose(model.x, (1 - t)[:, None, None, None] * x0 + t[:, None, None, None] * x1)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3, 0.999999])

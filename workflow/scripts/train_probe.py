@@ -12,10 +12,9 @@ from steadyflow.models import Probe, to_model_range
 from steadyflow.study import load_study
 from steadyflow.train import Schedule, classification, train
 
-parser = stage_parser(__doc__, study=True, device=True)
+parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--encoder", required=True, help="its name in the study")
 parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset it is trained on")
-parser.add_argument("--state", type=Path, required=True, help="resumable state, kept until the results are written")
 parser.add_argument("--output", type=Path, required=True, help="folder for weights, config and curve")
 
 
@@ -55,6 +54,8 @@ def main() -> None:
         state_path=args.state,
         identity=spec_hash([spec.identity(), info.content_hash]),
         device=device,
+        save_seconds=args.save_seconds,
+        deadline=args.deadline,
         name=f"probe {args.encoder}",
     )
     model.load_state_dict(trained.ema)

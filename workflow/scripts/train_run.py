@@ -11,18 +11,20 @@ from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, wr
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import read_dataset_info, read_manifest
 from steadyflow.data.latents import Latents
-from steadyflow.models import build_velocity
+from steadyflow.models import build_velocity, compile_blocks, forward_flops
 from steadyflow.study import load_study
-from steadyflow.train import Schedule, flow_matching, train
+from steadyflow.train import Schedule, flow_matching, losses_over_time, train
 
-parser = stage_parser(__doc__, study=True, device=True)
+parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--run", required=True, help="its name in the study")
 parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset")
 parser.add_argument("--latents", type=Path, required=True)
 parser.add_argument("--subset", type=Path, help=".parquet of kept ids; all training images when left out")
-parser.add_argument("--state", type=Path, required=True, help="resumable state, kept until the results are written")
-parser.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved, at most")
+parser.add_argument("--micro-batch-size", type=int, help="samples at a time, where a whole batch needs too much memory")
+parser.add_argument("--compile", choices=["auto", "on", "off"], default="auto", help="auto: on GPUs")
 parser.add_argument("--output", type=Path, required=True, help="folder for weights, run.json and curve")
+
+VALIDATION = 64
 
 
 def main() -> None:
@@ -43,6 +45,9 @@ def main() -> None:
     }
     torch.manual_seed(spec.seed)
     model = build_velocity(**architecture)
+    forward = forward_flops(model, latents.shape[0], latents.shape[1], architecture["num_classes"])
+    if args.compile == "on" or (args.compile == "auto" and device.type == "cuda"):
+        compile_blocks(model)
     labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device) if spec.conditional else None
     inputs = {"latents": file_hash(args.latents), "ids": spec_hash(ids.tolist())}
     with distributed.joined(device):
@@ -53,11 +58,17 @@ def main() -> None:
             ),
             lambda rows: latents.read(ids[rows.numpy()]),
             len(ids),
-            Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
+            Schedule(
+                spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision
+            ),
             state_path=args.state,
             identity=spec_hash([spec.identity(), inputs]),
             device=device,
+            watch=losses_over_time(*held_out(latents, manifest, spec.conditional, device), spec.seed),
+            micro_batch=args.micro_batch_size,
             save_seconds=args.save_seconds,
+            deadline=args.deadline,
+            flops_per_sample=3 * forward,
             name=f"run {args.run}",
         )
     if distributed.rank() > 0:
@@ -75,6 +86,15 @@ def main() -> None:
     }
     write_json(args.output / "run.json", description)
     args.state.unlink(missing_ok=True)
+
+
+def held_out(
+    latents: Latents, manifest: pd.DataFrame, conditional: bool, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The same few validation samples for every run: x1 [B,C,h,w], and their labels where the model takes them."""
+    rows = manifest[manifest["split"] == "val"].iloc[:VALIDATION]
+    labels = torch.from_numpy(rows["label"].to_numpy()).to(device) if conditional else None
+    return latents.read(rows["id"].to_numpy()).to(device), labels
 
 
 def training_ids(manifest: pd.DataFrame, subset: Path | None) -> np.ndarray:

@@ -15,13 +15,11 @@ from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.study import load_study
 from steadyflow.train import AdversarialTerm, PerceptualTerm, Revival, Schedule, reconstruction, train
 
-parser = stage_parser(__doc__, study=True, device=True)
+parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--tokenizer", required=True, help="its name in the study")
 parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset it is trained on")
 parser.add_argument("--vgg16", type=Path, help=f"{VGG16_WEIGHTS}, for tokenizers with a perceptual term")
 parser.add_argument("--weights-lock", type=Path, help="resources/weights.lock, which says what that file has to hold")
-parser.add_argument("--state", type=Path, required=True, help="resumable state, kept until the results are written")
-parser.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved, at most")
 parser.add_argument("--output", type=Path, required=True, help="folder for weights, config, curve")
 
 FIRST_IMAGES = 64
@@ -84,6 +82,7 @@ def main() -> None:
             device=device,
             adversary=adversarial.discriminator if adversarial else None,
             save_seconds=args.save_seconds,
+            deadline=args.deadline,
             name=f"tokenizer {args.tokenizer}",
         )
     if distributed.rank() > 0:

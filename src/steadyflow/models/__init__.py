@@ -2,7 +2,17 @@
 
 from steadyflow.models.discriminator import PatchDiscriminator, hinge
 from steadyflow.models.probe import Probe
-from steadyflow.models.velocity import build_velocity
+from steadyflow.models.velocity import build_velocity, compile_blocks, forward_flops
 from steadyflow.models.vqvae import VQVAE, to_model_range, to_uint8
 
-__all__ = ["VQVAE", "PatchDiscriminator", "Probe", "build_velocity", "hinge", "to_model_range", "to_uint8"]
+__all__ = [
+    "VQVAE",
+    "PatchDiscriminator",
+    "Probe",
+    "build_velocity",
+    "compile_blocks",
+    "forward_flops",
+    "hinge",
+    "to_model_range",
+    "to_uint8",
+]

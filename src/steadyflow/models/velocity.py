@@ -1,6 +1,10 @@
 """Velocity models by name."""
 
+import copy
+
+import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from steadyflow.artifacts import UserError
 from steadyflow.models.dit import SIZES, DiT
@@ -19,3 +23,20 @@ def build_velocity(name: str, latent_channels: int, latent_size: int, num_classe
         raise UserError(f"{name}: latents of {latent_size}x{latent_size} cannot be cut into {patch}x{patch} patches")
     size = SIZES[name.removeprefix("DiT-").rpartition("/")[0]]
     return DiT(size, patch, latent_channels, latent_size, num_classes)
+
+
+def forward_flops(model: nn.Module, latent_channels: int, latent_size: int, num_classes: int | None = None) -> int:
+    """FLOPs of one evaluation for one sample, a multiplication and an addition being two. Nothing is computed."""
+    abstract = copy.deepcopy(model).to("meta")
+    x, t = (torch.empty(1, *shape, device="meta") for shape in ((latent_channels, latent_size, latent_size), ()))
+    y = None if num_classes is None else torch.zeros(1, dtype=torch.int64, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        abstract(x, t, y)
+    return counter.get_total_flops()
+
+
+def compile_blocks(model: nn.Module) -> None:
+    """Compiles the repeated blocks in place: they are alike, so one compilation serves all. Names stay as they are."""
+    blocks = getattr(model, "blocks", None)
+    for module in (model,) if blocks is None else blocks:
+        module.compile()

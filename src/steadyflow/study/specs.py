@@ -427,6 +427,8 @@ class Run(Spec):
     model: Annotated[str, AfterValidator(_known_velocity), Field(json_schema_extra={"enum": [*VELOCITY_MODELS]})] = (
         "DiT-S/2"
     )
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of the network in training; path, target, loss, weights and optimiser are fp32 in either case."""
     conditional: bool = False
     label_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of labels hidden while training a conditional model."""

@@ -7,6 +7,7 @@ from steadyflow.train.objectives import (
     Revival,
     classification,
     flow_matching,
+    losses_over_time,
     reconstruction,
 )
 
@@ -20,6 +21,7 @@ __all__ = [
     "Trained",
     "classification",
     "flow_matching",
+    "losses_over_time",
     "reconstruction",
     "train",
 ]

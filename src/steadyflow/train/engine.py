@@ -6,8 +6,7 @@ weights of one that was never killed, bit for bit on a CPU.
 """
 
 import copy
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from steadyflow import distributed
-from steadyflow.artifacts import UserError, atomic_path
+from steadyflow.artifacts import Unfinished, UserError, atomic_path
 from steadyflow.noise import batch_rows
 from steadyflow.progress import progress
+from steadyflow.train.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class Schedule:
         """Steps per point of the curve, and the fewest between two saved states."""
         return min(100, max(1, self.steps // 200))
 
+    def is_watched(self, step: int) -> bool:
+        """Some ten points of the curve, and the last."""
+        return step == self.steps or step % (self.log_every * max(1, self.steps // self.log_every // 10)) == 0
+
 
 class Batch(NamedTuple):
     """This process's part of the global batch of `size` samples: all of it, unless there are several processes.
@@ -62,17 +66,26 @@ class Batch(NamedTuple):
         """A mean over this part, times this, is its part of the mean over the global batch."""
         return len(self.rows) / self.size
 
+    def pieces(self, most: int | None) -> Iterator["Batch"]:
+        """The batch in parts of at most `most` samples, whole when that is None."""
+        length = len(self.rows) if most is None else most
+        for rows, slots, x in zip(self.rows.split(length), self.slots.split(length), self.x.split(length), strict=True):
+            yield self._replace(rows=rows, slots=slots, x=x)
+
 
 # rows int64 [B] on the CPU -> the training samples there, on the CPU. Runs in a thread, a step ahead.
 Load = Callable[[Tensor], Tensor]
 # (model, batch) -> the scalar loss, and named scalars to be followed in the curve, the same names at every step.
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, dict[str, Tensor]]]
+# The averaged model -> named numbers for the curve, a few times in a training.
+Watch = Callable[[nn.Module], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Trained:
     """`ema`: the averaged weights, by name; `curve`: step, loss, grad_norm, the objective's scalars (means over the
-    steps since the last row), images_per_second."""
+    steps since the last row), images_per_second, mfu (NaN where the device's speed or the FLOPs are not known), and
+    what is watched (NaN but at a tenth of the rows or fewer)."""
 
     ema: dict[str, Tensor]
     curve: pd.DataFrame
@@ -89,14 +102,23 @@ def train(
     identity: str,
     device: torch.device,
     adversary: nn.Module | None = None,
+    watch: Watch | None = None,
+    micro_batch: int | None = None,
     save_seconds: float = 60.0,
+    deadline: float = float("inf"),
+    flops_per_sample: float = float("nan"),
     name: str = "training",
 ) -> Trained:
     """Trains `model` (freshly initialised) on samples 0..samples-1, or goes on from the state at `state_path`.
 
     `adversary` is a second network that the objective trains against the first: its loss is a term of the objective
     that moves it alone. It is stepped and saved with the model, but not averaged. Under torchrun (inside
-    `distributed.joined`) each process works on its part of the same global batches; rank 0 saves.
+    `distributed.joined`) each process works on its part of the same global batches; rank 0 saves. With `micro_batch`
+    a process takes its part in pieces, for memory's sake, and adds their gradients: for objectives that are means over
+    samples, nothing but rounding changes.
+
+    It is saved every `save_seconds`, and when SIGTERM comes or the `deadline` (in seconds since the epoch) is near, at
+    the next point of the curve: then Unfinished is raised, and the same call goes on.
 
     `identity` is the hash of all that defines the result; a state of another identity is refused. The state is
     removed by the caller, once the results are safe. Raises UserError for a foreign state or a loss that is not
@@ -115,29 +137,37 @@ def train(
     state = _State(identity, networks, ema_model, optimizer, state_path)
     start, curve = state.load()
     recent: list[Tensor] = []
-    logged = saved = time.monotonic()
     batches = _batches(load, samples, schedule, start, device)
-    for batch in progress(batches, name, total=schedule.steps, done=start, unit="step"):
-        with torch.autocast(device.type, torch.bfloat16, enabled=schedule.precision == "bf16"):
-            loss, followed = objective(model, batch)
-        optimizer.zero_grad(set_to_none=True)
-        (loss * batch.share).backward()
-        distributed.sum_gradients(moved)
-        grad_norm, *_ = [nn.utils.clip_grad_norm_(part, schedule.clip_norm) for part in weights]
-        optimizer.step()
-        torch._foreach_lerp_(averages, weights[0], 1 - schedule.ema_decay)
-        recent.append(torch.stack([loss, grad_norm, *followed.values()]).detach() * batch.share)
-        # The only host synchronisation, and the only place where a state is written: after the losses were checked.
-        step = batch.step + 1
-        if step % schedule.log_every == 0 or step == schedule.steps:
-            now = time.monotonic()
-            rate = len(recent) * schedule.batch_size / (now - logged)
-            names = ("loss", "grad_norm", *followed)
-            curve.append({"step": step, **_means(names, recent, batch.step, state_path), "images_per_second": rate})
-            recent, logged = [], now
-            if now - saved >= save_seconds:
-                state.save(step, curve)
-                saved = time.monotonic()
+    with Clock(save_seconds, deadline, device) as clock:
+        for batch in progress(batches, name, total=schedule.steps, done=start, unit="step"):
+            optimizer.zero_grad(set_to_none=True)
+            measured = []
+            for piece in batch.pieces(micro_batch):
+                with torch.autocast(device.type, torch.bfloat16, enabled=schedule.precision == "bf16"):
+                    loss, followed = objective(model, piece)
+                (loss * piece.share).backward()
+                measured.append(torch.stack([loss, *followed.values()]).detach() * piece.share)
+            distributed.sum_gradients(moved)
+            grad_norm, *_ = [nn.utils.clip_grad_norm_(part, schedule.clip_norm) for part in weights]
+            optimizer.step()
+            torch._foreach_lerp_(averages, weights[0], 1 - schedule.ema_decay)
+            loss_sum, *sums = torch.stack(measured).sum(0)
+            recent.append(torch.stack([loss_sum, grad_norm * batch.share, *sums]))
+            # The only host synchronisation, and the only place where a state is written: after the losses were checked.
+            step = batch.step + 1
+            if step % schedule.log_every == 0 or step == schedule.steps:
+                row = _means(("loss", "grad_norm", *followed), recent, batch.step, state_path)
+                speed = clock.tick(len(recent) * schedule.batch_size, flops_per_sample, schedule.precision)
+                seen = watch(ema_model.eval()) if watch and schedule.is_watched(step) else {}
+                curve.append({"step": step, **row, **speed, **seen})
+                recent = []
+                # Every process has to stop at the same step.
+                ends = step < schedule.steps and clock.agree_to_stop()
+                if ends or clock.save_is_due():
+                    state.save(step, curve)
+                    clock.saved()
+                if ends:
+                    raise Unfinished(f"{name}: stopped at step {step} of {schedule.steps}, saved in {state_path}")
     if not all(bool(average.isfinite().all()) for average in averages):
         raise UserError(f"{name}: a weight is not finite after step {schedule.steps - 1}; {_ADVICE}")
     return Trained(ema_model.state_dict(), pd.DataFrame(curve))

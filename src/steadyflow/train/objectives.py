@@ -12,7 +12,7 @@ from steadyflow import noise
 from steadyflow.distributed import total
 from steadyflow.flow import interpolate
 from steadyflow.models import VQVAE, Probe, hinge, to_model_range
-from steadyflow.train.engine import Batch, Objective
+from steadyflow.train.engine import Batch, Objective, Watch
 
 NAN = float("nan")
 
@@ -40,6 +40,24 @@ def flow_matching(
         return F.mse_loss(model(point.x_t, t, y).float(), point.u), {}
 
     return objective
+
+
+def losses_over_time(x1: Tensor, y: Tensor | None, seed: int, bins: int = 10) -> Watch:
+    """The flow-matching loss of `x1` [B,C,h,w] (and labels `y`) in each of equal bins of t: `val_loss_0.0`, ..., by the
+    bin's beginning. Noise and times are keyed, hence the same at every step and for every model."""
+    slots = torch.arange(len(x1), device=x1.device)
+
+    @torch.no_grad()
+    def watch(model: nn.Module) -> dict[str, float]:
+        losses = []
+        for place in range(bins):
+            x0 = noise.normal(seed, "validation noise", slots, x1.shape[1:], step=place, device=x1.device)
+            u = noise.uniform(seed, "validation time", slots, step=place, device=x1.device)
+            point = interpolate(x0, x1, t := (place + u) / bins)
+            losses.append(F.mse_loss(model(point.x_t, t, y).float(), point.u))
+        return {f"val_loss_{place / bins:g}": loss for place, loss in enumerate(torch.stack(losses).tolist())}
+
+    return watch
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""When a training is saved, when it stops, and how fast it is."""
+
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import Self
+
+import torch
+
+from steadyflow import distributed
+
+# Dense bf16 peak of a device, FLOP/s, by a part of its name (NVIDIA's data sheets). fp32 trainings use TF32: half.
+PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A40": 150e12, "L40": 181e12, "4090": 165e12}
+SPARE_SECONDS = 60.0
+"""Left before a deadline, beyond what an interval and a save take."""
+
+
+class Clock:
+    """Watches the time between two points of the curve. Nothing here enters a result.
+
+    A context in which SIGTERM does not end the process, but asks to save and stop.
+    """
+
+    def __init__(self, save_seconds: float, deadline: float, device: torch.device) -> None:
+        """`deadline` in seconds since the epoch."""
+        self._save_seconds, self._deadline, self._device = save_seconds, deadline, device
+        self._logged = self._saved = time.monotonic()
+        self._interval = self._save_took = 0.0
+        self._term_came = False
+
+    def __enter__(self) -> Self:
+        # Elsewhere than in the main thread Python allows no handler, and none is needed.
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._term_came = True
+
+    def tick(self, samples: int, flops_per_sample: float, precision: str) -> dict[str, float]:
+        """images_per_second and mfu since the last tick, over all processes."""
+        now = time.monotonic()
+        self._interval, self._logged = now - self._logged, now
+        rate = samples / self._interval
+        peak = peak_flops(self._device, precision) * distributed.world_size()
+        return {"images_per_second": rate, "mfu": rate * flops_per_sample / peak}
+
+    def save_is_due(self) -> bool:
+        return self._logged - self._saved >= self._save_seconds
+
+    def saved(self) -> None:
+        """To be called when a save has ended."""
+        self._saved = time.monotonic()
+        self._save_took = self._saved - self._logged
+
+    def agree_to_stop(self) -> bool:
+        """Whether any process was told to stop, or will not reach its next tick and save it before the deadline."""
+        needed = 2 * self._interval + 2 * self._save_took + SPARE_SECONDS
+        stop = self._term_came or time.time() + needed > self._deadline
+        return bool(distributed.total(torch.tensor(float(stop), device=self._device)) > 0)
+
+
+def peak_flops(device: torch.device, precision: str) -> float:
+    """FLOP/s of the device at its best, NaN where we do not know it."""
+    if device.type != "cuda":
+        return float("nan")
+    name = torch.cuda.get_device_name(device)
+    bf16 = next((peak for part, peak in PEAK_BF16.items() if part in name), float("nan"))
+    return bf16 if precision == "bf16" else bf16 / 2
