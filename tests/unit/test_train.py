@@ -282,6 +282,23 @@ def test_a_loss_not_finite_before_any_save_says_so(tmp_path):
     assert not (tmp_path / "state.pt").exists()
 
 
+def test_a_spoiled_adversary_is_never_saved(tmp_path):
+    """Its gradient alone is not finite, at the end of an interval."""
+    adversary = nn.Linear(1, 1)
+
+    def objective(model, batch):
+        loss, followed = line(model, batch)
+        against = adversary(batch.x).square().mean()
+        if batch.step == 7:
+            against = against + (adversary.weight - adversary.weight.detach()).abs().sqrt().sum()
+        return loss + against, followed
+
+    with pytest.raises(UserError, match="the gradient is not finite at step 7"):
+        fit(tmp_path, objective, adversary=adversary, steps=400)
+    state = saved(tmp_path)
+    assert state["step"] == 6 and all(tensor.isfinite().all() for tensor in state["networks"][1].values())
+
+
 def test_a_gradient_not_finite_in_the_last_step_is_no_result(tmp_path):
     with pytest.raises(UserError, match="not finite"):
         fit(tmp_path, spoiled_at(39, SPOILERS["gradient"]))
@@ -466,9 +483,12 @@ def test_codes_that_nothing_uses_become_encodings():
 
 def test_bfloat16_is_used_inside_the_networks_alone(tmp_path):
     seen = []
+    discriminator = tiny_discriminator()
+    terms = {"adversarial": AdversarialTerm(discriminator, 0, 0.5)}
 
     def watched(model, batch):
-        loss, followed = reconstruction(0.25)(model, batch)
+        loss, followed = reconstruction(0.25, **terms)(model, batch)
+        assert {value.dtype for value in followed.values()} == {torch.float32}
         seen.append((model.encoder(batch.x.movedim(-1, 1) / 127.5 - 1).dtype, loss.dtype, followed["codebook"].dtype))
         return loss, followed
 
