@@ -5,6 +5,7 @@ folder, flushed to the disk, and renamed.
 """
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -48,7 +49,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(descriptor)
     temporary = Path(name)
     temporary.chmod(0o666 & ~_umask())
@@ -59,6 +60,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def delete_leftovers(path: Path | str) -> None:
+    """Deletes what kills in the midst of writing `path` left behind: each as large as the file."""
+    path = Path(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????{path.suffix}"):
+        left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -119,13 +127,29 @@ def atomic_array(path: Path | str, shape: Sequence[int], dtype: "npt.DTypeLike")
     """A .npy file of zeros to be filled in place through a memory map: however large, it never lies in memory."""
     import numpy as np
 
+    delete_leftovers(path)
     with atomic_path(path) as temporary:
         array = np.lib.format.open_memmap(temporary, "w+", dtype, tuple(shape))
-        # The disk's room is taken now, by an error that says so: a write to a map on a full disk kills the process.
-        with temporary.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+        _take_room(temporary)
         yield array
         array.flush()
+
+
+def _take_room(path: Path) -> None:
+    """The disk's room for a sparse file is taken now, by an error that says so: a write to the memory map of a file on
+    a full disk would kill the process."""
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        # macOS has no such call.
+        kept = file.read(4096)
+        for start in range(0, size, 1 << 24):
+            file.seek(start)
+            file.write(bytes(min(1 << 24, size - start)))
+        file.seek(0)
+        file.write(kept)
 
 
 def read_array(path: Path | str) -> "np.ndarray":

@@ -42,7 +42,7 @@ def choose_device(name: str, threads: int) -> "torch.device":
     """Raises UserError when the device asked for is not there: nothing falls back silently."""
     import torch
 
-    from steadyflow.distributed import local_rank
+    from steadyflow.distributed import local_rank, world_size
 
     torch.set_num_threads(threads)
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -57,9 +57,12 @@ def choose_device(name: str, threads: int) -> "torch.device":
     if device.type != "cuda":
         return device
     # Under torchrun each process has a GPU of its own.
+    if device.index is not None and world_size() > 1:
+        raise UserError(f"--device {name}: {world_size()} processes cannot share one GPU; use cuda or auto")
     index = local_rank() if device.index is None else device.index
     if index >= torch.cuda.device_count():
-        raise UserError(f"--device {name}: process {index} has no GPU, there are {torch.cuda.device_count()}")
+        there = torch.cuda.device_count()
+        raise UserError(f"--device {name}: process {index} has no GPU, there are {there}; ask for {there} processes")
     torch.cuda.set_device(index)
     return torch.device("cuda", index)
 

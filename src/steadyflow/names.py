@@ -13,3 +13,9 @@ SMALLEST_PERCEPTUAL = 16
 def patch_of(velocity_model: str) -> int:
     """The side of a patch in latent pixels; it has to divide the latents' side."""
     return int(velocity_model.rpartition("/")[2])
+
+
+def smallest_judged(discriminator_layers: int) -> int:
+    """The side of the smallest images that a PatchGAN of so many layers has a logit for: each halves it, two more
+    convolutions take a pixel off, and one has to be left."""
+    return 3 * 2**discriminator_layers

@@ -188,7 +188,7 @@ def test_sidecars_name_what_was_read(root: Path) -> None:
     run = read_json(root / "runs" / "cluster_b-0.5" / "run.json")
     assert tokenizer["weights_hash"] == latents["tokenizer_hash"]
     assert tokenizer["weights_hash"] == file_hash(root / "tokenizers" / "vqvae" / "weights.safetensors")
-    assert info["content_hash"] == latents["dataset_hash"] == tokenizer["dataset_hash"] == encoder["dataset_hash"]
+    assert info["content_hash"] == latents["dataset_hash"] == tokenizer["inputs"]["dataset"] == encoder["dataset_hash"]
     assert read_json(root / "embeddings" / "probe.json")["encoder_hash"] == encoder["weights_hash"]
     assert read_json(root / "features" / "probe" / "unpruned" / "euler.json")["encoder_hash"] == encoder["weights_hash"]
     assert clusters["embeddings_hash"] == file_hash(root / "embeddings" / "probe.npy")

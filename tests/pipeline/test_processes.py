@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from workspace import SCRIPTS, Finished, edited
 
@@ -47,7 +48,9 @@ def test_latents_are_the_same_by_three_processes_and_alone(finished: Finished, t
 
 def test_a_tokenizer_is_trained_by_two_processes(finished: Finished, tmp_path: Path) -> None:
     """The real script: its curve, and outputs of one process alone."""
-    study = finished.write(edited(finished.raw, {"tokenizers/vqvae/steps": 6}), "processes.yaml")
+    study = finished.write(
+        edited(finished.raw, {"tokenizers/vqvae/steps": 6, "tokenizers/vqvae/adversarial/start": 2}), "processes.yaml"
+    )
     for processes in (1, 2):
         output = tmp_path / str(processes)
         flags = ("--study", study, "--tokenizer", "vqvae", "--dataset", finished.target("digits"))
@@ -56,6 +59,12 @@ def test_a_tokenizer_is_trained_by_two_processes(finished: Finished, tmp_path: P
     assert one.keys() == two.keys()
     for name in one:
         assert np.allclose(one[name], two[name], rtol=1e-3, atol=1e-5), name
+    curves = [
+        pd.read_parquet(tmp_path / name / "curve.parquet").drop(columns=["images_per_second", "mfu"])
+        for name in ("1", "2")
+    ]
+    assert curves[0]["discriminator"].notna().sum() == 4
+    pd.testing.assert_frame_equal(curves[0], curves[1], rtol=1e-3)
     assert sorted(path.name for path in (tmp_path / "2").iterdir()) == sorted(
         path.name for path in (tmp_path / "1").iterdir()
     )

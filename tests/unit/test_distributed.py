@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from steadyflow import distributed
+from steadyflow.artifacts import UserError
 from steadyflow.data.rows import compute_rows
-from steadyflow.flow import interpolate
 from steadyflow.models import VQVAE, PatchDiscriminator
 from steadyflow.models.dit import DiT, Size
 from steadyflow.train import AdversarialTerm, Revival, Schedule, flow_matching, reconstruction, train
@@ -45,7 +45,8 @@ def tokenizer(name, stop=9):
             state_path=folder / f"{name}.pt", identity="id", device=cpu, adversary=discriminator, save_seconds=0.0,
         )
     weights = {key: value.double().abs().sum().item() for key, value in trained.ema.items()}
-    return {"curve": trained.curve.drop(columns=["images_per_second", "mfu"]).fillna(-1).to_dict("list"), "weights": weights}
+    curve = trained.curve.drop(columns=["images_per_second", "mfu"]).fillna(-1).to_dict("list")
+    return {"curve": curve, "weights": weights}
 
 def velocity(name):
     torch.manual_seed(0)
@@ -69,6 +70,14 @@ def rows(name):
     compute_rows(compute, ids, folder / f"{name}.npy", (50, 5), np.float32, batch_size=4, device=cpu, name="rows")
     return {"shape": list(np.load(folder / f"{name}.npy", mmap_mode="r").shape)} if distributed.rank() == 0 else {}
 
+def failing(name):
+    def compute(ids):
+        if distributed.rank() == 1:
+            raise UserError("an image of mine is bad")
+        return np.zeros((len(ids), 5))
+    ids, path = np.arange(50), folder / f"{name}.npy"
+    compute_rows(compute, ids, path, (50, 5), np.float32, batch_size=4, device=cpu, name="rows")
+
 def interrupted(name):
     return tokenizer(name, stop=5)
 
@@ -82,18 +91,22 @@ def run(work, name, world):
         if child == 0:
             os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
             os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            result = work(name)
+            try:
+                result = work(name)
+            except Exception as error:
+                print(rank, type(error).__name__, file=sys.stderr)
+                os._exit(1)
             if rank == 0:
                 (folder / f"{name}.json").write_text(json.dumps(result))
             os._exit(0)
         children.append(child)
-    assert all(os.waitpid(child, 0)[1] == 0 for child in children), (work.__name__, world)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 for world in (1, 2, 3):
     for work in (tokenizer, velocity, rows):
-        run(work, f"{work.__name__}-{world}", world)
-run(interrupted, "resumed", 2)
-run(tokenizer, "resumed", 3)
+        assert not any(run(work, f"{work.__name__}-{world}", world)), (work.__name__, world)
+assert not any(run(interrupted, "resumed", 2)) and not any(run(tokenizer, "resumed", 3))
+assert run(failing, "failing", 3) == [1, 1, 1]
 print("done")
 """
 
@@ -139,3 +152,9 @@ def test_rows_are_the_same_bytes_by_any_number_of_processes(results, world):
     assert result(results, f"rows-{world}") == {"shape": [50, 5]}
     assert (results / f"rows-{world}.npy").read_bytes() == (results / "rows-1.npy").read_bytes()
     assert not list(results.glob(".rows*"))
+
+
+def test_when_one_process_fails_all_end_and_leave_nothing(results):
+    """Asserted on their exit statuses where they are started; here, on what lies on the disk."""
+    assert not list(results.glob("*failing*"))
+    assert not list(results.glob(".*failing*"))

@@ -20,7 +20,7 @@ from steadyflow.models import (
 )
 from steadyflow.models.discriminator import BatchNorm
 from steadyflow.models.vqvae import Codebook
-from steadyflow.names import VELOCITY_MODELS
+from steadyflow.names import VELOCITY_MODELS, smallest_judged
 
 SIZES = {"T": (4, 128), "S": (12, 384), "B": (12, 768), "L": (24, 1024), "XL": (28, 1152)}
 
@@ -49,8 +49,16 @@ def test_the_published_sizes_have_the_published_number_of_parameters(name, milli
     assert trainable(name, 4, 32) == pytest.approx(millions * 1e6, rel=0.005)
 
 
-@pytest.mark.parametrize("name", [name for name in VELOCITY_MODELS if name.endswith("/2")] + ["DiT-T/4", "DiT-T/1"])
+@pytest.mark.parametrize(("name", "giga"), [("DiT-S/2", 12.1), ("DiT-B/2", 46.0), ("DiT-XL/2", 237.2)])
+def test_the_published_sizes_have_the_published_cost(name, giga):
+    """Peebles & Xie count a multiplication and an addition as one: 6.06, 23.01, 118.64."""
+    with torch.device("meta"):
+        model = build_velocity(name, 4, 32)
+    assert forward_flops(model, 4, 32) == pytest.approx(giga * 1e9, rel=0.01)
+
+
 @pytest.mark.parametrize("classes", [None, 10])
+@pytest.mark.parametrize("name", [name for name in VELOCITY_MODELS if name.endswith("/2")] + ["DiT-T/4", "DiT-T/1"])
 def test_the_number_of_parameters_is_that_of_the_architecture(name, classes):
     depth, w = SIZES[name[4:-2]]
     patch_numbers = 3 * int(name[-1]) ** 2
@@ -220,6 +228,17 @@ def test_the_quantiser_picks_the_nearest_code(codebook):
         assert torch.allclose(quantised.latents[b, :, i, j].double(), codes[nearest], atol=1e-6)
 
 
+def test_many_positions_are_searched_in_parts(codebook):
+    vectors = torch.randn(40_000, 3)
+    expected = torch.cat([torch.cdist(part, codebook.embedding.weight).argmin(1) for part in vectors.split(1000)])
+    assert (codebook.nearest(vectors) == expected).float().mean() > 0.9999
+
+
+def test_what_training_counts_is_no_part_of_the_weights(codebook):
+    assert list(codebook.state_dict()) == ["embedding.weight"]
+    assert dict(codebook.named_buffers()).keys() == {"uses"}
+
+
 def test_the_gradient_passes_straight_through_the_quantiser(codebook):
     z, weight = torch.randn(2, 3, 4, 4, requires_grad=True), torch.randn(2, 3, 4, 4)
     gradients = torch.autograd.grad(
@@ -292,6 +311,14 @@ def test_the_patch_discriminator_has_the_published_size_and_field_of_view():
     small(image)[0, 0, 15, 15].backward()
     seen = image.grad[0, 0].nonzero()
     assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [70, 70]
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_the_smallest_image_that_is_judged_has_one_logit(layers):
+    discriminator, least = PatchDiscriminator(image_channels=1, width=4, layers=layers), smallest_judged(layers)
+    assert discriminator(torch.zeros(1, 1, least, least)).shape == (1, 1, 1, 1)
+    with pytest.raises(RuntimeError):
+        discriminator(torch.zeros(1, 1, least - 2, least - 2))
 
 
 def test_the_discriminators_batch_norm_is_torchs():

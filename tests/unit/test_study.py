@@ -19,7 +19,7 @@ STUDIES = sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])
 SMALL = yaml.safe_load("""
 name: small
 datasets:
-  faces: {source: synthetic_faces, count: 100, resolution: 16}
+  faces: {source: synthetic_faces, count: 100, resolution: 32}
 tokenizers:
   vqvae: {width: 8, multipliers: [1, 2], steps: 10}
 encoders:
@@ -67,7 +67,7 @@ def study(**edits):
     return parse_study(edited(**edits))
 
 
-TWO_DATASETS = {"datasets__digits": {"source": "digits", "resolution": 16}, "tokenizers__vqvae__dataset": "faces"}
+TWO_DATASETS = {"datasets__digits": {"source": "digits", "resolution": 32}, "tokenizers__vqvae__dataset": "faces"}
 
 
 def complete(**edits):
@@ -106,7 +106,7 @@ def test_an_evaluation_without_runs_needs_neither_reference_nor_sampling():
 
 
 def test_the_tokenizers_of_a_dataset_and_of_its_runs_are_measured():
-    more = {"source": "synthetic_faces", "resolution": 16}
+    more = {"source": "synthetic_faces", "resolution": 32}
     named = {"encoder": "probe", "sampling": "euler"}
     edits = {"datasets__more": more, "runs__other": {"dataset": "more", "tokenizer": "vqvae"}}
     edits |= {"tokenizers__own": {"dataset": "more", "multipliers": [1, 2]}, "evaluations__more": {**named}}
@@ -134,7 +134,7 @@ def test_losses_in_a_few_words():
 
 
 def test_a_run_may_take_the_tokenizer_of_another_dataset():
-    raw = complete(datasets__more={"source": "synthetic_faces", "resolution": 16}, runs__other={"dataset": "more"})
+    raw = complete(datasets__more={"source": "synthetic_faces", "resolution": 32}, runs__other={"dataset": "more"})
     assert parse_study(raw).runs["other"].tokenizer == "vqvae"
 
 
@@ -167,7 +167,7 @@ WRONG = {
     "tokenizers__vqvae__perceptual__weigth": (1, "tokenizers.vqvae.perceptual.weigth: unknown key"),
     "tokenizers__vqvae__adversarial__weight": (0, "tokenizers.vqvae.adversarial.weight: input should be greater than"),
     "tokenizers__vqvae__multipliers": ([1], "tokenizers.vqvae.multipliers: tuple should have at least 2 items"),
-    "datasets__faces__resolution": (15, "tokenizers.vqvae.multipliers: resolution 15 is no multiple of 2"),
+    "datasets__faces__resolution": (33, "tokenizers.vqvae.multipliers: resolution 33 is no multiple of 2"),
     "defaults__runs__model": ("DiT-T/16", "defaults.runs.model: unknown velocity model 'DiT-T/16'"),
     "scorings__nobody": ({}, "subsets.hard.scores: has to be named, since the study has surrogate, nobody"),
     "samplings": ({}, "evaluations.faces.sampling: has to be named, since the study has no samplings"),
@@ -205,7 +205,7 @@ WRONG_SOURCES = [
 
 
 def of_source(source, **changes):
-    spec = {"source": source, "resolution": 16, **SOURCES[source], **changes}
+    spec = {"source": source, "resolution": 32, **SOURCES[source], **changes}
     return study(datasets__faces={key: value for key, value in spec.items() if value is not ...})
 
 
@@ -267,14 +267,19 @@ def test_every_mistake_is_named_at_once():
 
 
 def test_a_patch_has_to_divide_the_latents():
-    with pytest.raises(UserError, match=r"^runs\.all\.model: latents of 6x6 cannot be cut into patches of DiT-T/4$"):
-        study(datasets__faces__resolution=12, tokenizers__vqvae__perceptual="none", runs__all__model="DiT-T/4")
+    with pytest.raises(UserError, match=r"^runs\.all\.model: latents of 18x18 cannot be cut into patches of DiT-T/4$"):
+        study(datasets__faces__resolution=36, runs__all__model="DiT-T/4")
 
 
 def test_lpips_needs_images_that_can_be_halved_four_times():
     assert study().has_perceptual_weights
     with pytest.raises(UserError, match=r"^tokenizers\.vqvae\.perceptual: LPIPS needs images of 16 pixels, not 12$"):
-        study(datasets__faces__resolution=12)
+        study(datasets__faces__resolution=12, tokenizers__vqvae__adversarial="none")
+
+
+def test_a_discriminator_has_to_see_something():
+    with pytest.raises(UserError, match=r"^tokenizers\.vqvae\.adversarial\.layers: .* images of 24 pixels, not 16$"):
+        study(datasets__faces__resolution=16)
 
 
 def test_a_scoring_is_keyed_by_a_run():
@@ -297,13 +302,13 @@ def test_a_reference_is_left_out_only_where_there_is_one_entry():
 
 def test_a_run_takes_a_subset_of_its_own_dataset():
     parse_study(complete())
-    more = {"source": "synthetic_faces", "resolution": 16}
+    more = {"source": "synthetic_faces", "resolution": 32}
     with pytest.raises(UserError, match=r"^runs\.half\.subset: 'half' belongs to dataset 'more'$"):
         parse_study(complete(datasets__more=more, subsets__half__dataset="more"))
 
 
 def test_a_subset_is_chosen_by_what_belongs_to_its_dataset():
-    more = {"source": "synthetic_faces", "resolution": 16}
+    more = {"source": "synthetic_faces", "resolution": 32}
     for name, chosen in (
         ("near", {"clusterings__k4__dataset": "more"}),
         ("hard", {"runs__surrogate__dataset": "more"}),

@@ -10,6 +10,7 @@ from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_manifest
 from steadyflow.evaluate import feature_statistics, frechet_with_interval, memorisation_ratio
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
+from steadyflow.evaluate.rows import ChosenRows
 from steadyflow.progress import progress
 from steadyflow.study import load_study, paths
 
@@ -23,15 +24,15 @@ def main() -> None:
     study = load_study(args.study)
     spec = study.evaluations[args.dataset]
     sampling = study.samplings[spec.sampling]
-    manifest = read_manifest(paths.dataset_files(study, args.dataset)["manifest"])
+    manifest = read_manifest(paths.dataset_files(study, args.dataset)["manifest"], ["id", "split"])
     ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
     embeddings_path = Path(paths.embeddings_file(study, args.dataset, spec.encoder))
     embeddings = read_array(embeddings_path)
-    held_out = np.array(embeddings[ids["val"]])
+    held_out = ChosenRows(embeddings, ids["val"])
     reference = feature_statistics(held_out)
     metrics = []
     for run in progress(spec.runs, "quality"):
-        features = np.array(read_array(paths.features_file(study, spec.encoder, run, spec.sampling)))
+        features = read_array(paths.features_file(study, spec.encoder, run, spec.sampling))
         subset = study.runs[run].subset
         trained_on = (
             ids["train"] if subset is None else pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"]
@@ -49,7 +50,8 @@ def main() -> None:
         fd = frechet_with_interval(features, reference)
         against = f"{path}, against the {len(held_out)} validation images"
         metrics.append(Metric(**common, metric="fd", protocol=against, **interval(fd)))
-        ratio = memorisation_ratio(features, held_out, np.array(embeddings[np.asarray(trained_on)]), seed=spec.seed)
+        training = ChosenRows(embeddings, np.asarray(trained_on))
+        ratio = memorisation_ratio(features, held_out, training, seed=spec.seed)
         metrics.append(Metric(**common, metric="nn_ratio", protocol=path, **interval(ratio)))
     write_parquet(args.output, metrics_table(metrics))
 

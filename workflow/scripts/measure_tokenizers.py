@@ -1,5 +1,6 @@
 """Stage: how faithful and how sharp the evaluated tokenizers reconstruct the validation split."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from steadyflow.evaluate import (
     mean_with_interval,
 )
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
-from steadyflow.evaluate.reconstruction import SSIM_SMALLEST, codebook_use, psnr, sharpness, ssim
+from steadyflow.evaluate.reconstruction import SSIM_SMALLEST, codebook_use, edge_energy, psnr, sharpness, ssim
 from steadyflow.fetch.lock import read_lock, verified
 from steadyflow.models import VQVAE, Probe, to_model_range, to_uint8
 from steadyflow.names import SMALLEST_PERCEPTUAL, VGG16_WEIGHTS
@@ -76,11 +77,15 @@ def main() -> None:
     study = load_study(args.study)
     spec = study.evaluations[args.dataset]
     files = paths.dataset_files(study, args.dataset)
-    manifest, store = read_manifest(files["manifest"]), ImageStore(files["images"])
+    manifest, store = read_manifest(files["manifest"], ["id", "split"]), ImageStore(files["images"])
     val = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
     images = Images(store, val, args.batch_size, device)
     resolution = study.datasets[args.dataset].resolution
-    measures: dict[str, Measure] = {"psnr": psnr, "sharpness": sharpness}
+    measures: dict[str, Measure] = {
+        "psnr": psnr,
+        "edges": lambda originals, copies: edge_energy(copies),
+        "original_edges": lambda originals, copies: edge_energy(originals),
+    }
     if resolution >= SSIM_SMALLEST:
         measures["ssim"] = ssim
     if args.vgg16 and resolution >= SMALLEST_PERCEPTUAL:
@@ -94,6 +99,9 @@ def main() -> None:
     width = read_json(encoder_files["config"])["architecture"]["feature_dim"]
     metrics, shown = [], [store.read(val[:SHOWN])]
     args.output.parent.mkdir(parents=True, exist_ok=True)
+    # What a kill left behind, as large as the features.
+    for left in args.output.parent.glob(f".{args.output.stem}.*"):
+        shutil.rmtree(left, ignore_errors=True)
     # Features lie on the disk beside the results: those of 50,000 images are larger than all else.
     with tempfile.TemporaryDirectory(dir=args.output.parent, prefix=f".{args.output.stem}.") as scratch:
         real, copied = (
@@ -114,12 +122,12 @@ def main() -> None:
                 "seed": study.tokenizers[name].seed,
             }
             hashes = f"tokenizer {file_hash(paths.tokenizer_files(study, name)['weights'])}"
-            for metric, values in found.values.items():
-                known = values[np.isfinite(values)]
-                if len(known) > 1:
-                    fields = {"n": len(known), "sd": known.std(ddof=1), **interval(mean_with_interval(known))}
-                    by = args.vgg16.stem if metric == "lpips" else ""
-                    metrics.append(Metric(**common, metric=metric, encoder=by, hashes=hashes, **fields))
+            values = found.values
+            values["sharpness"] = sharpness(values.pop("original_edges"), values.pop("edges"))
+            for metric, each in values.items():
+                fields = {"n": len(each), "sd": each.std(ddof=1), **interval(mean_with_interval(each))}
+                by = args.vgg16.stem if metric == "lpips" else ""
+                metrics.append(Metric(**common, metric=metric, encoder=by, hashes=hashes, **fields))
             use = codebook_use(found.counts)
             for metric, value in (("codes_used", use.used), ("perplexity", use.perplexity)):
                 metrics.append(Metric(**common, metric=metric, encoder="", value=value, n=len(val), hashes=hashes))

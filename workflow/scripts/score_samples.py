@@ -29,7 +29,11 @@ def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
     spec = load_study(args.study).scorings[args.scoring]
-    manifest, latents, run = read_manifest(args.manifest), Latents(args.latents), read_json(args.run / "run.json")
+    manifest, latents, run = (
+        read_manifest(args.manifest, ["id", "split", "label"]),
+        Latents(args.latents),
+        read_json(args.run / "run.json"),
+    )
     ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
     model = build_velocity(**run["architecture"]).to(device).eval()
     model.load_state_dict(read_weights(args.run / "weights.safetensors"))

@@ -50,6 +50,8 @@ def main() -> None:
         compile_blocks(model)
     labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device) if spec.conditional else None
     inputs = {"latents": file_hash(args.latents), "ids": spec_hash(ids.tolist())}
+    if spec.conditional:
+        inputs["labels"] = spec_hash([info.classes, manifest["label"].tolist()])
     with distributed.joined(device):
         trained = train(
             model,

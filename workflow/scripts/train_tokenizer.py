@@ -47,13 +47,17 @@ def main() -> None:
     torch.manual_seed(spec.seed)
     model = VQVAE(**architecture)
     if spec.codebook_init == "data":
-        first = to_model_range(read(torch.arange(min(FIRST_IMAGES, len(ids)))))
-        model.codebook.initialise_from(model.encoder(first), spec.seed)
+        positions = (info.resolution // spec.downsampling) ** 2
+        first = torch.arange(min(max(FIRST_IMAGES, -(-spec.codebook_size // positions)), len(ids)))
+        with torch.no_grad():
+            encodings = [model.encoder(to_model_range(read(part))) for part in first.split(8)]
+        model.codebook.initialise_from(torch.cat(encodings), spec.seed)
     perceptual = adversarial = revival = None
+    inputs = {"dataset": info.content_hash}
     if spec.perceptual != "none":
-        perceptual = PerceptualTerm(
-            Lpips(verified(args.vgg16, read_lock(args.weights_lock)[VGG16_WEIGHTS])).to(device), spec.perceptual.weight
-        )
+        locked = read_lock(args.weights_lock)[VGG16_WEIGHTS]
+        perceptual = PerceptualTerm(Lpips(verified(args.vgg16, locked)).to(device), spec.perceptual.weight)
+        inputs["vgg16"] = locked.sha256
     if spec.adversarial != "none":
         discriminator = PatchDiscriminator(
             image_channels=info.channels, width=spec.adversarial.width, layers=spec.adversarial.layers
@@ -78,7 +82,7 @@ def main() -> None:
             len(ids),
             schedule,
             state_path=args.state,
-            identity=spec_hash([spec.identity(), info.content_hash]),
+            identity=spec_hash([spec.identity(), inputs]),
             device=device,
             adversary=adversarial.discriminator if adversarial else None,
             save_seconds=args.save_seconds,
@@ -92,7 +96,7 @@ def main() -> None:
     config = {
         "architecture": architecture,
         "spec": spec.identity(),
-        "dataset_hash": info.content_hash,
+        "inputs": inputs,
         "weights_hash": file_hash(args.output / "weights.safetensors"),
         "provenance": provenance(),
     }

@@ -6,7 +6,7 @@ import numpy as np
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import Estimate
-from steadyflow.evaluate.rows import finite_rows
+from steadyflow.evaluate.rows import Rows, finite_rows
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class FeatureStatistics:
     cov: np.ndarray
 
 
-def feature_statistics(features: np.ndarray, chunk: int = 4096) -> FeatureStatistics:
+def feature_statistics(features: Rows, chunk: int = 4096) -> FeatureStatistics:
     """Mean and covariance of `features` [n, d] in float64, reading `chunk` rows at a time (of a memory map, say).
 
     Raises UserError when n < 2 or a feature is not finite.

@@ -42,24 +42,26 @@ def ssim(originals: Tensor, copies: Tensor) -> Tensor:
     return found
 
 
-def sharpness(originals: Tensor, copies: Tensor) -> Tensor:
-    """Energy of the copy's edges over that of the original's, float32 [B].
+def edge_energy(images: Tensor) -> Tensor:
+    """Mean square of the Laplacian (four neighbours against the pixel between them), float32 [B]: fine structure
+    dominates it."""
+    x = images.float()
+    around = x[:, :-2, 1:-1] + x[:, 2:, 1:-1] + x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
+    return (4 * x[:, 1:-1, 1:-1] - around).square().mean(dim=(1, 2, 3))
 
-    The energy is the mean square of the Laplacian (four neighbours against the pixel between them), which fine
-    structure dominates: 1 is as sharp as the original, less is blurred, more is structure or noise that was not there.
-    It says nothing about whether edges are in the right place. NaN where the original is flat.
+
+def sharpness(originals: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """From edge energies [n] of both, values [n] whose mean is the energy of all copies over that of all originals.
+
+    1 is as sharp as the originals, less is blurred, more is structure or noise that was not there; it says nothing
+    about whether edges are in the right place. The values are the ratio's linear parts, so that their standard error
+    is its own: of ratios image by image, those of nearly flat originals would drown the others.
     """
-    energy = _edge_energy(originals)
-    return (_edge_energy(copies) / energy).masked_fill(energy == 0, float("nan"))
+    ratio = copies.mean() / originals.mean()
+    return ratio + (copies - ratio * originals) / originals.mean()
 
 
 def codebook_use(counts: np.ndarray) -> CodebookUse:
     """Of how often each code was chosen, [size]."""
     share = counts[counts > 0] / counts.sum()
     return CodebookUse(len(share), float(np.exp(-(share * np.log(share)).sum())))
-
-
-def _edge_energy(images: Tensor) -> Tensor:
-    x = images.float()
-    around = x[:, :-2, 1:-1] + x[:, 2:, 1:-1] + x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
-    return (4 * x[:, 1:-1, 1:-1] - around).square().mean(dim=(1, 2, 3))

@@ -1,4 +1,7 @@
-"""The one gate through which arrays enter a metric."""
+"""The one gate through which arrays enter a metric, and rows that are read only when they pass it."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,3 +18,24 @@ def finite_rows(name: str, values: np.ndarray) -> np.ndarray:
             "delete that file and run its stage again"
         )
     return rows
+
+
+@dataclass(frozen=True)
+class ChosenRows:
+    """The `rows` int64 [n] of `array` [m, ...], a memory map: indexed like the array of them, which is never made."""
+
+    array: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.rows), *self.array.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: slice | np.ndarray) -> np.ndarray:
+        return self.array[self.rows[index]]
+
+
+Rows: TypeAlias = np.ndarray | ChosenRows

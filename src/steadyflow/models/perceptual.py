@@ -15,8 +15,8 @@ from steadyflow.names import VGG16_WEIGHTS
 class Lpips(nn.Module):
     """Version 0.1: the heads come with the lpips package, the backbone from torchvision's file of VGG16 weights.
 
-    Nothing in it is trained: no parameter asks for a gradient, and it stays in evaluation mode. Under autocast the
-    convolutions take its precision, as any others would; outside it all is float32.
+    Nothing in it is trained: no parameter asks for a gradient, and it stays in evaluation mode. All is float32, under
+    autocast too.
     """
 
     def __init__(self, vgg16_path: Path | str) -> None:
@@ -40,7 +40,8 @@ class Lpips(nn.Module):
 
         Gradients flow to both.
         """
-        distances = self.network(images.expand(-1, 3, -1, -1), others.expand(-1, 3, -1, -1))
+        with torch.autocast(images.device.type, enabled=False):
+            distances = self.network(images.float().expand(-1, 3, -1, -1), others.float().expand(-1, 3, -1, -1))
         return distances.flatten()
 
 

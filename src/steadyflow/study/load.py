@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from steadyflow.artifacts import UserError
-from steadyflow.names import SMALLEST_PERCEPTUAL, patch_of
+from steadyflow.names import SMALLEST_PERCEPTUAL, patch_of, smallest_judged
 from steadyflow.study.specs import ClusterSubset, Evaluation, Run, ScoreSubset, Study, Subset
 
 
@@ -173,6 +173,8 @@ def _contradictions(study: Study) -> Iterator[str]:
         resolution = study.datasets[str(tokenizer.dataset)].resolution
         if resolution % tokenizer.downsampling:
             yield f"tokenizers.{name}.multipliers: resolution {resolution} is no multiple of {tokenizer.downsampling}"
+        if tokenizer.adversarial != "none" and resolution < (least := smallest_judged(tokenizer.adversarial.layers)):
+            yield f"tokenizers.{name}.adversarial.layers: so many need images of {least} pixels, not {resolution}"
         if tokenizer.perceptual != "none" and resolution < SMALLEST_PERCEPTUAL:
             yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
     for name, subset in study.subsets.items():

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from steadyflow import distributed
-from steadyflow.artifacts import Unfinished, UserError, atomic_path
+from steadyflow.artifacts import Unfinished, UserError, atomic_path, delete_leftovers
 from steadyflow.noise import batch_rows
 from steadyflow.progress import progress
 from steadyflow.train.clock import Clock
@@ -125,7 +125,9 @@ def train(
     finite: the state on disk is then the last good one.
     """
     if schedule.batch_size < distributed.world_size():
-        raise UserError(f"a batch of {schedule.batch_size} cannot be shared by {distributed.world_size()} processes")
+        raise UserError(
+            f"a batch of {schedule.batch_size} cannot be shared by {distributed.world_size()} processes; ask for fewer"
+        )
     networks = [network.to(device).train() for network in (model, adversary) if network is not None]
     weights: list[list[Tensor]] = [[p for p in network.parameters() if p.requires_grad] for network in networks]
     moved = [parameter for part in weights for parameter in part]
@@ -148,7 +150,9 @@ def train(
                 (loss * piece.share).backward()
                 measured.append(torch.stack([loss, *followed.values()]).detach() * piece.share)
             distributed.sum_gradients(moved)
-            grad_norm, *_ = [nn.utils.clip_grad_norm_(part, schedule.clip_norm) for part in weights]
+            grad_norm, *others = [nn.utils.clip_grad_norm_(part, schedule.clip_norm) for part in weights]
+            # Not finite as soon as one of them is not: a spoiled adversary must not be saved either.
+            grad_norm = grad_norm + 0 * sum(others)
             optimizer.step()
             torch._foreach_lerp_(averages, weights[0], 1 - schedule.ema_decay)
             loss_sum, *sums = torch.stack(measured).sum(0)
@@ -224,10 +228,8 @@ class _State:
 
     def load(self) -> tuple[int, list[dict[str, float]]]:
         """The next step and the curve so far; (0, []) when there is no state."""
-        # What a kill in the middle of a write left behind: each as large as a state.
         if distributed.rank() == 0:
-            for left in self.path.parent.glob(f".{self.path.stem}.*{self.path.suffix}"):
-                left.unlink()
+            delete_leftovers(self.path)
         if not self.path.exists():
             return 0, []
         try:
@@ -241,8 +243,8 @@ class _State:
                 "its inputs have changed; delete the file to start anew"
             )
         for network, weights in zip(self.networks, saved["networks"], strict=True):
-            network.load_state_dict(weights)
-        self.ema_model.load_state_dict(saved["ema"])
+            _fill(network, weights)
+        _fill(self.ema_model, saved["ema"])
         self.optimizer.load_state_dict(saved["optimizer"])
         return saved["step"], saved["curve"]
 
@@ -253,10 +255,21 @@ class _State:
             "identity": self.identity,
             "step": step,
             "curve": curve,
-            "networks": [network.state_dict() for network in self.networks],
-            "ema": self.ema_model.state_dict(),
+            "networks": [_tensors(network) for network in self.networks],
+            "ema": _tensors(self.ema_model),
             "optimizer": self.optimizer.state_dict(),
         }
         # Through Python's own file, whose errors say that a disk is full.
         with atomic_path(self.path) as temporary, temporary.open("wb") as file:
             torch.save(content, file)
+
+
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and all buffers, those too that are no part of the weights."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+@torch.no_grad()
+def _fill(network: nn.Module, saved: dict[str, Tensor]) -> None:
+    for name, tensor in _tensors(network).items():
+        tensor.copy_(saved[name])
