@@ -1,8 +1,18 @@
 """The networks: velocity models, the tokenizer, the probe."""
 
+from steadyflow.models.checkpoints import load_dit_weights
 from steadyflow.models.discriminator import PatchDiscriminator, hinge
 from steadyflow.models.probe import Probe
 from steadyflow.models.velocity import build_velocity
 from steadyflow.models.vqvae import VQVAE, to_model_range, to_uint8
 
-__all__ = ["VQVAE", "PatchDiscriminator", "Probe", "build_velocity", "hinge", "to_model_range", "to_uint8"]
+__all__ = [
+    "VQVAE",
+    "PatchDiscriminator",
+    "Probe",
+    "build_velocity",
+    "hinge",
+    "load_dit_weights",
+    "to_model_range",
+    "to_uint8",
+]
