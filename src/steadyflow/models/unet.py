@@ -76,7 +76,6 @@ class UNet(nn.Module):
                 self.up.append(Upsample(channels))
         self.norm_out = nn.GroupNorm(GROUPS, channels)
         self.conv_out = _zero(nn.Conv2d(channels, latent_channels, 3, padding=1))
-        self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         c = self.t_embedder(t)
