@@ -2,7 +2,11 @@
 
 DIT_SIZES = ("T", "S", "B", "L", "XL")
 DIT_PATCHES = (1, 2, 4, 8)
-VELOCITY_MODELS = tuple(f"DiT-{size}/{patch}" for size in DIT_SIZES for patch in DIT_PATCHES)
+UNET_SIZES = ("S", "M", "L")
+VELOCITY_MODELS = (
+    *(f"DiT-{size}/{patch}" for size in DIT_SIZES for patch in DIT_PATCHES),
+    *(f"UNet-{size}" for size in UNET_SIZES),
+)
 
 # The backbone of LPIPS, a file of resources/weights.lock.
 VGG16_WEIGHTS = "vgg16-397923af.pth"
@@ -10,9 +14,9 @@ VGG16_WEIGHTS = "vgg16-397923af.pth"
 SMALLEST_PERCEPTUAL = 16
 
 
-def patch_of(velocity_model: str) -> int:
-    """The side of a patch in latent pixels; it has to divide the latents' side."""
-    return int(velocity_model.rpartition("/")[2])
+def side_multiple(velocity_model: str) -> int:
+    """A velocity model accepts latents whose side is a multiple of this: a DiT's patch; a U-Net halves them thrice."""
+    return 8 if velocity_model.startswith("UNet-") else int(velocity_model.rpartition("/")[2])
 
 
 def smallest_judged(discriminator_layers: int) -> int:

@@ -185,7 +185,7 @@ def test_time_is_embedded_unscaled():
 def test_unknown_names_and_patches_that_do_not_divide_are_refused():
     with pytest.raises(UserError, match=r"unknown velocity model 'DiT-Q/2' \(known: DiT-T/1"):
         build_velocity("DiT-Q/2", 4, 8)
-    with pytest.raises(UserError, match=r"DiT-T/4: latents of 6x6 cannot be cut into 4x4 patches"):
+    with pytest.raises(UserError, match=r"DiT-T/4: takes latents whose side is a multiple of 4, not 6x6"):
         build_velocity("DiT-T/4", 4, 6)
 
 

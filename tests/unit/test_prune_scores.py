@@ -72,6 +72,17 @@ def test_attention_models_are_served():
     torch.testing.assert_close(gradient_norms(dit, x1, x0, t, y), one_by_one(dit, x1, x0, t, y)[1])
 
 
+def test_convolutional_models_are_served():
+    from steadyflow.models.unet import UNet
+
+    torch.manual_seed(0)
+    unet = UNet(32, 2, 3, multipliers=(1, 2), blocks=1).eval()
+    for parameter in unet.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    x1, x0, t, y = rows(4)
+    torch.testing.assert_close(gradient_norms(unet, x1, x0, t, y), one_by_one(unet, x1, x0, t, y)[1], rtol=1e-4, atol=0)
+
+
 def test_shared_points():
     t, x0 = shared_points(0, 8, 2, (4, 3, 3))
     torch.testing.assert_close(t, torch.arange(1, 9) / 9)

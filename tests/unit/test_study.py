@@ -266,9 +266,37 @@ def test_every_mistake_is_named_at_once():
     assert sorted(keys) == ["runs.all.steps", "runs.half.model", "surprise"]
 
 
-def test_a_patch_has_to_divide_the_latents():
-    with pytest.raises(UserError, match=r"^runs\.all\.model: latents of 18x18 cannot be cut into patches of DiT-T/4$"):
-        study(datasets__faces__resolution=36, runs__all__model="DiT-T/4")
+@pytest.mark.parametrize(("model", "multiple"), [("DiT-T/4", 4), ("UNet-S", 8)])
+def test_a_model_has_to_take_the_latents(model, multiple):
+    message = rf"^runs\.all\.model: {model} takes latents whose side is a multiple of {multiple}, not 18x18$"
+    with pytest.raises(UserError, match=message):
+        study(datasets__faces__resolution=36, runs__all__model=model)
+    assert study(runs__all__model=model).runs["all"].model == model
+
+
+def test_a_run_may_take_weights_instead_of_a_training():
+    taken = study(runs__half__weights="w.pt")
+    assert taken.runs["half"].weights == "w.pt"
+    # The training of `defaults` is not its own: an edit of it changes nothing.
+    said = set(taken.runs["half"].identity())
+    assert said == {"dataset", "tokenizer", "subset", "model", "weights", "conditional"}
+    more = study(runs__half__weights="w.pt", defaults__runs__steps=21)
+    assert more.runs["half"] == taken.runs["half"] and more.runs["half"].model == "DiT-T/2"
+    assert study().runs["half"].identity().keys() == said | taken.runs["half"].training
+    assert study(runs__half__weights="v.pt").runs["half"].identity() != taken.runs["half"].identity()
+    assert taken.trained_runs("faces") == ["all", "near", "hard"]
+
+
+@pytest.mark.parametrize("field", ["steps", "batch_size", "seed"])
+def test_weights_and_a_training_contradict_each_other(field):
+    message = rf"^runs\.half: has `weights`, so it is not trained: leave out {field}$"
+    with pytest.raises(UserError, match=message):
+        study(runs__half__weights="w.pt", **{f"runs__half__{field}": 7})
+
+
+def test_weights_of_the_defaults_may_be_taken_back():
+    built = study(defaults={"runs": {"weights": "w.pt"}}, runs__surrogate=None, runs__half__weights=None)
+    assert [name for name, run in built.runs.items() if run.weights is None] == ["half"]
 
 
 def test_lpips_needs_images_that_can_be_halved_four_times():
@@ -408,6 +436,8 @@ ALL = set(SMALL["runs"])
         ({"samplings__euler__steps": 7}, set()),
         ({"evaluations__faces__seed": 7}, set()),
         ({"runs__new": {"steps": 3}}, set()),
+        ({"runs__new": {"weights": "w.pt"}}, set()),
+        ({"runs__surrogate": {"weights": "w.pt"}}, {"surrogate", "hard"}),
         ({"runs__half__learning_rate": 0.5}, {"half"}),
         ({"subsets__half__seed": 5}, {"half"}),
         ({"clusterings__k4__k": 5}, {"near"}),

@@ -108,6 +108,12 @@ def subset_input(wildcards):
     return {} if subset is None else {"subset": paths.subset_files(study, subset)["subset"]}
 
 
+def weights_input(wildcards):
+    """A file of the user that a run takes instead of a training."""
+    weights = study.runs[wildcards.run].weights
+    return {} if weights is None else {"weights": weights}
+
+
 def evaluated_files(kind):
     """What a kind of metric reads of every evaluated run: "features", "latents", "subsets" or "descriptions"."""
 

@@ -4,7 +4,7 @@ def metrics_of(kind):
 
 
 def curves(spec, dataset):
-    return [paths.run_files(study, run)["curve"] for run in spec.runs]
+    return [paths.run_files(study, run)["curve"] for run in study.trained_runs(dataset)]
 
 
 def images(spec, dataset):
@@ -85,6 +85,7 @@ def shown(dataset, kind):
         "clustering": clustering,
         "clustering and subsets": clustering and bool(study.evaluated_subsets(dataset)),
         "runs": bool(spec.runs),
+        "trained runs": bool(study.trained_runs(dataset)),
         # The probe of another dataset knows attributes that this one has no labels of.
         "runs and labels": bool(spec.runs) and study.encoders[spec.encoder].dataset == dataset,
         "inverse pairs": bool(spec.inverse_pairs),

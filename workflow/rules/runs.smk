@@ -2,6 +2,7 @@ rule train_run:
     input:
         unpack(lambda wildcards: paths.latents_files(study, wildcards.dataset, study.runs[wildcards.run].tokenizer)),
         unpack(subset_input),
+        unpack(weights_input),
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
     output:
@@ -21,8 +22,11 @@ rule train_run:
         spec=identity("run"),
         state=lambda wildcards: paths.state_file(study, "runs", wildcards.run),
         subset=lambda wildcards, input: (f"--subset {input.subset}" if "subset" in input.keys() else ""),
+        weights=lambda wildcards, input: (
+            f"--weights {shlex.quote(input.weights)}" if "weights" in input.keys() else ""
+        ),
         root=subpath(output.weights, parent=True),
     shell:
         "$SCRIPTS/launch.sh {resources.processes} train_run.py --study $STUDY --run {wildcards.run} "
-        "--dataset {params.dataset} --latents {input.latents} {params.subset} "
+        "--dataset {params.dataset} --latents {input.latents} {params.subset} {params.weights} "
         "--state {params.state} --output {params.root} --device $DEVICE --threads {threads} > {log} 2>&1"

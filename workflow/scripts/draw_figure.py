@@ -87,9 +87,9 @@ def cluster_sizes(study: Study, dataset: str):
 
 
 def training_curves(study: Study, dataset: str):
-    runs = study.evaluations[dataset].runs
-    curves = [pd.read_parquet(paths.run_files(study, run)["curve"]).assign(run=run) for run in runs]
-    return figures.training_curves(pd.concat(curves), labels(study, dataset))
+    trained = {run: study.label(run) for run in study.trained_runs(dataset)}
+    curves = [pd.read_parquet(paths.run_files(study, run)["curve"]).assign(run=run) for run in trained]
+    return figures.training_curves(pd.concat(curves), trained)
 
 
 def matched_noise_grid(study: Study, dataset: str):

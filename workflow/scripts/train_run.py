@@ -1,25 +1,32 @@
-"""Stage: trains one velocity model on one subset. Under torchrun on several devices, with the same curve."""
+"""Stage: trains one velocity model on one subset, or takes its weights from a file of the user.
+
+Under torchrun on several devices, with the same curve.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from steadyflow import distributed
 from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import read_dataset_info, read_manifest
 from steadyflow.data.latents import Latents
-from steadyflow.models import build_velocity, compile_blocks, forward_flops
+from steadyflow.fetch.remote import sha256_of
+from steadyflow.models import build_velocity, compile_blocks, forward_flops, load_dit_weights
 from steadyflow.study import load_study
-from steadyflow.train import Schedule, flow_matching, losses_over_time, train
+from steadyflow.train import Schedule, Trained, flow_matching, losses_over_time, train
 
 parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--run", required=True, help="its name in the study")
 parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset")
 parser.add_argument("--latents", type=Path, required=True)
 parser.add_argument("--subset", type=Path, help=".parquet of kept ids; all training images when left out")
+parser.add_argument("--weights", type=Path, help="file to take the weights from; trained when left out")
 parser.add_argument("--micro-batch-size", type=int, help="samples at a time, where a whole batch needs too much memory")
 parser.add_argument("--compile", choices=["auto", "on", "off"], default="auto", help="auto: on GPUs")
 parser.add_argument("--output", type=Path, required=True, help="folder for weights, run.json and curve")
@@ -49,30 +56,34 @@ def main() -> None:
     if args.compile == "on" or (args.compile == "auto" and device.type == "cuda"):
         compile_blocks(model)
     labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device) if spec.conditional else None
+    taken = None
     inputs = {"latents": file_hash(args.latents), "ids": spec_hash(ids.tolist())}
     if spec.conditional:
         inputs["labels"] = spec_hash([info.classes, manifest["label"].tolist()])
     with distributed.joined(device):
-        trained = train(
-            model,
-            flow_matching(
-                spec.seed, labels, no_label=architecture["num_classes"] or 0, label_dropout=spec.label_dropout
-            ),
-            lambda rows: latents.read(ids[rows.numpy()]),
-            len(ids),
-            Schedule(
-                spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision
-            ),
-            state_path=args.state,
-            identity=spec_hash([spec.identity(), inputs]),
-            device=device,
-            watch=losses_over_time(*held_out(latents, manifest, spec.conditional, device), spec.seed),
-            micro_batch=args.micro_batch_size,
-            save_seconds=args.save_seconds,
-            deadline=args.deadline,
-            flops_per_sample=3 * forward,
-            name=f"run {args.run}",
-        )
+        if args.weights is None:
+            trained = train(
+                model,
+                flow_matching(
+                    spec.seed, labels, no_label=architecture["num_classes"] or 0, label_dropout=spec.label_dropout
+                ),
+                lambda rows: latents.read(ids[rows.numpy()]),
+                len(ids),
+                Schedule(
+                    spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision
+                ),
+                state_path=args.state,
+                identity=spec_hash([spec.identity(), inputs]),
+                device=device,
+                watch=losses_over_time(*held_out(latents, manifest, spec.conditional, device), spec.seed),
+                micro_batch=args.micro_batch_size,
+                save_seconds=args.save_seconds,
+                deadline=args.deadline,
+                flops_per_sample=3 * forward,
+                name=f"run {args.run}",
+            )
+        else:
+            trained, taken = take(model, args.weights)
     if distributed.rank() > 0:
         return
     write_weights(args.output / "weights.safetensors", trained.ema)
@@ -83,6 +94,7 @@ def main() -> None:
         "n_train": len(np.unique(ids)),
         "spec": spec.identity(),
         "inputs": inputs,
+        "taken": taken,
         "weights_hash": file_hash(args.output / "weights.safetensors"),
         "provenance": provenance(),
     }
@@ -97,6 +109,15 @@ def held_out(
     rows = manifest[manifest["split"] == "val"].iloc[:VALIDATION]
     labels = torch.from_numpy(rows["label"].to_numpy()).to(device) if conditional else None
     return latents.read(rows["id"].to_numpy()).to(device), labels
+
+
+def take(model: nn.Module, path: Path) -> tuple[Trained, dict[str, Any]]:
+    """The weights of a file as those of a training without a step, and what run.json says of them."""
+    notes = load_dit_weights(model, path)
+    for note in notes:
+        print(note)
+    curve = pd.DataFrame(columns=["step", "loss", "grad_norm", "images_per_second", "mfu"], dtype=float)
+    return Trained(model.state_dict(), curve), {"file": str(path), "sha256": sha256_of(path), "notes": notes}
 
 
 def training_ids(manifest: pd.DataFrame, subset: Path | None) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The networks: velocity models, the tokenizer, the probe."""
 
+from steadyflow.models.checkpoints import load_dit_weights
 from steadyflow.models.discriminator import PatchDiscriminator, hinge
 from steadyflow.models.probe import Probe
 from steadyflow.models.velocity import build_velocity, compile_blocks, forward_flops
@@ -13,6 +14,7 @@ __all__ = [
     "compile_blocks",
     "forward_flops",
     "hinge",
+    "load_dit_weights",
     "to_model_range",
     "to_uint8",
 ]

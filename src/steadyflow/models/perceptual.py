@@ -1,6 +1,5 @@
 """LPIPS (Zhang et al., 2018), the perceptual distance in the features of a VGG16."""
 
-import pickle
 import warnings
 from pathlib import Path
 
@@ -8,8 +7,10 @@ import lpips
 import torch
 from torch import Tensor, nn
 
-from steadyflow.artifacts import UserError
+from steadyflow.models.checkpoints import read_torch_file, require_shapes, require_tensors
 from steadyflow.names import VGG16_WEIGHTS
+
+WANTED = f"expected torchvision's {VGG16_WEIGHTS}, see resources/weights.lock"
 
 
 class Lpips(nn.Module):
@@ -47,31 +48,13 @@ class Lpips(nn.Module):
 
 def _read_backbone(path: Path) -> dict[str, Tensor]:
     """The convolutions of torchvision's VGG16, by torchvision's names."""
-    wanted = f"expected torchvision's {VGG16_WEIGHTS}, see resources/weights.lock"
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); {wanted}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path}: not a file of PyTorch weights; {wanted}") from error
-    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
-        raise UserError(f"{path}: not a dictionary of tensors; {wanted}")
+    weights = require_tensors(path, read_torch_file(path, WANTED), WANTED)
     return {name: tensor for name, tensor in weights.items() if not name.startswith("classifier.")}
 
 
 def _fill(network: nn.Module, backbone: dict[str, Tensor], path: Path | str) -> None:
     """Layers keep their number in torchvision's list: features.N becomes sliceK.N."""
     place = {"features." + name.split(".", 1)[1]: name for name in network.state_dict()}
-    shapes = {name: network.state_dict()[inner].shape for name, inner in place.items()}
-    for name in sorted(shapes.keys() | backbone.keys()):
-        wanted, found = shapes.get(name), backbone[name].shape if name in backbone else None
-        if wanted != found:
-            raise UserError(
-                f"{path}: not the weights of a VGG16: {name} is {_words(found)}, expected {_words(wanted)}; "
-                f"expected torchvision's {VGG16_WEIGHTS}, see resources/weights.lock"
-            )
+    wanted = {name: network.state_dict()[inner] for name, inner in place.items()}
+    require_shapes(path, backbone, wanted, f"not the weights of a VGG16 ({WANTED})")
     network.load_state_dict({place[name]: tensor for name, tensor in backbone.items()})
-
-
-def _words(shape: torch.Size | None) -> str:
-    return "absent" if shape is None else f"of shape {list(shape)}"

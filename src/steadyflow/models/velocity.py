@@ -8,21 +8,25 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from steadyflow.artifacts import UserError
 from steadyflow.models.dit import SIZES, DiT
-from steadyflow.names import VELOCITY_MODELS, patch_of
+from steadyflow.models.unet import WIDTHS, UNet
+from steadyflow.names import VELOCITY_MODELS, side_multiple
 
 
 def build_velocity(name: str, latent_channels: int, latent_size: int, num_classes: int | None = None) -> nn.Module:
     """A freshly initialised module `model(x, t, y)`: x [B,C,h,w], t [B] in [0,1], y int64 [B], None if unconditional.
 
-    The caller seeds torch's generator. Raises UserError for an unknown name or a patch that does not divide.
+    The caller seeds torch's generator. Raises UserError for an unknown name or latents of a side it does not accept.
     """
     if name not in VELOCITY_MODELS:
         raise UserError(f"unknown velocity model '{name}' (known: {', '.join(VELOCITY_MODELS)})")
-    patch = patch_of(name)
-    if latent_size % patch:
-        raise UserError(f"{name}: latents of {latent_size}x{latent_size} cannot be cut into {patch}x{patch} patches")
-    size = SIZES[name.removeprefix("DiT-").rpartition("/")[0]]
-    return DiT(size, patch, latent_channels, latent_size, num_classes)
+    if latent_size % side_multiple(name):
+        raise UserError(
+            f"{name}: takes latents whose side is a multiple of {side_multiple(name)}, not {latent_size}x{latent_size}"
+        )
+    family, _, size = name.partition("-")
+    if family == "UNet":
+        return UNet(WIDTHS[size], latent_channels, num_classes)
+    return DiT(SIZES[size.partition("/")[0]], side_multiple(name), latent_channels, latent_size, num_classes)
 
 
 def forward_flops(model: nn.Module, latent_channels: int, latent_size: int, num_classes: int | None = None) -> int:

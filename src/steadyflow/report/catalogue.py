@@ -15,8 +15,9 @@ class Entry:
     title: str
     category: str
     needs: Literal[
-        "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs and labels", "inverse pairs"
-    ] = "runs"
+        "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "trained runs", "runs and labels",
+        "inverse pairs",
+    ] = "runs"  # fmt: skip
 
 
 TABLES = {
@@ -34,7 +35,7 @@ FIGURES = {
     "tokenizer_curves": Entry("Training of the tokenizers", "Data", "tokenizers"),
     "inertia_curve": Entry("Number of clusters", "Pruning", "clustering"),
     "cluster_sizes": Entry("Cluster sizes before and after pruning", "Pruning", "clustering and subsets"),
-    "training_curves": Entry("Training losses", "Training"),
+    "training_curves": Entry("Training losses", "Training", "trained runs"),
     "matched_noise_grid": Entry("Samples from the same noise", "Stability"),
     "similarity_by_run": Entry("Matched against unmatched similarity", "Stability"),
     "similarity_histogram": Entry("Distribution of similarity", "Stability"),

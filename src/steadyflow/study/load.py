@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from steadyflow.artifacts import UserError
-from steadyflow.names import SMALLEST_PERCEPTUAL, patch_of, smallest_judged
+from steadyflow.names import SMALLEST_PERCEPTUAL, side_multiple, smallest_judged
 from steadyflow.study.specs import ClusterSubset, Evaluation, Run, ScoreSubset, Study, Subset
 
 
@@ -65,9 +65,17 @@ def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
     shared = (defaults.get("runs") or {}) if isinstance(defaults, dict) else {}
     if not isinstance(shared, dict) or not isinstance(runs, dict):
         return dict(raw)
+    return {**raw, "runs": {name: _merge_run(shared, run) for name, run in runs.items()}}
+
+
+def _merge_run(shared: dict[str, Any], run: Any) -> Any:
+    if not isinstance(run, dict | None):
+        return run
     # `name:` with nothing behind it is a run of defaults only.
-    merged = {n: {**shared, **(run or {})} if isinstance(run, dict | None) else run for n, run in runs.items()}
-    return {**raw, "runs": merged}
+    merged = {**shared, **(run or {})}
+    if merged.get("weights") is None:
+        return merged
+    return {key: value for key, value in merged.items() if key not in Run.training or key in (run or {})}
 
 
 # Sections whose specs are of several kinds, told apart by one of their fields.
@@ -221,8 +229,9 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
     dataset, tokenizer = study.datasets[str(run.dataset)], study.tokenizers[str(run.tokenizer)]
     yield from _tokenizer_contradictions(study, f"runs.{name}.tokenizer", str(run.tokenizer), str(run.dataset))
     latent_size = dataset.resolution // tokenizer.downsampling
-    if latent_size % patch_of(run.model):
-        yield f"runs.{name}.model: latents of {latent_size}x{latent_size} cannot be cut into patches of {run.model}"
+    if latent_size % side_multiple(run.model):
+        accepted = f"latents whose side is a multiple of {side_multiple(run.model)}"
+        yield f"runs.{name}.model: {run.model} takes {accepted}, not {latent_size}x{latent_size}"
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
         yield f"runs.{name}.subset: '{run.subset}' belongs to dataset '{study.subsets[run.subset].dataset}'"
     surrogates = _surrogates(study, name)

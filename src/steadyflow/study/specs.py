@@ -415,7 +415,12 @@ Subset = Annotated[
 
 
 class Run(Spec):
-    """One trained velocity model."""
+    """One velocity model, trained here or elsewhere."""
+
+    training: ClassVar[frozenset[str]] = frozenset(
+        {"precision", "label_dropout", "steps", "batch_size", "learning_rate", "ema_decay", "seed"}
+    )
+    """The keys that say how it is trained."""
 
     label: str = ""
     """Shown in tables and figures; the run's name when empty."""
@@ -427,6 +432,10 @@ class Run(Spec):
     model: Annotated[str, AfterValidator(_known_velocity), Field(json_schema_extra={"enum": [*VELOCITY_MODELS]})] = (
         "DiT-S/2"
     )
+    weights: Annotated[str, Field(min_length=1)] | None = None
+    """A file of weights to be taken instead of a training, .safetensors or of torch.save; docs/models.md says which.
+    They are of this tokenizer's latents, and `subset` is what they were trained on. How is not said: `steps` and the
+    other keys of a training may not stand beside it, and those of `defaults` do not apply."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Of the network in training; path, target, loss, weights and optimiser are fp32 in either case."""
     conditional: bool = False
@@ -437,6 +446,15 @@ class Run(Spec):
     learning_rate: PositiveFloat = 1e-4
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _trained_or_not(self) -> Self:
+        if self.weights is not None and (unused := self.training & self.model_fields_set):
+            raise ValueError(f"has `weights`, so it is not trained: leave out {', '.join(sorted(unused))}")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        return {k: v for k, v in super().identity().items() if self.weights is None or k not in self.training}
 
 
 class Sampling(Spec):
@@ -506,6 +524,10 @@ class Study(Spec):
     def has_perceptual_weights(self) -> bool:
         """Whether a tokenizer asks for LPIPS; then it is measured for all of them."""
         return any(tokenizer.perceptual != "none" for tokenizer in self.tokenizers.values())
+
+    def trained_runs(self, dataset: str) -> list[str]:
+        """The dataset's evaluated runs that have a training's curve."""
+        return [run for run in self.evaluations[dataset].runs or () if self.runs[run].weights is None]
 
     def clustering_of(self, dataset: str) -> str | None:
         """The dataset's first clustering, the one that figures show."""
