@@ -27,6 +27,7 @@ SECRET = "hf_secretsecretsecret"
 REPO = "someone/faces"
 STUDY = yaml.safe_load("""
 name: fetched
+downloads: kept_apart
 datasets:
   faces: {source: huggingface, repo: someone/faces, resolution: 8, val: data/val-*.parquet}
 """)
@@ -54,12 +55,11 @@ def environment(server: Loopback, space: Workspace) -> dict[str, str]:
     return {
         "HF_ENDPOINT": server.url,
         "HF_TOKEN": SECRET,
-        "STEADYFLOW_DOWNLOADS": str(space.directory / "kept apart"),
     }
 
 
 def downloaded(space: Workspace) -> dict[str, bytes]:
-    folder = space.directory / "kept apart" / "datasets" / "faces"
+    folder = space.directory / "kept_apart" / "datasets" / "faces"
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -76,7 +76,7 @@ def test_a_dataset_is_fetched_over_a_bad_line(server: Loopback, space: Workspace
     study = space.write(STUDY)
     printed = fetched(space, study, environment)
     files = downloaded(space)
-    listed = read_json(space.directory / "kept apart" / "datasets" / "faces" / "files.json")
+    listed = read_json(space.directory / "kept_apart" / "datasets" / "faces" / "files.json")
     assert files.keys() == {*SHARDS, "files.json"} and SHARDS.items() <= files.items()
     assert train.sent == len(train.content)
     assert listed["commit"] == COMMIT
@@ -95,6 +95,10 @@ def test_a_dataset_is_fetched_over_a_bad_line(server: Loopback, space: Workspace
     assert not any(SECRET.encode() in path.read_bytes() for path in space.directory.rglob("*") if path.is_file())
     # All there: nothing is downloaded again.
     asked = len(server.requests)
+    assert jobs_of(fetched(space, study, environment)) == {"fetch"} and len(server.requests) == asked
+    # Nor when they have moved, and a link leads to them.
+    (space.directory / "kept_apart").rename(space.directory / "another disk")
+    (space.directory / "kept_apart").symlink_to(space.directory / "another disk")
     assert jobs_of(fetched(space, study, environment)) == {"fetch"} and len(server.requests) == asked
 
 
@@ -122,7 +126,7 @@ def test_what_a_killed_download_left_is_gone_on_from(
     whole = server.answers[f"/stored/{path}"]
     server.answers[f"/stored/{path}"] = stalls
     study = space.write(STUDY)
-    output = space.directory / "kept apart" / "datasets" / "faces" / "files.json"
+    output = space.directory / "kept_apart" / "datasets" / "faces" / "files.json"
     command = [sys.executable, str(SCRIPTS / "download_dataset.py"), "--study", str(study), "--dataset", "faces"]
     command += ["--lock", str(REPOSITORY / "resources" / "datasets.lock"), "--output", str(output)]
     part = output.parent / f"{path}.part"
@@ -184,6 +188,23 @@ def test_a_perceptual_term_needs_weights(space: Workspace) -> None:
     done = space.snakemake("fetch", study=study)
     assert done.returncode != 0
     assert f"error: {weights}: 553433881 bytes expected, found 11; delete it and run `snakemake fetch`" in done.stdout
+
+
+@pytest.mark.parametrize("perceptual", [True, False])
+def test_weights_are_named_to_the_stages_that_need_them(space: Workspace, perceptual: bool) -> None:
+    raw = {**WITH_WEIGHTS, "encoders": {"probe": {}}, "evaluations": {"faces": {}}}
+    study = space.write(raw if perceptual else edited(raw, {"tokenizers/vqvae/perceptual": "none"}))
+    target = space.target("faces", "metrics", "tokenizers.parquet")
+    commands = space.run(target, "--dry-run", "--printshellcmds", study=study).splitlines()
+    flags = f' --weights-lock "$WEIGHTS_LOCK" --vgg16 downloads/weights/{VGG16_WEIGHTS} --'
+    for script in ("train_tokenizer.py", "measure_tokenizers.py"):
+        (command,) = (line for line in commands if script in line)
+        assert (flags if perceptual else " --dataset ") in command and ("vgg16" in command) == perceptual
+
+
+def test_files_that_a_study_does_not_need_are_fetched_by_their_place(space: Workspace) -> None:
+    study = space.write(WITH_WEIGHTS)
+    assert space.planned("downloads/weights/ViT-B-32.pt", study=study) == {"download_weights weights=ViT-B-32.pt"}
 
 
 def test_weights_come_from_the_address_in_the_lock(server: Loopback, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,34 @@ def test_downloaded_files_are_read_and_their_commit_is_said(space: Workspace) ->
     assert (info["n"], info["classes"]) == (12, ["0", "1"])
     manifest = read_manifest(space.directory / "out" / "manifest.parquet")
     assert manifest["key"].tolist() == [f"data/train-00000-of-00001/{row:05d}" for row in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"repo": "other/faces"}, "some/faces, but the study asks for other/faces"),
+        ({"revision": "f" * 40}, f"commit c0ffee, but the study asks for commit {'f' * 40}"),
+        (
+            {"source": "cifar10", "repo": None, "val_fraction": None},
+            "some/faces, but the study asks for no dataset of the hub",
+        ),
+    ],
+)
+def test_a_download_of_another_dataset_is_one_clear_error(space: Workspace, asked: dict[str, Any], found: str) -> None:
+    folder = space.directory / "downloads" / "datasets" / "photos"
+    write_download(folder)
+    spec = {key: value for key, value in {**HUB, **asked}.items() if value is not None}
+    done = prepare(space, spec, space.directory / "out")
+    (message,) = done.stderr.splitlines()
+    assert message.startswith(f"error: {folder / 'files.json'}: lists files of {found}; call the dataset")
+
+
+def test_names_that_are_not_utf8_are_one_clear_error(space: Workspace) -> None:
+    photos = write_photos(space.directory / "photos", per_class=2)
+    (photos / "round" / "00.png").rename(photos / "round" / os.fsdecode(b"caf\xe9.png"))
+    done = prepare(space, {"source": "folder", "path": str(photos), "resolution": 16}, space.directory / "out")
+    (message,) = done.stderr.splitlines()
+    assert message == f"error: {photos}: the name b'round/caf\\xe9.png' in it is not UTF-8; rename it"
 
 
 def test_a_damaged_download_is_one_clear_error(space: Workspace) -> None:

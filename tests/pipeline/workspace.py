@@ -64,12 +64,13 @@ class Workspace:
         cores: int = 2,
         environment: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
+        repository: Path = REPOSITORY,
     ) -> subprocess.CompletedProcess[str]:
         """Targets and options first: --configfile takes all that follows it. stdout holds everything printed.
 
         `before` is a command that starts Snakemake as its own last arguments."""
         command = [*before, sys.executable, "-m", "snakemake", *map(str, arguments)]
-        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.directory)]
+        command += ["--snakefile", str(repository / "Snakefile"), "--directory", str(self.directory)]
         command += ["--cores", str(cores), "--scheduler", "greedy", "--show-failed-logs", "--configfile", str(study)]
         return subprocess.run(
             command,

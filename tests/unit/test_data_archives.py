@@ -179,6 +179,26 @@ def test_a_zip_that_understates_a_size_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
+def tar_in_latin1(path):
+    tar_of(path, {"pictures/caf\udce9.png": b"x"})
+
+
+def zip_in_latin1_that_says_utf8(path):
+    # zipfile sets the flag for a name that is not ASCII.
+    zip_of(path, {"pictures/café.png": b"x"})
+    path.write_bytes(path.read_bytes().replace("fé.".encode(), b"f\xe9.."))
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.tar", tar_in_latin1), ("a.zip", zip_in_latin1_that_says_utf8)])
+def test_names_that_are_not_utf8_are_named(tmp_path, name, make):
+    make(tmp_path / name)
+    with pytest.raises(UserError) as error:
+        extract(tmp_path / name, tmp_path / "out")
+    odd = ".." if name == "a.zip" else "."
+    message = f"{tmp_path / name}: the name b'pictures/caf\\xe9{odd}png' in it is not UTF-8; rename it"
+    assert str(error.value) == message and not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tar.xz", "a.tar.bz2"])
 def test_archives_cut_short_leave_nothing(tmp_path, name):
     noise = bytes(hash((i, 7)) % 251 for i in range(40_000))

@@ -25,8 +25,8 @@ def test_crop_resizes_the_shorter_side_and_keeps_the_centre():
     assert fit_image(bands[:, :, :1], 31).shape == (31, 31, 1)
 
 
-def test_crop_is_what_torchvision_does_to_a_pil_image():
-    # 2:1 and 3:1, so that no rounding of the longer side comes in.
+def test_crop_is_what_torchvision_does_to_a_pil_image_where_nothing_is_rounded():
+    # 2:1 and 3:1, and even margins.
     for shape in ((40, 80, 3), (90, 30, 3)):
         image = noise(shape)
         resize = v2.Compose([v2.Resize(20, v2.InterpolationMode.BICUBIC), v2.CenterCrop(20)])

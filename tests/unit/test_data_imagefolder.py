@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_a_class_without_images_is_named(imagenet):
     (imagenet / "train" / "n00000001").mkdir()
     (imagenet / "val" / "n00000001").mkdir()
     with pytest.raises(UserError, match="train/n00000001: no images of this class"):
+        imagefolder(imagenet)
+
+
+@pytest.mark.parametrize("name", [b"train/caf\xe9/1.png", b"train/n03126707/caf\xe9.png"])
+def test_names_that_are_not_utf8_are_named(imagenet, name):
+    path = imagenet / os.fsdecode(name)
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    with pytest.raises(UserError, match=r"the name b'caf\\xe9(\.png)?' in it is not UTF-8; rename it"):
         imagefolder(imagenet)
 
 

@@ -1,5 +1,6 @@
 import gzip
 import inspect
+import os
 import struct
 from typing import get_args
 
@@ -182,6 +183,17 @@ def test_folder_links_in_a_circle_are_refused(pictures):
 def test_folder_that_cannot_be_listed_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere: cannot be listed \(No such file"):
         folder(tmp_path / "nowhere")
+
+
+def test_folder_names_that_are_not_utf8_are_named(pictures):
+    bad = pictures / os.fsdecode(b"caf\xe9")
+    bad.mkdir()
+    (bad / "notes.txt").write_text("no image, no matter what it is called")
+    assert folder(pictures).count
+    (bad / "1.png").touch()
+    with pytest.raises(UserError) as error:
+        folder(pictures)
+    assert str(error.value) == f"{pictures}: the name b'caf\\xe9/1.png' in it is not UTF-8; rename it"
 
 
 def test_folder_bad_images_are_named_when_loaded(pictures):

@@ -93,6 +93,19 @@ def test_drops_with_progress_between_them_are_not_counted_together(fetch, tmp_pa
     assert files(tmp_path) == {"file": CONTENT} and naps == [1] * 29
 
 
+def test_bytes_that_come_again_are_no_progress(refused, server, monkeypatch, tmp_path):
+    monkeypatch.setattr(web_module, "PROGRESS", 10_000)
+    # Kept for a while and thrown away, again and again: the server knows no ranges, or says that there is no more.
+    half = len(CONTENT) // 2
+    error = refused(File(CONTENT, ranges=False, drops=[half] * 100))
+    assert error.startswith(f"{server.url}/file: the connection ended early, 6 times in a row")
+    assert len(server.requests) == 6 and len(files(tmp_path)["file.part"]) == half
+    (tmp_path / "got" / "file.part").unlink()
+    server.requests.clear()
+    error = refused(in_turn(*[File(CONTENT, drops=[half] * 100), status(416)] * 50))
+    assert "6 times in a row" in error and len(server.requests) == 6
+
+
 def test_a_server_without_ranges_starts_anew(fetch, tmp_path):
     served = File(CONTENT, ranges=False, drops=[100_000, 250_000])
     fetch(served)

@@ -8,8 +8,10 @@ from hub import COMMIT, listed, serve_dataset, serve_json
 from loopback import File, loopback, status
 
 from steadyflow.artifacts import UserError
+from steadyflow.data.huggingface import _matching
 from steadyflow.fetch import huggingface
 from steadyflow.fetch.huggingface import fetch_dataset, hub_web
+from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Web
 
 SECRET = "hf_secretsecretsecret"
@@ -127,7 +129,7 @@ def test_files_in_git_itself_are_verified_by_gits_hash(server, fetch, refused, t
         ("data/../../evil.parquet", "data/*/*/*.parquet"),
         ("data/../evil.parquet", "data/*/*.parquet"),
         ("../evil.parquet", "*/evil.parquet"),
-        ("/tmp/evil.parquet", "*/*/evil.parquet"),
+        ("/tmp/evil.parquet", "*/evil.parquet"),
         ("data/\0.parquet", "data/*.parquet"),
     ],
 )
@@ -223,6 +225,26 @@ def test_the_disk_has_to_hold_all_files(server, refused, fetch, tmp_path, monkey
     assert sum(file.sent for file in served.values()) == 0
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=needed))
     fetch()
+
+
+@pytest.mark.parametrize("pattern", ["*", "*/*", "data/*.parquet", "*/train-[!1]*", "d?ta/*/a.*", "data", "train-0*"])
+def test_patterns_name_the_files_that_the_dataset_stage_will_find(tmp_path, pattern):
+    paths = ["a", "data/.b.parquet", "data/train-0.parquet", "data/train-1.PARQUET", "data/deep/a.b", "train-0/a"]
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    files = [huggingface.HubFile(path, Remote("")) for path in paths]
+
+    def chosen(choose):
+        try:
+            return choose()
+        except UserError:
+            return []
+
+    fetched = chosen(lambda: [file.path for file, _ in huggingface.select(files, {"train": pattern}, REPO)])
+    found = chosen(lambda: _matching(tmp_path, pattern, None))
+    assert sorted(fetched) == [path.relative_to(tmp_path).as_posix() for path in found]
+    assert bool(found) == (pattern not in ("data", "train-0*"))
 
 
 def test_folders_are_listed_no_wider_than_the_patterns():

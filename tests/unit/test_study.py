@@ -198,6 +198,10 @@ WRONG_SOURCES = [
     ("cifar10", {"val_fraction": 0.1}, "datasets.faces.val_fraction: input should be 0"),
     ("huggingface", {"repo": "celeba-hq"}, "datasets.faces.repo: string should match pattern"),
     ("huggingface", {"train": "/etc/*.parquet"}, "datasets.faces.train: string should match pattern"),
+    ("huggingface", {"train": "**/a.parquet"}, "datasets.faces.train: '**/a.parquet' holds '**'; name each folder"),
+    ("huggingface", {"train": "data/a**"}, "datasets.faces.train: 'data/a**' holds 'a**'; name each folder"),
+    ("huggingface", {"val": "data/../*.parquet"}, "datasets.faces.val: 'data/../*.parquet' holds '..'; name each"),
+    ("huggingface", {"val": "./a.parquet"}, "datasets.faces.val: './a.parquet' holds '.'; name each"),
     ("huggingface", {"val": "val.parquet", "val_fraction": 0.1}, "datasets.faces: has both `val` and `val_fraction`"),
     ("huggingface", {"val_fraction": 0}, "datasets.faces: has no validation images: name their shards in `val`"),
     ("huggingface", {"val_fraction": -1}, "datasets.faces.val_fraction: input should be greater than or equal to 0"),
@@ -235,13 +239,12 @@ def test_a_source_says_which_files_it_is_made_from(source, changes, files, downl
     assert (spec.files, spec.downloaded) == (files, downloaded)
 
 
-def test_where_downloads_lie_is_in_no_identity(monkeypatch):
-    spec = of_source("huggingface")
-    here = (paths.downloaded_files(spec, "faces"), spec.datasets["faces"].identity())
-    monkeypatch.setenv("STEADYFLOW_DOWNLOADS", "/scratch/shared")
-    there = (paths.downloaded_files(spec, "faces"), spec.datasets["faces"].identity())
-    assert here[1] == there[1]
-    assert (here[0], there[0]) == ("downloads/datasets/faces/files.json", "/scratch/shared/datasets/faces/files.json")
+def test_where_downloads_lie_is_said_by_the_study_alone_and_is_in_no_identity():
+    here, there = study(), study(downloads="/scratch/shared")
+    assert paths.downloaded_files(here, "faces") == "downloads/datasets/faces/files.json"
+    assert paths.weights_file(there, "a.pth") == "/scratch/shared/weights/a.pth"
+    assert paths.downloaded_files(there, "faces") == "/scratch/shared/datasets/faces/files.json"
+    assert here.datasets["faces"].identity() == there.datasets["faces"].identity()
 
 
 def test_a_term_of_the_tokenizer_is_none_or_its_settings():

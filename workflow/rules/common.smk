@@ -41,7 +41,7 @@ os.environ |= {
 
 pathvars:
     results=study.results,
-    downloads=paths.downloads_root(study),
+    downloads=study.downloads,
 
 
 wildcard_constraints:
@@ -67,13 +67,13 @@ def source_files(wildcards):
 
 
 def lpips_weights(needed):
-    """The input that LPIPS sees with, where it is needed."""
-    return {"vgg16": paths.weights_file(study, VGG16_WEIGHTS)} if needed else {}
+    """The input `vgg16` that LPIPS sees with, where it is needed."""
+    return [paths.weights_file(study, VGG16_WEIGHTS)] if needed else []
 
 
 def lpips_flags(wildcards, input):
-    """Where that input lies, and what says what it has to hold."""
-    return f"--vgg16 {shlex.quote(input.vgg16)} --weights-lock $WEIGHTS_LOCK" if "vgg16" in input.keys() else ""
+    """What stands before that input. Where it lies is no param, or moving it would rerun everything."""
+    return '--weights-lock "$WEIGHTS_LOCK" --vgg16' if input.vgg16 else ""
 
 
 def weights_needed():

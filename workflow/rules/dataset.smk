@@ -15,5 +15,5 @@ rule prepare_dataset:
         spec=identity("dataset"),
         root=subpath(output.manifest, parent=True),
     shell:
-        "python $SCRIPTS/prepare_dataset.py --study $STUDY --dataset {wildcards.dataset} "
+        'python "$SCRIPTS/prepare_dataset.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {params.root} --threads {threads} > {log} 2>&1"

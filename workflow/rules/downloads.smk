@@ -1,6 +1,6 @@
-# What lies in the folder of downloads besides declared outputs (a dataset's own files, incomplete .part files) outlives a
-# failed job: it is gone on from there. The rules have no retries: what may pass is tried again inside, what will not is
-# said once.
+# What lies in the folder of downloads besides declared outputs (a dataset's own files, incomplete .part files) outlives
+# a failed job: it is gone on from there. The rules have no retries: what may pass is tried again inside, what will not
+# is said once.
 rule download_weights:
     input:
         archive_files,
@@ -14,8 +14,8 @@ rule download_weights:
         sha256=lambda wildcards: WEIGHTS[wildcards.weights].sha256,
         folder=subpath(output[0], parent=True),
     shell:
-        "python $SCRIPTS/download_weights.py --lock $WEIGHTS_LOCK --file {wildcards.weights} "
-        "--folder {params.folder:q} 2>&1 | tee {log}"
+        'python "$SCRIPTS/download_weights.py" --lock "$WEIGHTS_LOCK" --file {wildcards.weights} '
+        "--folder {params.folder} 2>&1 | tee {log}"
 
 
 rule download_dataset:
@@ -28,8 +28,8 @@ rule download_dataset:
     params:
         spec=download_identity,
     shell:
-        "python $SCRIPTS/download_dataset.py --study $STUDY --dataset {wildcards.dataset} --lock $DATASETS_LOCK "
-        "--output {output:q} 2>&1 | tee {log}"
+        'python "$SCRIPTS/download_dataset.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        '--lock "$DATASETS_LOCK" --output {output} 2>&1 | tee {log}'
 
 
 # Everything that the study needs from the network, for a machine that has one.
@@ -42,5 +42,5 @@ rule fetch:
     conda:
         "../../envs/steadyflow.yaml"
     shell:
-        "python $SCRIPTS/print_licences.py --lock $WEIGHTS_LOCK --weights {input.weights:q} "
-        "--datasets {input.datasets:q} 2>&1 | tee {log}"
+        'python "$SCRIPTS/print_licences.py" --lock "$WEIGHTS_LOCK" --weights {input.weights} '
+        "--datasets {input.datasets} 2>&1 | tee {log}"

@@ -17,9 +17,9 @@ rule train_probe:
         state=lambda wildcards: paths.state_file(study, "encoders", wildcards.encoder),
         root=subpath(output.weights, parent=True),
     shell:
-        "python $SCRIPTS/train_probe.py --study $STUDY --encoder {wildcards.encoder} "
+        'python "$SCRIPTS/train_probe.py" --study "$STUDY" --encoder {wildcards.encoder} '
         "--dataset {params.dataset} --state {params.state} --output {params.root} "
-        "--device $DEVICE --threads {threads} > {log} 2>&1"
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule embed_images:
@@ -42,8 +42,8 @@ rule embed_images:
         dataset=subpath(input.manifest, parent=True),
         encoder=subpath(input.weights, parent=True),
     shell:
-        "$SCRIPTS/launch.sh {resources.processes} embed_images.py --dataset {params.dataset} --encoder {params.encoder} "
-        "--output {output.embeddings} --device $DEVICE --threads {threads} > {log} 2>&1"
+        '"$SCRIPTS/launch.sh" {resources.processes} embed_images.py --dataset {params.dataset} '
+        '--encoder {params.encoder} --output {output.embeddings} --device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule embed_samples:
@@ -65,5 +65,5 @@ rule embed_samples:
     params:
         encoder=subpath(input.weights, parent=True),
     shell:
-        "$SCRIPTS/launch.sh {resources.processes} embed_images.py --images {input.images} --encoder {params.encoder} "
-        "--output {output.features} --device $DEVICE --threads {threads} > {log} 2>&1"
+        '"$SCRIPTS/launch.sh" {resources.processes} embed_images.py --images {input.images} '
+        '--encoder {params.encoder} --output {output.features} --device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -17,7 +17,7 @@ rule measure_quality:
     params:
         spec=evaluation_identity,
     shell:
-        "python $SCRIPTS/measure_quality.py --study $STUDY --dataset {wildcards.dataset} "
+        'python "$SCRIPTS/measure_quality.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output} > {log} 2>&1"
 
 
@@ -40,7 +40,7 @@ rule measure_similarity:
     params:
         spec=evaluation_identity,
     shell:
-        "python $SCRIPTS/measure_similarity.py --study $STUDY --dataset {wildcards.dataset} "
+        'python "$SCRIPTS/measure_similarity.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output.metrics} --histograms {output.histograms} > {log} 2>&1"
 
 
@@ -61,7 +61,7 @@ rule measure_fairness:
     params:
         spec=evaluation_identity,
     shell:
-        "python $SCRIPTS/measure_fairness.py --study $STUDY --dataset {wildcards.dataset} "
+        'python "$SCRIPTS/measure_fairness.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output} > {log} 2>&1"
 
 
@@ -69,7 +69,7 @@ rule measure_tokenizers:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
         unpack(lambda wildcards: paths.encoder_files(study, study.evaluations[wildcards.dataset].encoder)),
-        unpack(lambda wildcards: lpips_weights(study.has_perceptual_weights)),
+        vgg16=lpips_weights(study.has_perceptual_weights),
         tokenizers=evaluated_tokenizers("weights"),
         configs=evaluated_tokenizers("config"),
     output:
@@ -87,6 +87,6 @@ rule measure_tokenizers:
         ),
         lpips=lpips_flags,
     shell:
-        "python $SCRIPTS/measure_tokenizers.py --study $STUDY --dataset {wildcards.dataset} {params.lpips} "
-        "--output {output.metrics} --reconstructions {output.reconstructions} "
-        "--device $DEVICE --threads {threads} > {log} 2>&1"
+        'python "$SCRIPTS/measure_tokenizers.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "{params.lpips} {input.vgg16} --output {output.metrics} --reconstructions {output.reconstructions} "
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -16,7 +16,7 @@ rule cluster_embeddings:
     params:
         spec=identity("clustering"),
     shell:
-        "python $SCRIPTS/cluster_embeddings.py --study $STUDY --clustering {wildcards.clustering} "
+        'python "$SCRIPTS/cluster_embeddings.py" --study "$STUDY" --clustering {wildcards.clustering} '
         "--manifest {input.manifest} --embeddings {input.embeddings} --output {output.clusters} > {log} 2>&1"
 
 
@@ -38,9 +38,9 @@ rule score_samples:
         spec=lambda wildcards: study.scorings[wildcards.run].identity(),
         run=subpath(input.weights, parent=True),
     shell:
-        "python $SCRIPTS/score_samples.py --study $STUDY --scoring {wildcards.run} "
+        'python "$SCRIPTS/score_samples.py" --study "$STUDY" --scoring {wildcards.run} '
         "--manifest {input.manifest} --latents {input.latents} --run {params.run} --output {output.scores} "
-        "--device $DEVICE --threads {threads} > {log} 2>&1"
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule select_subset:
@@ -62,7 +62,7 @@ rule select_subset:
             f"--{key}={input[key]}" for key in ("clusters", "scores") if key in input.keys()
         ],
     shell:
-        "python $SCRIPTS/select_subset.py --study $STUDY --subset {wildcards.subset} "
+        'python "$SCRIPTS/select_subset.py" --study "$STUDY" --subset {wildcards.subset} '
         "--manifest {input.manifest} --info {input.info} {params.ranking} --output {output.subset} > {log} 2>&1"
 
 

@@ -26,8 +26,8 @@ for name, entry in TABLES.items():
             paper=file_hash(PAPER),
             stem=subpath(output.csv, strip_suffix=".csv"),
         shell:
-            "python $SCRIPTS/write_table.py --study $STUDY --dataset {wildcards.dataset} "
-            "--table {params.table} --paper $PAPER --stem {params.stem} > {log} 2>&1"
+            'python "$SCRIPTS/write_table.py" --study "$STUDY" --dataset {wildcards.dataset} '
+            '--table {params.table} --paper "$PAPER" --stem {params.stem} > {log} 2>&1'
 
     rule:
         name:
@@ -62,7 +62,7 @@ for name, entry in FIGURES.items():
             figure=name,
             stem=subpath(output.pdf, strip_suffix=".pdf"),
         shell:
-            "python $SCRIPTS/draw_figure.py --study $STUDY --dataset {wildcards.dataset} "
+            'python "$SCRIPTS/draw_figure.py" --study "$STUDY" --dataset {wildcards.dataset} '
             "--figure {params.figure} --stem {params.stem} > {log} 2>&1"
 
     rule:
@@ -99,5 +99,5 @@ rule report:
     conda:
         "../../envs/steadyflow.yaml"
     shell:
-        "python -m snakemake --snakefile $SNAKEFILE --directory . --configfile $STUDY --nolock "
+        'python -m snakemake --snakefile "$SNAKEFILE" --directory . --configfile "$STUDY" --nolock '
         "--report {output} all_tables all_figures > {log} 2>&1"

@@ -27,6 +27,6 @@ rule train_run:
         ),
         root=subpath(output.weights, parent=True),
     shell:
-        "$SCRIPTS/launch.sh {resources.processes} train_run.py --study $STUDY --run {wildcards.run} "
+        '"$SCRIPTS/launch.sh" {resources.processes} train_run.py --study "$STUDY" --run {wildcards.run} '
         "--dataset {params.dataset} --latents {input.latents} {params.subset} {params.weights} "
-        "--state {params.state} --output {params.root} --device $DEVICE --threads {threads} > {log} 2>&1"
+        '--state {params.state} --output {params.root} --device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -21,6 +21,6 @@ rule sample_run:
         tokenizer=subpath(input.tokenizer, parent=True),
         root=subpath(output.images, parent=True),
     shell:
-        "python $SCRIPTS/sample_run.py --study $STUDY --sampling {wildcards.sampling} "
+        'python "$SCRIPTS/sample_run.py" --study "$STUDY" --sampling {wildcards.sampling} '
         "--run {params.run} --tokenizer {params.tokenizer} --latents {input.scale} --output {params.root} "
-        "--device $DEVICE --threads {threads} > {log} 2>&1"
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -1,7 +1,7 @@
 rule train_tokenizer:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        unpack(lambda wildcards: lpips_weights(study.tokenizers[wildcards.tokenizer].perceptual != "none")),
+        vgg16=lambda wildcards: lpips_weights(study.tokenizers[wildcards.tokenizer].perceptual != "none"),
     output:
         weights="<results>/{dataset}/tokenizers/{tokenizer}/weights.safetensors",
         config="<results>/{dataset}/tokenizers/{tokenizer}/config.json",
@@ -22,9 +22,10 @@ rule train_tokenizer:
         lpips=lpips_flags,
         root=subpath(output.weights, parent=True),
     shell:
-        "$SCRIPTS/launch.sh {resources.processes} train_tokenizer.py --study $STUDY --tokenizer {wildcards.tokenizer} "
-        "--dataset {params.dataset} {params.lpips} --state {params.state} --output {params.root} "
-        "--device $DEVICE --threads {threads} > {log} 2>&1"
+        '"$SCRIPTS/launch.sh" {resources.processes} train_tokenizer.py --study "$STUDY" '
+        "--tokenizer {wildcards.tokenizer} --dataset {params.dataset} {params.lpips} {input.vgg16} "
+        "--state {params.state} --output {params.root} "
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule encode_latents:
@@ -47,6 +48,6 @@ rule encode_latents:
         dataset=subpath(input.manifest, parent=True),
         tokenizer=subpath(input.weights, parent=True),
     shell:
-        "$SCRIPTS/launch.sh {resources.processes} encode_latents.py --dataset {params.dataset} "
+        '"$SCRIPTS/launch.sh" {resources.processes} encode_latents.py --dataset {params.dataset} '
         "--tokenizer {params.tokenizer} --output {output.latents} "
-        "--device $DEVICE --threads {threads} > {log} 2>&1"
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -26,7 +26,7 @@ def main() -> None:
     with ExitStack() as stack:
         if spec.downloaded:
             listing = Path(paths.downloaded_files(study, args.dataset))
-            content = check_downloads(listing)
+            content = check_downloads(listing, **spec.model_dump(include={"repo", "revision"}))
             arguments["path"] = listing.parent
             # Files of an earlier revision may lie beside them.
             if "listed" in spec.arguments:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from steadyflow.artifacts import UserError, atomic_directory
+from steadyflow.data.records import check_name
 
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ZIP = (".zip",)
@@ -77,9 +78,9 @@ def extract(
     A link to a file of the archive becomes a second name of that file. `free` says how many bytes the disk of a path
     has left. The archive is read twice: nothing is written before every member is checked.
 
-    Raises UserError for a member with an absolute path, a `..` or a backslash in its name, one that comes twice, a link
-    to anything but a file of the archive, a device, an encrypted file, when the disk has no room for all that the
-    archive declares, and when the archive cannot be read to its end.
+    Raises UserError for a member with an absolute path, a `..` or a backslash in its name, a name that is not UTF-8 or
+    comes twice, a link to anything but a file of the archive, a device, an encrypted file, when the disk has no room
+    for all that the archive declares, and when the archive cannot be read to its end.
     """
     archive, folder = Path(archive), Path(folder)
     needed = 0
@@ -117,6 +118,8 @@ def _check(archive: Path, entry: _Entry) -> None:
     problem = entry.problem
     if any(name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name for name in names):
         problem = "leads outside the folder"
+    for name in names:
+        check_name(archive, name)
     if problem:
         raise UserError(f"{archive}: the member {' -> '.join(names)!r} {problem}; nothing was extracted")
 
@@ -158,6 +161,9 @@ def _readable(archive: Path) -> Iterator[Iterator[_Entry]]:
     entries = _zip_entries if str(archive).lower().endswith(ZIP) else _tar_entries
     try:
         yield entries(archive)
+    except UnicodeDecodeError as error:
+        # A zip that calls its names UTF-8.
+        raise UserError(f"{archive}: the name {error.object!r} in it is not UTF-8; rename it") from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         # Broken gzip and bzip2 streams are OSErrors without a number; a full disk has one.
         if getattr(error, "errno", None) is not None:

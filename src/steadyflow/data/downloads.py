@@ -1,15 +1,20 @@
 """The list that a download leaves beside its files."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from steadyflow.artifacts import UserError, read_json
 
 
-def check_downloads(listing: Path | str) -> dict[str, Any]:
+def check_downloads(listing: Path | str, repo: str | None = None, revision: str = "") -> dict[str, Any]:
     """What files.json says, once every file it lists is found to be there with all its bytes.
 
-    Raises UserError when one is not, or when the list itself cannot be read.
+    repo: the hub's dataset that the files have to be of, None when they are of none
+    revision: has to be their commit when it is a commit's hash; what a branch or tag stood for is taken as it is
+
+    Raises UserError when a file is missing or incomplete, when the files are those of another dataset or commit, or
+    when the list itself cannot be read.
     """
     listing = Path(listing)
     again = "run `snakemake fetch` again, where there is a network"
@@ -18,6 +23,7 @@ def check_downloads(listing: Path | str) -> dict[str, Any]:
         expected = {file["path"]: int(file["bytes"]) for file in content["files"]}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{listing}: no list of downloaded files ({error!r}); delete it and {again}") from error
+    _check_origin(listing, content, repo, revision)
     for name, size in expected.items():
         file = listing.parent / name
         found = file.stat().st_size if file.is_file() else None
@@ -25,3 +31,17 @@ def check_downloads(listing: Path | str) -> dict[str, Any]:
             problem = "is missing" if found is None else f"has {found} bytes instead of {size}"
             raise UserError(f"{file}: {problem}; {again}")
     return content
+
+
+def _check_origin(listing: Path, content: dict[str, Any], repo: str | None, revision: str) -> None:
+    """The folder is called by the dataset's name in a study, and other studies may call other images the same."""
+    pairs = [(content.get("repo") or "no dataset of the hub", repo or "no dataset of the hub")]
+    if re.fullmatch(r"[0-9a-f]{40}", revision):
+        pairs.append((f"commit {content.get('commit')}", f"commit {revision}"))
+    for found, asked in pairs:
+        if found != asked:
+            raise UserError(
+                f"{listing}: lists files of {found}, but the study asks for {asked}; call the dataset otherwise in the "
+                f"study, name another folder as its `downloads`, or delete {listing.parent} and run `snakemake fetch` "
+                "again"
+            )

@@ -20,7 +20,9 @@ def fit_image(image: Picture, resolution: int, fit: Fit = "crop") -> Picture:
     """A square picture, uint8 [H, W, C] -> uint8 [resolution, resolution, C].
 
     'crop': the shorter side becomes `resolution`, and the centre is kept. Pillow's bicubic with antialiasing on 8 bits,
-    which is also torchvision's `Resize` of a PIL image; in floats it is 0.15 of 255 away on average.
+    as in torchvision's `Resize` of a PIL image; in floats it is 0.15 of 255 away on average. Where nothing is left to
+    round, `Resize` and `CenterCrop` give the same picture. Else not always: the longer side is rounded here and cut
+    there, and the margins are cut here and rounded there, so that theirs may lie a pixel further right or below.
     'pad': the pixels stay as they are, with zeros around them; UserError when the image is too large for that.
     Either leaves an image of the right size as it is. Where the margins are odd, the smaller is left and above.
     """

@@ -10,7 +10,7 @@ from typing import Literal
 
 from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
-from steadyflow.data.records import Record, Records, Source
+from steadyflow.data.records import Record, Records, Source, check_name
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -63,7 +63,7 @@ def folder(
 def image_keys(path: Path) -> Iterator[str]:
     """Relative posix paths of all images under `path`, in no order; links are followed, hidden names left out.
 
-    Raises UserError for a folder that cannot be listed, and for a link that leads round in a circle.
+    Raises UserError for a folder that cannot be listed, a link that leads round in a circle, and a name not in UTF-8.
     """
     # Not rglob: it passes over folders that are links, and large data sets are often assembled from links.
     for parent, folders, files in os.walk(path, followlinks=True, onerror=_unlistable):
@@ -74,7 +74,9 @@ def image_keys(path: Path) -> Iterator[str]:
         inner = Path(parent).relative_to(path).as_posix()
         for name in files:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:  # noqa: PTH122 (there may be a million)
-                yield name if inner == "." else f"{inner}/{name}"
+                key = name if inner == "." else f"{inner}/{name}"
+                check_name(path, key)
+                yield key
 
 
 def _leads_back(link: Path, path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
-from steadyflow.data.records import Picture, Record, Records, Source
+from steadyflow.data.records import Picture, Record, Records, Source, check_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,8 +44,8 @@ def huggingface(
     file's path without its suffix and the row: `data/train-00000-of-00006/00042`. Without `val` the records have no
     split of their own. Of the files, only those `listed` (paths relative to `path`) are taken, if that is given.
 
-    Raises UserError when no file matches, for a file that is no complete Parquet file, and for a column that is missing
-    or holds something else.
+    Raises UserError when no file matches, for a name that is not UTF-8, a file that is no complete Parquet file, and a
+    column that is missing or holds something else.
     """
     path = Path(path).resolve()
     columns = _Columns(image_column, label_column)
@@ -74,6 +74,8 @@ def _matching(path: Path, pattern: str, listed: Collection[str] | None) -> list[
     names = sorted(name for name in found if listed is None or name in listed)
     if not names:
         raise UserError(f"{path}: no file matches {pattern}; mend the pattern, or run `snakemake fetch` again")
+    for name in names:
+        check_name(path, name)
     return [found[name] for name in names]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
 from steadyflow.data.folder import image_keys
-from steadyflow.data.records import Record, Records, Source
+from steadyflow.data.records import Record, Records, Source, check_name
 
 SPLITS = {"train": ("train",), "val": ("val", "validation")}
 """Split -> what its folder may be called."""
@@ -64,6 +64,8 @@ def _class_folders(folder: Path) -> list[str]:
             f"{folder}: no class folders in it; sort the images into folders named by their class "
             "(ImageNet's validation images come unsorted)"
         )
+    for name in names:
+        check_name(folder, name)
     return names
 
 

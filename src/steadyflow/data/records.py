@@ -1,10 +1,14 @@
 """What every source of images speaks: records, one per image, in a fixed order."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from steadyflow.artifacts import UserError
 
 Picture = npt.NDArray[np.uint8]
 
@@ -13,7 +17,7 @@ Picture = npt.NDArray[np.uint8]
 class Record:
     """One image of a source.
 
-    key: unique and stable, such as its path
+    key: unique and stable, such as its path; UTF-8
     load: gives the image, uint8 [H, W, C], C 1 or 3; raises UserError when it cannot be decoded. Called once, by any
         thread, so that decoding runs side by side while records come in order
     label: index into the source's classes, -1 where there is none
@@ -51,3 +55,12 @@ class Source:
     count: int
     classes: list[str] | None = None
     attributes: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def check_name(path: Path, key: str) -> None:
+    """Raises UserError when the path `key` inside a folder or archive is not UTF-8, which the manifest's keys are."""
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        # As bytes: what they mean to say in another encoding can still be seen.
+        raise UserError(f"{path}: the name {os.fsencode(key)!r} in it is not UTF-8; rename it") from error

@@ -62,7 +62,7 @@ def check_disk(folder: Path, needed: int) -> None:
     if needed and needed + SPARE > free:
         raise UserError(
             f"{folder}: {needed / 1e9:.2f} GB to download (and {SPARE / 1e9:.2f} GB to spare), but {free / 1e9:.2f} GB "
-            f"are free; make room, or name another folder: `downloads` in the study, or STEADYFLOW_DOWNLOADS"
+            f"are free; make room, or let the study's folder of downloads be a link to a larger disk"
         )
 
 
@@ -107,7 +107,7 @@ class _Part:
                     self.restart()
                     raise Interrupted("the server has no more bytes of it")
         except Interrupted as fault:
-            fault.received = max(self.size() - start, 0)
+            fault.kept = self.size()
             raise
 
     def _append(self, response: requests.Response) -> None:

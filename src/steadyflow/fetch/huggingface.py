@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -175,8 +174,9 @@ def select(files: Iterable[HubFile], patterns: Mapping[str, str], repo: str) -> 
 
 
 def _matches(path: str, pattern: str) -> bool:
-    names, wanted = path.split("/"), pattern.split("/")
-    return len(names) == len(wanted) and all(map(fnmatchcase, names, wanted))
+    """By pathlib's rule, since Path.glob finds the files again."""
+    # Both from the root: a relative pattern may begin anywhere in the path.
+    return PurePosixPath("/", path).match(f"/{pattern}")
 
 
 def target_of(folder: Path, path: str) -> Path:

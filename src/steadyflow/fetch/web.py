@@ -25,7 +25,8 @@ SILENCE = 60.0
 """Seconds without a byte after which a connection counts as lost."""
 LONGEST_WAIT = 300.0
 PROGRESS = 2**20
-"""A failure after so many new bytes is counted as a first one: a bad line may drop a large file a hundred times."""
+"""A failure with so many bytes kept beyond what was ever kept before is counted as a first one: a bad line may drop a
+large file a hundred times, but what is thrown away and comes again is no progress."""
 
 ADVICE = {
     401: "it is gated, private or not there: accept its terms on its page, and set HF_TOKEN to a token of your account",
@@ -38,13 +39,13 @@ class Interrupted(Exception):
     """A fault that may pass.
 
     wait: seconds that the server asks for, None when it does not
-    received: new bytes of a file that came before it
+    kept: bytes of a file that are there after it
     """
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
         self.wait = wait
-        self.received = 0
+        self.kept = 0
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,14 @@ class Web:
 
     def patiently(self, url: str, attempt: Callable[[], T]) -> T:
         """What `attempt` gives, tried again with growing waits while it is interrupted, but not for ever."""
-        failures = 0
+        failures = most = 0
         while True:
             try:
                 return attempt()
             except Interrupted as fault:
-                failures = 1 if fault.received >= PROGRESS else failures + 1
+                if fault.kept >= most + PROGRESS:
+                    failures, most = 0, fault.kept
+                failures += 1
                 if failures == ATTEMPTS:
                     message = f"{url}: {fault}, {ATTEMPTS} times in a row; run again later, it goes on where it stopped"
                     raise UserError(message) from None

@@ -1,23 +1,17 @@
 """Where every artifact of a study lies. The Snakefile and the scripts that read many artifacts share this page."""
 
-import os
-
 from steadyflow.study.identity import training_hash
 from steadyflow.study.specs import Study
 
 
-def downloads_root(study: Study) -> str:
-    return os.environ.get("STEADYFLOW_DOWNLOADS") or study.downloads
-
-
 def weights_file(study: Study, name: str) -> str:
     """Where a file of resources/weights.lock lies once it is downloaded, or put there by hand."""
-    return f"{downloads_root(study)}/weights/{name}"
+    return f"{study.downloads}/weights/{name}"
 
 
 def downloaded_files(study: Study, dataset: str) -> str:
     """files.json, the list of a dataset's downloaded files, in the folder that holds them."""
-    return f"{downloads_root(study)}/datasets/{dataset}/files.json"
+    return f"{study.downloads}/datasets/{dataset}/files.json"
 
 
 def dataset_root(study: Study, dataset: str) -> str:

@@ -39,8 +39,15 @@ def _known_velocity(value: str) -> str:
     return value
 
 
+def _folder_by_folder(value: str) -> str:
+    for part in value.split("/"):
+        if part in (".", "..") or "**" in part:
+            raise ValueError(f"'{value}' holds '{part}'; name each folder on the way, or write * for it")
+    return value
+
+
 PruningFraction = Annotated[float, AfterValidator(_fraction_removed)]
-Pattern = Annotated[str, Field(pattern=r"^[\w.*?+\[\]-]+(/[\w.*?+\[\]-]+)*$")]
+Pattern = Annotated[str, Field(pattern=r"^[\w.*?+\[\]-]+(/[\w.*?+\[\]-]+)*$"), AfterValidator(_folder_by_folder)]
 """Of files' paths inside a folder."""
 
 
@@ -501,7 +508,7 @@ class Study(Spec):
     """Folder of all results. It stands in shell commands, hence no spaces and nothing that a shell reads."""
     defaults: Defaults = Defaults()
     downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "downloads"
-    """Folder of downloaded images and weights; several studies may share it. $STEADYFLOW_DOWNLOADS goes before it."""
+    """Folder of downloaded images and weights; several studies may share it. A link puts it elsewhere."""
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
     encoders: dict[Name, ProbeEncoder] = {}
