@@ -6,6 +6,8 @@ from steadyflow.train.objectives import (
     PerceptualTerm,
     Revival,
     classification,
+    denoising,
+    explicit_flow_matching,
     flow_matching,
     reconstruction,
 )
@@ -19,6 +21,8 @@ __all__ = [
     "Schedule",
     "Trained",
     "classification",
+    "denoising",
+    "explicit_flow_matching",
     "flow_matching",
     "reconstruction",
     "train",
