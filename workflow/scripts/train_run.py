@@ -1,5 +1,6 @@
 """Stage: trains one velocity model on one subset. Under torchrun on several devices, with the same curve."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, wr
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import read_dataset_info, read_manifest
 from steadyflow.data.latents import Latents
+from steadyflow.flow import COUPLINGS, SIGNALS, channel_matrix, transform_channels
 from steadyflow.models import build_velocity
 from steadyflow.study import load_study
-from steadyflow.train import Schedule, flow_matching, train
+from steadyflow.study.specs import Run
+from steadyflow.train import Objective, Schedule, denoising, explicit_flow_matching, flow_matching, train
 
 parser = stage_parser(__doc__, study=True, device=True)
 parser.add_argument("--run", required=True, help="its name in the study")
@@ -35,6 +38,14 @@ def main() -> None:
     if spec.conditional and info.classes is None:
         raise UserError(f"runs.{args.run}.conditional: the dataset has no classes ({args.dataset / 'dataset.json'})")
 
+    try:
+        transform = channel_matrix(spec.latent_transform, latents.shape[0])
+    except UserError as error:
+        raise UserError(f"runs.{args.run}.latent_transform: {error}") from error
+
+    def read(rows: torch.Tensor) -> torch.Tensor:
+        return transform_channels(transform, latents.read(ids[rows.numpy()]))
+
     architecture = {
         "name": spec.model,
         "latent_channels": latents.shape[0],
@@ -48,10 +59,8 @@ def main() -> None:
     with distributed.joined(device):
         trained = train(
             model,
-            flow_matching(
-                spec.seed, labels, no_label=architecture["num_classes"] or 0, label_dropout=spec.label_dropout
-            ),
-            lambda rows: latents.read(ids[rows.numpy()]),
+            objective(spec, labels, architecture["num_classes"] or 0, read, len(ids)),
+            read,
             len(ids),
             Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
             state_path=args.state,
@@ -75,6 +84,23 @@ def main() -> None:
     }
     write_json(args.output / "run.json", description)
     args.state.unlink(missing_ok=True)
+
+
+def objective(
+    spec: Run,
+    labels: torch.Tensor | None,
+    no_label: int,
+    read: Callable[[torch.Tensor], torch.Tensor],
+    samples: int,
+) -> Objective:
+    """The run's objective by its kind."""
+    chosen, hidden = spec.objective, {"no_label": no_label, "label_dropout": spec.label_dropout}
+    if chosen.kind == "flow_matching":
+        return flow_matching(spec.seed, labels, couple=COUPLINGS[chosen.coupling], **hidden)
+    if chosen.kind == "explicit_flow_matching":
+        of_data = {"latents": read, "samples": samples, "candidates": chosen.candidates}
+        return explicit_flow_matching(spec.seed, labels, **of_data, **hidden)
+    return denoising(spec.seed, labels, signal=SIGNALS[chosen.schedule](chosen.timesteps), **hidden)
 
 
 def training_ids(manifest: pd.DataFrame, subset: Path | None) -> np.ndarray:

@@ -25,7 +25,7 @@ def linear_signal(timesteps: int) -> Tensor:
 
 
 def cosine_signal(timesteps: int) -> Tensor:
-    """abar_k, float64 [timesteps]: cos^2 of ((k+1)/T + 0.008) / 1.008 * pi/2, with beta <= 0.999 (Nichol & Dhariwal)."""
+    """abar_k, float64 [timesteps]: cos^2(((k+1)/T + 0.008) / 1.008 * pi/2), beta <= 0.999 (Nichol & Dhariwal, 2021)."""
     angles = (torch.arange(timesteps + 1, dtype=torch.float64) / timesteps + 0.008) / 1.008 * (math.pi / 2)
     squares = angles.cos().square()
     return (squares[1:] / squares[:-1]).clamp(min=1 - 0.999).cumprod(0)
@@ -35,7 +35,10 @@ SIGNALS = {"linear": linear_signal, "cosine": cosine_signal}
 
 
 def diffuse(x1: Tensor, eps: Tensor, k: Tensor, signal: Tensor) -> Tensor:
-    """x_k = sqrt(abar_k) x1 + sqrt(1 - abar_k) eps, for x1, eps [B, ...], k int64 [B] and signal = abar [T] on the CPU."""
+    """x_k = sqrt(abar_k) x1 + sqrt(1 - abar_k) eps, for x1, eps [B, ...] and k int64 [B].
+
+    `signal` is abar, float64 [T] on the CPU.
+    """
     factors = torch.stack([signal.sqrt(), (1 - signal).sqrt()]).to(x1.dtype).to(x1.device)
     kept, added = factors[:, k].view(2, -1, *(1,) * (x1.ndim - 1))
     return kept * x1 + added * eps

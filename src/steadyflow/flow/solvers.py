@@ -1,6 +1,7 @@
 """Solvers of dx/dt = velocity(x, t) along an explicit grid of times."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ def uniform_grid(steps: int) -> Tensor:
 
 
 def time_shift(grid: Tensor, shift: float) -> Tensor:
-    """The grid [n] in [0, 1] with its inner times moved: shift > 1 refines the noise end, t = 0, shift < 1 the data end.
+    """The grid [n] in [0, 1], its inner times moved: shift > 1 refines the noise end, t = 0; shift < 1 the data end.
 
     With the noise level s = 1 - t it is s' = shift s / (1 + (shift - 1) s) (Esser et al., 2024), so a shift that is
     quoted with time running from data to noise means the same here.
@@ -82,9 +83,8 @@ def dopri5(velocity: Velocity, x: Tensor, grid: Tensor, *, rtol: float = 1e-5, a
 SOLVERS = {"euler": euler, "midpoint": midpoint, "heun": heun, "dopri5": dopri5}
 
 
-def _steps(grid: Tensor) -> list[tuple[float, float]]:
-    times = grid.tolist()
-    return list(zip(times[:-1], times[1:], strict=True))
+def _steps(grid: Tensor) -> Iterable[tuple[float, float]]:
+    return itertools.pairwise(grid.tolist())
 
 
 def _at(time: float, x: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ def denoising(
 ) -> Objective:
     """DDPM (Ho et al., 2020): MSE of the network to the noise of x_k, at whole k ~ U{0..T-1}, given as k/T.
 
-    `signal` is abar, float64 [T] on the CPU (`flow.SIGNALS`); other arguments as in `flow_matching`, with the same noise.
+    `signal` is abar, float64 [T] on the CPU (`flow.SIGNALS`). Other arguments, and the noise, as in `flow_matching`.
     """
     timesteps = len(signal)
 
