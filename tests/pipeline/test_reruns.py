@@ -99,6 +99,11 @@ def test_a_sampling_reruns_no_training(finished: Finished) -> None:
     assert found - runs - MEASURES <= shown()
 
 
+def test_how_diffusion_is_sampled_resamples_diffusion_alone(finished: Finished) -> None:
+    found = plan(finished, {"samplings/euler/diffusion": {"steps": 6}})
+    assert found - MEASURES - shown() == {job for job in chain("diffusion") if not job.startswith("train_run")}
+
+
 def test_an_evaluation_alone_samples_nothing(finished: Finished) -> None:
     assert plan(finished, {"evaluations/digits/seed": 1}) == MEASURES | shown()
 
