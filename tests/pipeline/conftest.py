@@ -39,7 +39,10 @@ runs:
   unpruned: {label: all images}
   cluster_b-0.5: {label: balanced clusters, subset: cluster_b-0.5}
   cluster_b_inv-0.5: {subset: cluster_b_inv-0.5}
-  conditional: {conditional: true, subset: loss-0.5}
+  conditional:
+    conditional: true
+    subset: loss-0.5
+    objective: {kind: explicit_flow_matching, candidates: 32}
   diffusion: {objective: diffusion}
   flipped: {objective: {kind: flow_matching, coupling: ot}, latent_transform: flip_all}
 samplings:

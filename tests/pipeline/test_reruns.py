@@ -13,7 +13,7 @@ from steadyflow.report.catalogue import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline
 
-RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "cluster_b_inv-0.5", "conditional")
+RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "cluster_b_inv-0.5", "conditional", "diffusion", "flipped")
 EVALUATED = RUNS[1:]
 # What shows the data and what is made of them before any run.
 OF_TOKENIZERS = {"tokenizers", "tokenizer_reconstructions", "tokenizer_curves"}

@@ -96,7 +96,8 @@ class Workspace:
             'tail -n +3 /proc/net/dev | cut -d: -f1 > "$0"; exec "$@"',
             str(self.directory / "interfaces"),
         ]
-        environment = {"PYTHONPATH": str(WATCH), "SOCKET_LOG": str(self.directory / "sockets.log")}
+        path = os.pathsep.join([str(WATCH), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {"PYTHONPATH": path, "SOCKET_LOG": str(self.directory / "sockets.log")}
         done = self.snakemake(
             *arguments, study=study, environment=environment, before=before if can_leave_network() else ()
         )
