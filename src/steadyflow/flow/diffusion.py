@@ -47,6 +47,7 @@ def diffuse(x1: Tensor, eps: Tensor, k: Tensor, signal: Tensor) -> Tensor:
 def stride(timesteps: int, steps: int) -> list[int]:
     """The training times that `steps` evaluations visit, falling to 0: k = floor(i T / steps), i = steps-1..0.
 
+    x0 enters at the first, about T - T/steps, as if nothing but noise were left there: true of many steps, not of few.
     Raises UserError when there are more steps than times.
     """
     if steps > timesteps:
