@@ -67,6 +67,22 @@ def total(x: Tensor) -> Tensor:
     return x if world_size() == 1 else _Total.apply(x)
 
 
+def gathered(x: Tensor) -> Tensor:
+    """The rows of every process's `x` in order of rank: of a tensor whose `part` each has, the whole. No gradients."""
+    if world_size() == 1:
+        return x
+    length = torch.tensor([len(x)], device=x.device)
+    lengths = [torch.empty_like(length) for _ in range(world_size())]
+    dist.all_gather(lengths, length)
+    counts = [int(count) for count in lengths]
+    # Messages have to be of one size: shorter parts are filled up.
+    message = x.new_zeros(max(counts), *x.shape[1:])
+    message[: len(x)] = x
+    messages = [torch.empty_like(message) for _ in counts]
+    dist.all_gather(messages, message)
+    return torch.cat([part[:count] for part, count in zip(messages, counts, strict=True)])
+
+
 def sum_gradients(parameters: list[Tensor]) -> None:
     """Every gradient becomes its sum over all processes, in one message."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

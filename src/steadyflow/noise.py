@@ -104,11 +104,16 @@ def noise(seed: int, indices: Tensor | Sequence[int], shape: Sequence[int]) -> T
 
 
 def batch_rows(n: int, batch_size: int, seed: int, step: int) -> Tensor:
-    """The rows 0..n-1 that training step `step` sees, int64 [batch_size].
+    """The rows 0..n-1 that training step `step` sees, int64 [batch_size]."""
+    return stream_rows(n, step * batch_size, batch_size, seed)
+
+
+def stream_rows(n: int, first: int, count: int, seed: int) -> Tensor:
+    """The rows 0..n-1 at positions first..first+count-1 of the data order, int64 [count].
 
     Epochs follow each other without a ragged batch: position p of the endless stream lies in epoch p // n.
     """
-    position = torch.arange(step * batch_size, (step + 1) * batch_size)
+    position = torch.arange(first, first + count)
     epoch, offset = position // n, position % n
     rows = torch.empty_like(position)
     for e in epoch.unique().tolist():

@@ -39,9 +39,14 @@ runs:
   unpruned: {label: all images}
   cluster_b-0.5: {label: balanced clusters, subset: cluster_b-0.5}
   cluster_b_inv-0.5: {subset: cluster_b_inv-0.5}
-  conditional: {conditional: true, subset: loss-0.5}
+  conditional:
+    conditional: true
+    subset: loss-0.5
+    objective: {kind: explicit_flow_matching, candidates: 32}
+  diffusion: {objective: diffusion}
+  flipped: {objective: {kind: flow_matching, coupling: ot}, latent_transform: flip_all}
 samplings:
-  euler: {steps: 4, count: 64, guidance: 1.5}
+  euler: {steps: 4, count: 64, guidance: 1.5, diffusion: {steps: 5}}
 evaluations:
   digits:
     reference: unpruned

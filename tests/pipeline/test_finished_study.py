@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from workspace import Finished, half_written
 
 from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 from steadyflow.evaluate.metrics import Metric
+from steadyflow.models import VQVAE, build_velocity, to_uint8
+from steadyflow.noise import noise
 from steadyflow.report.catalogue import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline
@@ -139,10 +142,37 @@ def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) 
 
 def test_function_evaluations_are_counted(finished: Finished, root: Path, evaluated: list[str]) -> None:
     steps = finished.raw["samplings"]["euler"]["steps"]
+    # Guidance asks the network twice a step; diffusion has steps of its own.
+    other = {"conditional": 2 * steps, "diffusion": finished.raw["samplings"]["euler"]["diffusion"]["steps"]}
     for run in evaluated:
         sampling = read_json(root / "samples" / run / "euler" / "sampling.json")
-        # Guidance asks the network twice a step.
-        assert sampling["evaluations_per_image"] == (2 * steps if run == "conditional" else steps)
+        assert sampling["evaluations_per_image"] == other.get(run, steps)
+
+
+@pytest.mark.parametrize("run", ["unpruned", "flipped"])
+def test_stored_latents_are_those_that_were_decoded(root: Path, run: str) -> None:
+    """A run on flipped latents stores what the tokenizer knows: distances between runs compare like with like."""
+    tokenizer = VQVAE(**read_json(root / "tokenizers" / "vqvae" / "config.json")["architecture"]).eval()
+    tokenizer.load_state_dict(read_weights(root / "tokenizers" / "vqvae" / "weights.safetensors"))
+    samples = root / "samples" / run / "euler"
+    latents, scale = np.array(read_array(samples / "latents.npy")), read_json(samples / "sampling.json")["scale"]
+    with torch.no_grad():
+        decoded = to_uint8(tokenizer.decode(torch.from_numpy(latents) / scale)).numpy()
+    assert np.abs(decoded.astype(int) - read_array(samples / "images.npy")).max() <= 1
+
+
+def test_a_flip_is_undone(finished: Finished, root: Path) -> None:
+    """Euler written out, through the run on flipped latents."""
+    run, samples = root / "runs" / "flipped", root / "samples" / "flipped" / "euler"
+    description = read_json(run / "run.json")
+    assert description["spec"]["latent_transform"] == "flip_all"
+    model = build_velocity(**description["architecture"]).eval()
+    model.load_state_dict(read_weights(run / "weights.safetensors"))
+    x, steps = noise(0, range(64), (4, 8, 8)), finished.raw["samplings"]["euler"]["steps"]
+    with torch.no_grad():
+        for i in range(steps):
+            x = x + model(x, torch.full((64,), i / steps), None) / steps
+    assert torch.allclose(-x, torch.from_numpy(np.array(read_array(samples / "latents.npy"))), atol=1e-4)
 
 
 def test_samples_are_images_of_the_study(root: Path, evaluated: list[str]) -> None:

@@ -13,7 +13,7 @@ from steadyflow.report.catalogue import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline
 
-RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "cluster_b_inv-0.5", "conditional")
+RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "cluster_b_inv-0.5", "conditional", "diffusion", "flipped")
 EVALUATED = RUNS[1:]
 # What shows the data and what is made of them before any run.
 OF_TOKENIZERS = {"tokenizers", "tokenizer_reconstructions", "tokenizer_curves"}
@@ -92,11 +92,18 @@ def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> 
 
 
 def test_a_sampling_reruns_no_training(finished: Finished) -> None:
+    """Nor the sampling of a diffusion run, which has steps of its own."""
     found = plan(finished, {"samplings/euler/steps": 5})
-    runs = {job for run in EVALUATED for job in chain(run) if not job.startswith("train_run")}
+    solved = [run for run in EVALUATED if run != "diffusion"]
+    runs = {job for run in solved for job in chain(run) if not job.startswith("train_run")}
     assert runs | MEASURES <= found
     # Tables and figures of the evaluation read its sampling; the report follows.
     assert found - runs - MEASURES <= shown()
+
+
+def test_how_diffusion_is_sampled_resamples_diffusion_alone(finished: Finished) -> None:
+    found = plan(finished, {"samplings/euler/diffusion": {"steps": 6}})
+    assert found - MEASURES - shown() == {job for job in chain("diffusion") if not job.startswith("train_run")}
 
 
 def test_an_evaluation_alone_samples_nothing(finished: Finished) -> None:

@@ -17,7 +17,10 @@ from steadyflow.artifacts import UserError
 from steadyflow.data.rows import compute_rows
 from steadyflow.models import VQVAE, PatchDiscriminator
 from steadyflow.models.dit import DiT, Size
-from steadyflow.train import AdversarialTerm, Revival, Schedule, flow_matching, reconstruction, train
+from steadyflow.flow import ot
+from steadyflow.train import (
+    AdversarialTerm, Revival, Schedule, explicit_flow_matching, flow_matching, reconstruction, train
+)
 
 torch.set_num_threads(1)
 torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # its imports take seconds: once, not in every child
@@ -52,7 +55,14 @@ def velocity(name):
     torch.manual_seed(0)
     latents, labels = torch.randn(23, 4, 4, 4), torch.arange(23) % 3
     model = DiT(Size(2, 64, 2), 2, 4, 4, 3)
-    objective = flow_matching(5, labels, no_label=3, label_dropout=0.3)
+    common = {"no_label": 3, "label_dropout": 0.3}
+    objective = {
+        "velocity": lambda: flow_matching(5, labels, **common),
+        "coupled": lambda: flow_matching(5, labels, couple=ot, **common),
+        "explicit": lambda: explicit_flow_matching(
+            5, labels, latents=lambda rows: latents[rows], samples=23, candidates=16, **common
+        ),
+    }[name.partition("-")[0]]()
     with distributed.joined(cpu):
         trained = train(
             model, objective, lambda rows: latents[rows], 23, Schedule(12, 8, 1e-3, 0.9, 5),
@@ -77,6 +87,12 @@ def failing(name):
         return np.zeros((len(ids), 5))
     ids, path = np.arange(50), folder / f"{name}.npy"
     compute_rows(compute, ids, path, (50, 5), np.float32, batch_size=4, device=cpu, name="rows")
+
+def gathering(name):
+    whole = torch.arange(14.0).reshape(7, 2)
+    with distributed.joined(cpu):
+        found = distributed.gathered(distributed.part(whole))
+    return {"whole": found.tolist()}
 
 def interrupted(name):
     return tokenizer(name, stop=5)
@@ -103,8 +119,10 @@ def run(work, name, world):
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 for world in (1, 2, 3):
-    for work in (tokenizer, velocity, rows):
+    for work in (tokenizer, velocity, rows, gathering):
         assert not any(run(work, f"{work.__name__}-{world}", world)), (work.__name__, world)
+    for objective in ("coupled", "explicit"):
+        assert not any(run(velocity, f"{objective}-{world}", world)), (objective, world)
 assert not any(run(interrupted, "resumed", 2)) and not any(run(tokenizer, "resumed", 3))
 assert run(failing, "failing", 3) == [1, 1, 1]
 print("done")
@@ -140,11 +158,21 @@ def test_a_tokenizer_has_the_same_curve_and_weights_on_any_number_of_processes(r
     assert_close(several["weights"], one["weights"])
 
 
+@pytest.mark.parametrize("objective", ["velocity", "coupled", "explicit"])
 @pytest.mark.parametrize("world", [2, 3])
-def test_a_velocity_model_has_the_same_curve_on_any_number_of_processes(results, world):
-    one, several = result(results, "velocity-1")["curve"], result(results, f"velocity-{world}")["curve"]
+def test_a_velocity_model_has_the_same_curve_on_any_number_of_processes(results, objective, world):
+    """Optimal transport couples the eight samples of three processes as if they were one's."""
+    one, several = result(results, f"{objective}-1")["curve"], result(results, f"{objective}-{world}")["curve"]
+    if objective != "velocity":
+        assert one["loss"] != result(results, "velocity-1")["curve"]["loss"]
     assert several["loss"] == pytest.approx(one["loss"], rel=1e-5)
     assert several["grad_norm"] == pytest.approx(one["grad_norm"], rel=1e-4)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_uneven_parts_are_gathered_in_order(results, world):
+    """Seven rows of three processes: 3, 2 and 2."""
+    assert result(results, f"gathering-{world}") == {"whole": [[2.0 * i, 2.0 * i + 1] for i in range(7)]}
 
 
 @pytest.mark.parametrize("world", [2, 3])

@@ -96,6 +96,23 @@ def test_guidance_extrapolates_from_no_label_to_the_label(scale):
     assert y.tolist() == [0, 1, 2]
 
 
+def test_guidance_of_the_first_channels_leaves_the_labelled_velocity_in_the_others():
+    """What the public code of DiT returns for four channels."""
+
+    class Channels(nn.Module):
+        def forward(self, x, t, y):
+            return x + torch.where(y == 3, 0.0, 1.0 + y)[:, None, None, None] * torch.arange(1.0, 5)[:, None, None]
+
+    x, t, y = torch.randn(2, 4, 3, 3), torch.zeros(2), torch.tensor([0, 2])
+    velocity = CountedVelocity(Channels())
+    guided = guide(velocity, y, 4.0, no_label=3, channels=3)(x, t)
+    everywhere = guide(velocity, y, 4.0, no_label=3)(x, t)
+    assert torch.equal(guided[:, :3], everywhere[:, :3])
+    assert torch.equal(guided[:, 3], Channels()(x, t, y)[:, 3])
+    assert not torch.allclose(guided[:, 3], everywhere[:, 3])
+    assert velocity.evaluations == 4
+
+
 @pytest.mark.parametrize(
     ("y", "scale", "evaluations"),
     [(torch.tensor([0, 1]), 1.5, 10), (torch.tensor([0, 1]), 1.0, 5), (None, 1.0, 5), (None, 1.5, 5)],

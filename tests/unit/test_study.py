@@ -7,11 +7,12 @@ from typing import get_args
 import pytest
 import yaml
 
+from steadyflow import flow
 from steadyflow.artifacts import UserError
 from steadyflow.prune import CRITERIA
 from steadyflow.study import load_study, parse_study, paths, study_schema
 from steadyflow.study.identity import run_identity, subset_identity
-from steadyflow.study.specs import Subset
+from steadyflow.study.specs import Diffusion, FlowMatching, Sampling, Subset
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])
@@ -177,6 +178,51 @@ WRONG = {
     "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown run 'nix'"),
     "evaluations__faces": ({}, "evaluations.faces.reference: has to name the run that all are compared with (all, hal"),
     "evaluations__faces__tokenizers": (["vq"], "evaluations.faces.tokenizers: unknown 'vq' (known: vqvae)"),
+    "runs__all__objective": (
+        "score",
+        "runs.all.objective.kind: unknown 'score' (known: flow_matching, explicit_flow_ma",
+    ),
+    "runs__all__objective__coupling": ("ot", "runs.all.objective.kind: field required"),
+    "runs__half__objective": ({"kind": "diffusion", "coupling": "ot"}, "runs.half.objective.coupling: unknown key"),
+    "runs__near__objective": (
+        {"kind": "diffusion", "schedule": "square"},
+        "runs.near.objective.schedule: input should be 'linear' or 'cosine'",
+    ),
+    "defaults__runs__objective": (
+        {"kind": "explicit_flow_matching", "candidates": 0},
+        "defaults.runs.objective.candidates: input should be greater than 0",
+    ),
+    "runs__hard__objective": (
+        {"kind": "explicit_flow_matching", "candidates": 64},
+        "runs.hard.objective.candidates: 64 are fewer than the batch of 128",
+    ),
+    "runs__surrogate__objective": (
+        "diffusion",
+        "scorings.surrogate: the objective of the surrogate is 'diffusion'; sco",
+    ),
+    "runs__all__latent_transform": ("mirror", "runs.all.latent_transform: input should be 'none', 'flip_first' or 'f"),
+    "runs__half__latent_transform": (
+        [[1, 0], [0, 1]],
+        "runs.half.latent_transform: a matrix of 2 rows, for 4 channels of latents",
+    ),
+    "runs__near__latent_transform": ([[1, 0], [0]], "runs.near.latent_transform: rows of [2, 1] numbers are no square"),
+    "runs__hard__latent_transform": (
+        [[0, 1, 1, 0], [1, 0, 1, 0], [1, 1, 2, 0], [0, 0, 0, 1]],
+        "runs.hard.latent_transform: the matrix is singular",
+    ),
+    "samplings__euler__solver": (
+        "rk4",
+        "samplings.euler.solver: input should be 'euler', 'midpoint', 'heun' or 'dopri5'",
+    ),
+    "samplings__euler__rtol": (1e-3, "samplings.euler.rtol: is nothing that the solver 'euler' takes"),
+    "samplings__euler": (
+        {"solver": "dopri5", "count": 8, "steps": 30},
+        "samplings.euler.steps: is nothing that the solver 'dopri5' takes",
+    ),
+    "samplings__euler__diffusion__sampler": (
+        "heun",
+        "samplings.euler.diffusion.sampler: input should be 'ddim' or 'an",
+    ),
     "evaluations__faces__inverse_pairs": ([["all", "nix"]], "evaluations.faces.inverse_pairs: unknown run 'nix'"),
 }
 
@@ -282,7 +328,7 @@ def test_a_run_may_take_weights_instead_of_a_training():
     assert taken.runs["half"].weights == "w.pt"
     # The training of `defaults` is not its own: an edit of it changes nothing.
     said = set(taken.runs["half"].identity())
-    assert said == {"dataset", "tokenizer", "subset", "model", "weights", "conditional"}
+    assert said == {"dataset", "tokenizer", "subset", "model", "weights", "conditional", "objective", "latent_transform"}
     more = study(runs__half__weights="w.pt", defaults__runs__steps=21)
     assert more.runs["half"] == taken.runs["half"] and more.runs["half"].model == "DiT-T/2"
     assert study().runs["half"].identity().keys() == said | taken.runs["half"].training
@@ -311,6 +357,66 @@ def test_lpips_needs_images_that_can_be_halved_four_times():
 def test_a_discriminator_has_to_see_something():
     with pytest.raises(UserError, match=r"^tokenizers\.vqvae\.adversarial\.layers: .* images of 24 pixels, not 16$"):
         study(datasets__faces__resolution=16)
+
+
+def test_an_objective_is_a_word_or_its_settings():
+    bare, spelt = study(runs__all__objective="diffusion"), study(runs__all__objective={"kind": "diffusion"})
+    assert bare.runs["all"] == spelt.runs["all"]
+    assert bare.runs["all"].objective.model_dump() == {"kind": "diffusion", "schedule": "linear", "timesteps": 1000}
+    assert study().runs["all"].objective == study(runs__all__objective="flow_matching").runs["all"].objective
+    coupled = study(
+        defaults__runs__objective={"kind": "flow_matching", "coupling": "ot"}, runs__half__objective="diffusion"
+    )
+    assert coupled.runs["all"].objective.coupling == "ot"
+    assert coupled.runs["half"].objective.kind == "diffusion"
+
+
+def test_a_run_named_like_an_objective_keeps_its_place_in_errors():
+    with pytest.raises(
+        UserError, match=r"^runs\.diffusion\.objective\.timesteps: input should be greater than or equal"
+    ):
+        study(runs__diffusion__objective={"kind": "diffusion", "timesteps": 49})
+
+
+def test_a_transform_is_a_word_or_an_invertible_matrix():
+    rows = [[0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 0, -1], [0, 0, 0.5, 0]]
+    runs = study(runs__all__latent_transform=rows, runs__half__latent_transform="flip_all").runs
+    assert runs["all"].latent_transform == tuple(tuple(map(float, row)) for row in rows)
+    assert (runs["half"].latent_transform, runs["near"].latent_transform) == ("flip_all", "none")
+    assert runs["all"].identity()["latent_transform"] == rows
+
+
+def test_samples_follow_the_part_of_a_sampling_that_their_run_uses():
+    edit = {"runs__half__objective": "diffusion"}
+    plain = study(**edit)
+    for changed, of_flow, of_diffusion in (
+        ({"samplings__euler__diffusion": {"steps": 50}}, False, True),
+        ({"samplings__euler__solver": "heun"}, True, False),
+        ({"samplings__euler__time_shift": 3.0}, True, False),
+        ({"samplings__euler__guidance_channels": "first_three"}, True, True),
+        ({"samplings__euler__seed": 1}, True, True),
+    ):
+        other = study(**edit, **changed)
+        for run, expected in (("all", of_flow), ("half", of_diffusion)):
+            found = other.sampling_identity(run, "euler") != plain.sampling_identity(run, "euler")
+            assert found == expected, (changed, run)
+    assert (plain.protocol("all", "euler"), plain.protocol("half", "euler")) == ("euler 60 steps", "ddim 250 steps")
+    adaptive = study(samplings__euler={"solver": "dopri5", "rtol": 1e-4})
+    assert adaptive.protocol("all", "euler") == "dopri5 rtol 0.0001 atol 1e-05"
+    assert not {"steps", "time_shift", "diffusion"} & adaptive.sampling_identity("all", "euler").keys()
+    assert not {"rtol", "atol", "diffusion"} & plain.sampling_identity("all", "euler").keys()
+
+
+def test_a_diffusion_run_is_not_sampled_in_more_steps_than_it_has_times():
+    message = r"^samplings\.euler\.diffusion\.steps: 250 are more than the 100 timesteps of run 'half'$"
+    with pytest.raises(UserError, match=message):
+        study(runs__half__objective={"kind": "diffusion", "timesteps": 100})
+
+
+def test_the_solvers_and_targets_of_the_study_are_those_of_the_library():
+    assert set(get_args(Sampling.model_fields["solver"].annotation)) == set(flow.SOLVERS)
+    assert set(get_args(FlowMatching.model_fields["coupling"].annotation)) == set(flow.COUPLINGS)
+    assert set(get_args(Diffusion.model_fields["schedule"].annotation)) == set(flow.SIGNALS)
 
 
 def test_a_scoring_is_keyed_by_a_run():
@@ -442,6 +548,9 @@ ALL = set(SMALL["runs"])
         ({"runs__new": {"weights": "w.pt"}}, set()),
         ({"runs__surrogate": {"weights": "w.pt"}}, {"surrogate", "hard"}),
         ({"runs__half__learning_rate": 0.5}, {"half"}),
+        ({"runs__half__objective": "diffusion"}, {"half"}),
+        ({"runs__half__objective": "flow_matching"}, set()),
+        ({"runs__half__latent_transform": "flip_all"}, {"half"}),
         ({"subsets__half__seed": 5}, {"half"}),
         ({"clusterings__k4__k": 5}, {"near"}),
         ({"encoders__probe__steps": 5}, {"near"}),

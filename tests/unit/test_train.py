@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from steadyflow.artifacts import Unfinished, UserError
-from steadyflow.flow import CountedVelocity, euler, guide, uniform_grid
+from steadyflow.flow import SIGNALS, CountedVelocity, euler, guide, ot, uniform_grid
 from steadyflow.models import VQVAE, PatchDiscriminator, Probe, build_velocity
 from steadyflow.noise import batch_rows, noise, normal, uniform
 from steadyflow.train import (
@@ -20,6 +20,8 @@ from steadyflow.train import (
     Revival,
     Schedule,
     classification,
+    denoising,
+    explicit_flow_matching,
     flow_matching,
     losses_over_time,
     reconstruction,
@@ -449,6 +451,71 @@ def test_labels_are_hidden_as_often_as_asked(dropout):
     assert torch.equal(model.y[~hidden], rows[~hidden])
     assert hidden.float().mean().item() == pytest.approx(dropout, abs=0.03)
     assert labels.tolist() == list(range(10))
+
+
+def keyed(step, latents):
+    """Noise and times of a whole batch of latents under seed 4."""
+    n = len(latents)
+    x0 = normal(4, "training noise", range(n), latents.shape[1:], step=step)
+    return x0, uniform(4, "training time", range(n), step=step)
+
+
+def test_a_coupling_permutes_the_noise_of_the_batch():
+    latents, model = torch.randn(9, 2, 3, 3), Recorder()
+    loss, _ = flow_matching(4, couple=ot)(model, batch_of(latents, 7))
+    x0, t = keyed(7, latents)
+    coupled, s = ot(x0, latents), t[:, None, None, None]
+    assert not torch.equal(coupled, x0)
+    assert torch.allclose(model.x, (1 - s) * coupled + s * latents)
+    assert loss.item() == pytest.approx((1 - (latents - coupled)).square().mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_explicit_flow_matching_looks_at_the_samples_that_come_next(conditional):
+    """Step 2 of batches of 6 among 17 samples, with 10 candidates: positions 12..21 of the data order, over the end of
+    the first epoch. Labelled rows see candidates of their label, rows without see all."""
+    latents, labels, model = 0.3 * torch.randn(17, 2, 2, 2), torch.arange(17) % 2, Recorder()
+    rows = batch_rows(17, 6, 4, 2)
+    candidates = torch.cat([rows, batch_rows(17, 6, 4, 3)])[:10]
+    more = {"no_label": 2, "label_dropout": 0.5} if conditional else {}
+    objective = explicit_flow_matching(
+        4, labels if conditional else None, latents=lambda rows: latents[rows], samples=17, candidates=10, **more
+    )
+    loss, _ = objective(model, batch_of(latents, 2, rows))
+    x0, t = keyed(2, latents[rows])
+    wanted = []
+    for i, row in enumerate(rows):
+        s = t[i].double()
+        x = (1 - s) * x0[i] + s * latents[row]
+        assert torch.allclose(model.x[i], x.float(), atol=1e-6)
+        seen = candidates
+        if conditional and model.y[i] < 2:
+            assert model.y[i] == labels[row]
+            seen = candidates[labels[candidates] == labels[row]]
+        data = latents[seen].double()
+        weights = (-(x - s * data).square().sum((1, 2, 3)) / (2 * (1 - s) ** 2)).softmax(0)
+        wanted.append((weights[:, None, None, None] * (data - x)).sum(0) / (1 - s))
+    if conditional:
+        assert set(model.y.tolist()) == {0, 1, 2}
+    assert loss.item() == pytest.approx((1 - torch.stack(wanted)).square().mean().item(), rel=1e-5)
+
+
+def test_denoising_is_the_squared_distance_to_the_noise_at_whole_times():
+    latents, model, signal = torch.randn(9, 2, 3, 3), Recorder(), SIGNALS["cosine"](200)
+    loss, _ = denoising(4, signal=signal)(model, batch_of(latents, 7))
+    eps, t = keyed(7, latents)
+    k = (200 * t).floor().long()
+    assert torch.equal(model.t, k / 200) and len(k.unique()) > 3
+    kept = signal[k].float()[:, None, None, None]
+    assert torch.allclose(model.x, kept.sqrt() * latents + (1 - kept).sqrt() * eps, atol=1e-6)
+    assert loss.item() == pytest.approx((1 - eps).square().mean().item(), rel=1e-5)
+
+
+def test_every_whole_time_is_trained_about_equally_often():
+    model = Recorder()
+    denoising(4, signal=SIGNALS["linear"](50))(model, batch_of(torch.zeros(20000, 1, 1, 1)))
+    counts = (50 * model.t).round().long().bincount()
+    assert len(counts) == 50 and (counts - 400).abs().max() < 100
 
 
 def test_the_tokenizers_loss_is_the_sum_of_its_terms():

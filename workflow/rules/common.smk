@@ -143,5 +143,5 @@ def evaluation_identity(wildcards):
     spec = study.evaluations[wildcards.dataset]
     return [
         spec.model_dump(mode="json", exclude={"paper_attributes", "tokenizers"}),
-        study.samplings[spec.sampling].identity() if spec.sampling else None,
+        {run: study.sampling_identity(run, spec.sampling) for run in spec.runs},
     ]

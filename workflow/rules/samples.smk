@@ -16,7 +16,7 @@ rule sample_run:
     conda:
         "../../envs/steadyflow.yaml"
     params:
-        spec=identity("sampling"),
+        spec=lambda wildcards: study.sampling_identity(wildcards.run, wildcards.sampling),
         run=subpath(input.weights, parent=True),
         tokenizer=subpath(input.tokenizer, parent=True),
         root=subpath(output.images, parent=True),

@@ -51,7 +51,7 @@ def main() -> None:
         features = read_array(paths.features_file(study, spec.encoder, run, spec.sampling))
         for attribute in config["values"]:
             logits = features @ weights[f"heads.{attribute}.weight"].T + weights[f"heads.{attribute}.bias"]
-            protocol = f"{sampling.solver} {sampling.steps} steps"
+            protocol = study.protocol(run, spec.sampling)
             measure(run, attribute, logits.argmax(axis=1), spec.encoder, protocol, config["weights_hash"])
     write_parquet(args.output, metrics_table(metrics))
 

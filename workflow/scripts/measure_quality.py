@@ -46,7 +46,7 @@ def main() -> None:
             "seed": sampling.seed,
             "hashes": "encoder " + read_json(embeddings_path.with_suffix(".json"))["encoder_hash"],
         }
-        path = f"{sampling.solver} {sampling.steps} steps"
+        path = study.protocol(run, spec.sampling)
         fd = frechet_with_interval(features, reference)
         against = f"{path}, against the {len(held_out)} validation images"
         metrics.append(Metric(**common, metric="fd", protocol=against, **interval(fd)))

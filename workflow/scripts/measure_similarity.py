@@ -46,11 +46,12 @@ def main() -> None:
     metrics, histograms = [], []
     for run, reference in progress(list(dict.fromkeys([*compared, *spec.inverse_pairs])), "similarity"):
         a, b = features(run), features(reference)
+        protocols = dict.fromkeys(study.protocol(name, spec.sampling) for name in (run, reference))
         common = {
             "dataset": args.dataset,
             "run": run,
             "reference": reference,
-            "protocol": f"{sampling.solver} {sampling.steps} steps, shared noise",
+            "protocol": f"{' against '.join(protocols)} from shared noise",
             "n": len(a),
             "seed": sampling.seed,
         }

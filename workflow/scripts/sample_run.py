@@ -1,18 +1,34 @@
 """Stage: the shared noise through one trained run, decoded to images."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from steadyflow.artifacts import provenance, read_json, read_weights, write_array, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
-from steadyflow.flow import SOLVERS, CountedVelocity, guide, uniform_grid
+from steadyflow.flow import (
+    SIGNALS,
+    SOLVERS,
+    CountedVelocity,
+    ancestral,
+    channel_matrix,
+    ddim,
+    dopri5,
+    guide,
+    time_shift,
+    transform_channels,
+    uniform_grid,
+)
+from steadyflow.flow.solvers import Velocity
 from steadyflow.models import VQVAE, build_velocity, to_uint8
 from steadyflow.noise import noise
 from steadyflow.progress import progress
 from steadyflow.study import load_study
+from steadyflow.study.specs import Sampling
 
 parser = stage_parser(__doc__, study=True, device=True)
 parser.add_argument("--sampling", required=True, help="its name in the study")
@@ -37,8 +53,11 @@ def main() -> None:
 
     shape = (run["architecture"]["latent_channels"], *[run["architecture"]["latent_size"]] * 2)
     classes = run["architecture"]["num_classes"]
-    velocity, grid = CountedVelocity(model), uniform_grid(spec.steps)
-    seconds = {"denoise": 0.0, "decode": 0.0}
+    objective, transform = run["spec"]["objective"], run["spec"]["latent_transform"]
+    undo = channel_matrix(transform, shape[0]).inverse()
+    denoise = denoiser(spec, objective)
+    velocity, guided = CountedVelocity(model), None if spec.guidance_channels == "all" else 3
+    seconds, evaluations = {"denoise": 0.0, "decode": 0.0}, 0
     latents, images = [], []
     starts = range(0, spec.count, args.batch_size)
     for start in progress(starts, "sample"):
@@ -46,7 +65,10 @@ def main() -> None:
         x0 = noise(spec.seed, indices, shape).to(device)
         y = None if classes is None else (indices % classes).to(device)
         began = clock(device)
-        x1 = SOLVERS[spec.solver](guide(velocity, y, spec.guidance, no_label=classes or 0), x0, grid)
+        before = velocity.evaluations
+        predict = guide(velocity, y, spec.guidance, no_label=classes or 0, channels=guided)
+        x1 = transform_channels(undo, denoise(predict, x0, indices))
+        evaluations += (velocity.evaluations - before) * len(indices)
         denoised = clock(device)
         decoded = to_uint8(tokenizer.decode(x1 / scale)).cpu()
         seconds["denoise"] += denoised - began
@@ -56,18 +78,35 @@ def main() -> None:
     write_array(args.output / "latents.npy", np.concatenate(latents))
     write_array(args.output / "images.npy", np.concatenate(images))
     description = {
-        "spec": spec.identity(),
-        "evaluations_per_image": velocity.evaluations / len(starts),
+        "spec": spec.identity_for(objective["kind"]),
+        "evaluations_per_image": evaluations / spec.count,
         "ms_per_image": {part: 1000 * value / spec.count for part, value in seconds.items()},
         "batch_size": args.batch_size,
         "labels": "unconditional" if classes is None else f"index modulo {classes}",
-        "latents": "scaled: divide by scale before decoding",
+        "latents": f"scaled: divide by scale before decoding; the run's transform ({transform}) is undone",
         "scale": scale,
         "weights_hash": run["weights_hash"],
         "tokenizer_hash": config["weights_hash"],
         "provenance": provenance(),
     }
     write_json(args.output / "sampling.json", description)
+
+
+# (velocity or predicted noise, x0 [B,C,h,w], indices [B]) -> x1
+Denoise = Callable[[Velocity, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def denoiser(spec: Sampling, objective: dict[str, Any]) -> Denoise:
+    """How x0 becomes x1 under a run with this objective."""
+    if objective["kind"] == "diffusion":
+        signal = SIGNALS[objective["schedule"]](objective["timesteps"])
+        if spec.diffusion.sampler == "ddim":
+            return lambda predict, x0, _: ddim(predict, x0, signal, spec.diffusion.steps)
+        return lambda predict, x0, indices: ancestral(predict, x0, signal, spec.diffusion.steps, spec.seed, indices)
+    if spec.solver == "dopri5":
+        return lambda velocity, x0, _: dopri5(velocity, x0, uniform_grid(1), rtol=spec.rtol, atol=spec.atol)
+    grid = time_shift(uniform_grid(spec.steps), spec.time_shift)
+    return lambda velocity, x0, _: SOLVERS[spec.solver](velocity, x0, grid)
 
 
 def clock(device: torch.device) -> float:

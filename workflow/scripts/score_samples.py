@@ -10,6 +10,7 @@ from steadyflow.artifacts import file_hash, read_json, read_weights, write_json,
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import read_manifest
 from steadyflow.data.latents import Latents
+from steadyflow.flow import channel_matrix, transform_channels
 from steadyflow.models import build_velocity
 from steadyflow.prune.scores import gradient_norms, normalise, sample_losses, score_table, shared_points
 from steadyflow.study import load_study
@@ -40,12 +41,13 @@ def main() -> None:
     labels = None
     if run["architecture"]["num_classes"] is not None:
         labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device)
+    transform = channel_matrix(run["spec"]["latent_transform"], latents.shape[0])
     t, x0 = shared_points(spec.seed, spec.timesteps, spec.noises, latents.shape)
 
     def scores(measure: str) -> np.ndarray:
         table = score_table(
             lambda x1, x0, t, y: MEASURES[measure](model, x1, x0, t, y),
-            lambda rows: latents.read(ids[rows]).to(device),
+            lambda rows: transform_channels(transform, latents.read(ids[rows])).to(device),
             len(ids),
             t.to(device),
             x0.to(device),

@@ -3,6 +3,7 @@
 Under torchrun on several devices, with the same curve.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,21 @@ from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import read_dataset_info, read_manifest
 from steadyflow.data.latents import Latents
 from steadyflow.fetch.remote import sha256_of
+from steadyflow.flow import COUPLINGS, SIGNALS, channel_matrix, transform_channels
 from steadyflow.models import build_velocity, compile_blocks, forward_flops, load_dit_weights
 from steadyflow.study import load_study
-from steadyflow.train import Schedule, Trained, flow_matching, losses_over_time, train
+from steadyflow.study.specs import Run
+from steadyflow.train import (
+    Objective,
+    Schedule,
+    Trained,
+    Watch,
+    denoising,
+    explicit_flow_matching,
+    flow_matching,
+    losses_over_time,
+    train,
+)
 
 parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--run", required=True, help="its name in the study")
@@ -44,12 +57,25 @@ def main() -> None:
     if spec.conditional and info.classes is None:
         raise UserError(f"runs.{args.run}.conditional: the dataset has no classes ({args.dataset / 'dataset.json'})")
 
+    try:
+        transform = channel_matrix(spec.latent_transform, latents.shape[0])
+    except UserError as error:
+        raise UserError(f"runs.{args.run}.latent_transform: {error}") from error
+
+    def read(image_ids: np.ndarray) -> torch.Tensor:
+        return transform_channels(transform, latents.read(image_ids))
+
+    def load(rows: torch.Tensor) -> torch.Tensor:
+        return read(ids[rows.numpy()])
+
     architecture = {
         "name": spec.model,
         "latent_channels": latents.shape[0],
         "latent_size": latents.shape[1],
         "num_classes": len(info.classes) if spec.conditional else None,
     }
+    if args.micro_batch_size and spec.objective.takes_whole_batches:
+        raise UserError(f"--micro-batch-size: runs.{args.run}.objective takes whole batches; leave the flag out")
     torch.manual_seed(spec.seed)
     model = build_velocity(**architecture)
     forward = forward_flops(model, latents.shape[0], latents.shape[1], architecture["num_classes"])
@@ -64,10 +90,8 @@ def main() -> None:
         if args.weights is None:
             trained = train(
                 model,
-                flow_matching(
-                    spec.seed, labels, no_label=architecture["num_classes"] or 0, label_dropout=spec.label_dropout
-                ),
-                lambda rows: latents.read(ids[rows.numpy()]),
+                objective(spec, labels, architecture["num_classes"] or 0, load, len(ids)),
+                load,
                 len(ids),
                 Schedule(
                     spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision
@@ -75,7 +99,7 @@ def main() -> None:
                 state_path=args.state,
                 identity=spec_hash([spec.identity(), inputs]),
                 device=device,
-                watch=losses_over_time(*held_out(latents, manifest, spec.conditional, device), spec.seed),
+                watch=watch(spec, read, manifest, device),
                 micro_batch=args.micro_batch_size,
                 save_seconds=args.save_seconds,
                 deadline=args.deadline,
@@ -102,13 +126,32 @@ def main() -> None:
     args.state.unlink(missing_ok=True)
 
 
-def held_out(
-    latents: Latents, manifest: pd.DataFrame, conditional: bool, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The same few validation samples for every run: x1 [B,C,h,w], and their labels where the model takes them."""
+def objective(
+    spec: Run,
+    labels: torch.Tensor | None,
+    no_label: int,
+    read: Callable[[torch.Tensor], torch.Tensor],
+    samples: int,
+) -> Objective:
+    """The run's objective by its kind."""
+    chosen, hidden = spec.objective, {"no_label": no_label, "label_dropout": spec.label_dropout}
+    if chosen.kind == "flow_matching":
+        return flow_matching(spec.seed, labels, couple=COUPLINGS[chosen.coupling], **hidden)
+    if chosen.kind == "explicit_flow_matching":
+        of_data = {"latents": read, "samples": samples, "candidates": chosen.candidates}
+        return explicit_flow_matching(spec.seed, labels, **of_data, **hidden)
+    return denoising(spec.seed, labels, signal=SIGNALS[chosen.schedule](chosen.timesteps), **hidden)
+
+
+def watch(
+    spec: Run, read: Callable[[np.ndarray], torch.Tensor], manifest: pd.DataFrame, device: torch.device
+) -> Watch | None:
+    """Losses over time of the same few validation images for every run; a diffusion model has no velocity."""
+    if spec.objective.kind == "diffusion":
+        return None
     rows = manifest[manifest["split"] == "val"].iloc[:VALIDATION]
-    labels = torch.from_numpy(rows["label"].to_numpy()).to(device) if conditional else None
-    return latents.read(rows["id"].to_numpy()).to(device), labels
+    labels = torch.from_numpy(rows["label"].to_numpy()).to(device) if spec.conditional else None
+    return losses_over_time(read(rows["id"].to_numpy()).to(device), labels, spec.seed)
 
 
 def take(model: nn.Module, path: Path) -> tuple[Trained, dict[str, Any]]:

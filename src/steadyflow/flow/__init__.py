@@ -1,7 +1,35 @@
-"""Flow matching: the interpolant and its velocity target, the solvers, sampling. t=0 is noise, t=1 is data."""
+"""Flow matching and its alternatives: interpolant, couplings, targets, solvers, sampling. t=0 is noise, t=1 is data."""
 
+from steadyflow.flow.closed_form import explicit_target
+from steadyflow.flow.coupling import COUPLINGS, Coupling, independent, ot
+from steadyflow.flow.diffusion import SIGNALS, ancestral, ddim, diffuse
 from steadyflow.flow.interpolant import Interpolation, interpolate
 from steadyflow.flow.sampling import CountedVelocity, guide
-from steadyflow.flow.solvers import SOLVERS, euler, uniform_grid
+from steadyflow.flow.solvers import SOLVERS, dopri5, euler, heun, midpoint, time_shift, uniform_grid
+from steadyflow.flow.transform import TRANSFORMS, channel_matrix, transform_channels
 
-__all__ = ["SOLVERS", "CountedVelocity", "Interpolation", "euler", "guide", "interpolate", "uniform_grid"]
+__all__ = [
+    "COUPLINGS",
+    "SIGNALS",
+    "SOLVERS",
+    "TRANSFORMS",
+    "CountedVelocity",
+    "Coupling",
+    "Interpolation",
+    "ancestral",
+    "channel_matrix",
+    "ddim",
+    "diffuse",
+    "dopri5",
+    "euler",
+    "explicit_target",
+    "guide",
+    "heun",
+    "independent",
+    "interpolate",
+    "midpoint",
+    "ot",
+    "time_shift",
+    "transform_channels",
+    "uniform_grid",
+]

@@ -1,5 +1,6 @@
 """Velocities as solvers want them: labels and guidance bound, evaluations counted."""
 
+import torch
 from torch import Tensor, nn
 
 from steadyflow.flow.solvers import Velocity
@@ -17,17 +18,22 @@ class CountedVelocity:
         return self.model(x, t, y)
 
 
-def guide(velocity: CountedVelocity, y: Tensor | None, scale: float, no_label: int) -> Velocity:
+def guide(
+    velocity: CountedVelocity, y: Tensor | None, scale: float, no_label: int, channels: int | None = None
+) -> Velocity:
     """Binds the labels y int64 [B] (None: unconditional).
 
-    With scale != 1, classifier-free guidance on all channels, v0 + scale (v_y - v0), at two evaluations a step;
-    `no_label` is the label that means none.
+    With scale != 1, classifier-free guidance, v0 + scale (v_y - v0), at two evaluations a step; `no_label` is the
+    label that means none. It acts on all channels or, as in the public code of DiT and of the papers, only on the
+    first `channels`, and leaves v_y in the others.
     """
     if y is None or scale == 1:
         return lambda x, t: velocity(x, t, y)
 
     def guided(x: Tensor, t: Tensor) -> Tensor:
         unlabelled = velocity(x, t, y.new_full(y.shape, no_label))
-        return unlabelled + scale * (velocity(x, t, y) - unlabelled)
+        labelled = velocity(x, t, y)
+        moved = (unlabelled + scale * (labelled - unlabelled))[:, :channels]
+        return moved if channels is None else torch.cat([moved, labelled[:, channels:]], dim=1)
 
     return guided

@@ -9,7 +9,16 @@ from pydantic import ValidationError
 
 from steadyflow.artifacts import UserError
 from steadyflow.names import SMALLEST_PERCEPTUAL, side_multiple, smallest_judged
-from steadyflow.study.specs import ClusterSubset, Evaluation, Run, ScoreSubset, Study, Subset
+from steadyflow.study.specs import (
+    ClusterSubset,
+    Diffusion,
+    Evaluation,
+    ExplicitFlowMatching,
+    Run,
+    ScoreSubset,
+    Study,
+    Subset,
+)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -95,6 +104,8 @@ def _describe(problem: Any) -> str:
     place = [str(part) for part in problem["loc"]]
     if place[0] in _OF_KINDS:
         del place[2:3]
+    elif place[2:3] == ["objective"]:
+        del place[3:4]
     key = ".".join(part for part in place if not part.startswith("<"))
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; see workflow/schemas/study.schema.json for those known"
@@ -187,6 +198,13 @@ def _contradictions(study: Study) -> Iterator[str]:
             yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
     for name, subset in study.subsets.items():
         yield from _subset_contradictions(study, name, subset)
+    for name, sampling in study.samplings.items():
+        for field in sorted(sampling.not_taken & sampling.model_fields_set):
+            yield f"samplings.{name}.{field}: is nothing that the solver '{sampling.solver}' takes"
+    for name in study.scorings:
+        kind = study.runs[name].objective.kind
+        if kind != "flow_matching":
+            yield f"scorings.{name}: the objective of the surrogate is '{kind}'; scores are defined for flow_matching"
     for dataset, evaluation in study.evaluations.items():
         yield from _evaluation_contradictions(study, dataset, evaluation)
 
@@ -198,6 +216,15 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     runs = evaluation.runs or ()
     if runs and evaluation.reference is None:
         yield f"evaluations.{dataset}.reference: has to name the run that all are compared with ({', '.join(runs)})"
+    for name in runs:
+        objective = study.runs[name].objective if name in study.runs else None
+        if isinstance(objective, Diffusion) and evaluation.sampling:
+            steps = study.samplings[evaluation.sampling].diffusion.steps
+            if steps > objective.timesteps:
+                yield (
+                    f"samplings.{evaluation.sampling}.diffusion.steps: {steps} are more than the "
+                    f"{objective.timesteps} timesteps of run '{name}'"
+                )
     named = {"reference": [evaluation.reference] if evaluation.reference else [], "runs": runs}
     named["inverse_pairs"] = [name for pair in evaluation.inverse_pairs for name in pair]
     for field, names in named.items():
@@ -232,6 +259,14 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
     if latent_size % side_multiple(run.model):
         accepted = f"latents whose side is a multiple of {side_multiple(run.model)}"
         yield f"runs.{name}.model: {run.model} takes {accepted}, not {latent_size}x{latent_size}"
+    if isinstance(run.latent_transform, tuple) and len(run.latent_transform) != tokenizer.latent_channels:
+        size, channels = len(run.latent_transform), tokenizer.latent_channels
+        yield f"runs.{name}.latent_transform: a matrix of {size} rows, for {channels} channels of latents"
+    if isinstance(run.objective, ExplicitFlowMatching) and run.objective.candidates < run.batch_size:
+        yield (
+            f"runs.{name}.objective.candidates: {run.objective.candidates} are fewer than the batch of "
+            f"{run.batch_size}, whose samples are all among them"
+        )
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
         yield f"runs.{name}.subset: '{run.subset}' belongs to dataset '{study.subsets[run.subset].dataset}'"
     surrogates = _surrogates(study, name)

@@ -5,11 +5,13 @@ how and how fast something is computed (results folder, profile, device, batch s
 """
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -421,6 +423,82 @@ Subset = Annotated[
 ]
 
 
+class FlowMatching(Spec):
+    """Conditional flow matching (eq. 1)."""
+
+    kind: Literal["flow_matching"] = "flow_matching"
+    coupling: Literal["independent", "ot"] = "independent"
+    """How noise and data meet in a batch: as drawn, or by exact minibatch optimal transport."""
+
+    @property
+    def takes_whole_batches(self) -> bool:
+        return self.coupling == "ot"
+
+
+class ExplicitFlowMatching(Spec):
+    """Flow matching to the closed-form velocity of some samples (eq. 2), those of the batch among them."""
+
+    kind: Literal["explicit_flow_matching"]
+    candidates: PositiveInt = 256
+    """How many; of a conditional run's, a row sees those of its own class."""
+
+    @property
+    def takes_whole_batches(self) -> bool:
+        return True
+
+
+class Diffusion(Spec):
+    """Score-based diffusion (DDPM): the same network predicts the noise."""
+
+    kind: Literal["diffusion"]
+    schedule: Literal["linear", "cosine"] = "linear"
+    timesteps: Annotated[int, Field(ge=50)] = 1000
+
+    @property
+    def takes_whole_batches(self) -> bool:
+        return False
+
+
+def _spelt_out(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+_AnyObjective = Annotated[FlowMatching | ExplicitFlowMatching | Diffusion, Field(discriminator="kind")]
+Objective = Annotated[
+    _AnyObjective,
+    BeforeValidator(
+        _spelt_out,
+        json_schema_input_type=Literal["flow_matching", "explicit_flow_matching", "diffusion"] | _AnyObjective,
+    ),
+]
+"""A kind alone, `diffusion`, or one with its settings."""
+
+
+def _invertible(rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    if any(len(row) != len(rows) for row in rows):
+        raise ValueError(f"rows of {[len(row) for row in rows]} numbers are no square matrix")
+    # Elimination in exact numbers: where no pivot is left, the rows depend on each other.
+    left = [[Fraction(number) for number in row] for row in rows]
+    for column in range(len(left)):
+        pivot = next((row for row in left if row[column]), None)
+        if pivot is None:
+            raise ValueError("the matrix is singular: it cannot be undone before decoding")
+        left.remove(pivot)
+        left = [[a - row[column] / pivot[column] * b for a, b in zip(row, pivot, strict=True)] for row in left]
+    return rows
+
+
+Matrix = Annotated[
+    tuple[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], ...],
+    Field(min_length=1),
+    AfterValidator(_invertible),
+]
+
+
+def _word_or_matrix(value: Any) -> str:
+    return "<word>" if isinstance(value, str) else "<matrix>"
+
+
 class Run(Spec):
     """One velocity model, trained here or elsewhere."""
 
@@ -448,6 +526,12 @@ class Run(Spec):
     conditional: bool = False
     label_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of labels hidden while training a conditional model."""
+    objective: Objective = FlowMatching()
+    latent_transform: Annotated[
+        Annotated[Literal["none", "flip_first", "flip_all"], Tag("<word>")] | Annotated[Matrix, Tag("<matrix>")],
+        Discriminator(_word_or_matrix),
+    ] = "none"
+    """A of x1' = A x1 on the latents' channels, undone before decoding: a flip of the first or of all, or its rows."""
     steps: PositiveInt = 140_000
     batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 1e-4
@@ -464,15 +548,54 @@ class Run(Spec):
         return {k: v for k, v in super().identity().items() if self.weights is None or k not in self.training}
 
 
-class Sampling(Spec):
-    """x0 = f(seed, index) for indices 0..count-1, integrated from t=0 to t=1."""
+class DiffusionSampling(Spec):
+    sampler: Literal["ddim", "ancestral"] = "ddim"
+    """DDIM, deterministic, or ancestral, which adds noise of its own; both from the shared x0."""
+    steps: PositiveInt = 250
 
-    solver: Literal["euler"] = "euler"
+
+class Sampling(Spec):
+    """x0 = f(seed, index) for indices 0..count-1, integrated from t=0 to t=1, or denoised by diffusion runs."""
+
+    of_dopri5: ClassVar[set[str]] = {"rtol", "atol"}
+    of_others: ClassVar[set[str]] = {"steps", "time_shift"}
+
+    solver: Literal["euler", "midpoint", "heun", "dopri5"] = "euler"
     steps: PositiveInt = 60
+    """Each takes one evaluation by euler, two by midpoint and heun; dopri5 chooses its own steps."""
+    time_shift: PositiveFloat = 1.0
+    """More than 1: finer steps at the noise end; less: at the data end."""
+    rtol: PositiveFloat = 1e-5
+    """Of dopri5, as atol."""
+    atol: PositiveFloat = 1e-5
+    diffusion: DiffusionSampling = DiffusionSampling()
+    """In place of the solver, for runs whose objective is diffusion."""
     count: Annotated[int, Field(ge=2)] = 4096
     guidance: PositiveFloat = 1.0
     """Classifier-free guidance scale of conditional runs; 1 is none."""
+    guidance_channels: Literal["all", "first_three"] = "all"
+    """`first_three` is what the papers' public code does, and DiT's."""
     seed: Seed = 0
+
+    @property
+    def not_taken(self) -> set[str]:
+        """Fields that the solver has no use for."""
+        return self.of_others if self.solver == "dopri5" else self.of_dopri5
+
+    def identity_for(self, objective: str) -> dict[str, Any]:
+        """What defines the samples of a run whose objective is of this kind."""
+        of_solvers = {"solver", *self.of_dopri5, *self.of_others}
+        unused = of_solvers if objective == "diffusion" else {"diffusion", *self.not_taken}
+        return {key: value for key, value in self.identity().items() if key not in unused}
+
+    def protocol(self, objective: str) -> str:
+        """How such a run is sampled, in a few words."""
+        if objective == "diffusion":
+            return f"{self.diffusion.sampler} {self.diffusion.steps} steps"
+        if self.solver == "dopri5":
+            return f"dopri5 rtol {self.rtol:g} atol {self.atol:g}"
+        shift = "" if self.time_shift == 1 else f" shifted by {self.time_shift:g}"
+        return f"{self.solver} {self.steps} steps{shift}"
 
 
 class Evaluation(Spec):
@@ -526,6 +649,14 @@ class Study(Spec):
     def tokenizer_label(self, tokenizer: str) -> str:
         """How tables and figures call a tokenizer."""
         return self.tokenizers[tokenizer].label or tokenizer
+
+    def sampling_identity(self, run: str, sampling: str) -> dict[str, Any]:
+        """All of a sampling that defines the samples of this run."""
+        return self.samplings[sampling].identity_for(self.runs[run].objective.kind)
+
+    def protocol(self, run: str, sampling: str) -> str:
+        """How this run is sampled, in a few words."""
+        return self.samplings[sampling].protocol(self.runs[run].objective.kind)
 
     @property
     def has_perceptual_weights(self) -> bool:

@@ -1,11 +1,13 @@
 """One engine trains everything; what is trained is an objective, a small function."""
 
-from steadyflow.train.engine import Batch, Objective, Schedule, Trained, train
+from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, train
 from steadyflow.train.objectives import (
     AdversarialTerm,
     PerceptualTerm,
     Revival,
     classification,
+    denoising,
+    explicit_flow_matching,
     flow_matching,
     losses_over_time,
     reconstruction,
@@ -19,7 +21,10 @@ __all__ = [
     "Revival",
     "Schedule",
     "Trained",
+    "Watch",
     "classification",
+    "denoising",
+    "explicit_flow_matching",
     "flow_matching",
     "losses_over_time",
     "reconstruction",

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from steadyflow import noise
+from steadyflow import distributed, noise
 from steadyflow.distributed import total
-from steadyflow.flow import interpolate
+from steadyflow.flow import Coupling, diffuse, explicit_target, independent, interpolate
 from steadyflow.models import VQVAE, Probe, hinge, to_model_range
 from steadyflow.train.engine import Batch, Objective, Watch
 
@@ -18,26 +18,57 @@ NAN = float("nan")
 
 
 def flow_matching(
-    seed: int, labels: Tensor | None = None, *, no_label: int = 0, label_dropout: float = 0.0
+    seed: int,
+    labels: Tensor | None = None,
+    *,
+    no_label: int = 0,
+    label_dropout: float = 0.0,
+    couple: Coupling = independent,
 ) -> Objective:
     """Conditional flow matching (eq. 1): MSE of the velocity to u = x1 - x0 at t ~ U[0,1].
 
     `batch.x` is x1 float32 [B,C,h,w]; `labels` int64 [n], None when unconditional, are replaced by `no_label` with
-    probability `label_dropout`.
+    probability `label_dropout`. `couple` pairs noise and data of the whole global batch.
+    """
+
+    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        y = _labels(seed, batch, labels, no_label, label_dropout)
+        t = noise.uniform(seed, "training time", batch.slots, step=batch.step, device=batch.x.device)
+        point = interpolate(_noise(seed, batch, couple), batch.x, t)
+        return F.mse_loss(model(point.x_t, t, y).float(), point.u), {}
+
+    return objective
+
+
+def explicit_flow_matching(
+    seed: int,
+    labels: Tensor | None = None,
+    *,
+    latents: Callable[[Tensor], Tensor],
+    samples: int,
+    candidates: int,
+    no_label: int = 0,
+    label_dropout: float = 0.0,
+) -> Objective:
+    """Flow matching to the closed-form velocity of M = `candidates` samples, x1 among them (`flow.explicit_target`).
+
+    The candidates are the global batch and the M minus its size samples that follow it in the data order of the
+    `samples`, one draw without replacement in which each x1 may be any. A row with a label sees those of its label,
+    about M / classes; a row whose label is hidden sees all, as does an unconditional one. `latents` maps rows int64
+    on the CPU to their data [., C, h, w], as the batch's own were loaded. Other arguments as in `flow_matching`.
     """
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         x1 = batch.x
-        x0 = noise.normal(seed, "training noise", batch.slots, x1.shape[1:], step=batch.step, device=x1.device)
+        y = _labels(seed, batch, labels, no_label, label_dropout)
         t = noise.uniform(seed, "training time", batch.slots, step=batch.step, device=x1.device)
-        y = None
-        if labels is not None:
-            dropped = (
-                noise.uniform(seed, "label dropout", batch.slots, step=batch.step, device=x1.device) < label_dropout
-            )
-            y = labels[batch.rows].masked_fill(dropped, no_label)
-        point = interpolate(x0, x1, t)
-        return F.mse_loss(model(point.x_t, t, y).float(), point.u), {}
+        rows = noise.stream_rows(samples, batch.step * batch.size, candidates, seed)
+        allowed = None
+        if labels is not None and y is not None:
+            allowed = (y[:, None] == labels[rows.to(labels.device)]) | (y == no_label)[:, None]
+        x0 = _noise(seed, batch)
+        u = explicit_target(x0, x1, t, latents(rows).to(x1.device), batch.slots, allowed)
+        return F.mse_loss(model(interpolate(x0, x1, t).x_t, t, y).float(), u), {}
 
     return objective
 
@@ -58,6 +89,47 @@ def losses_over_time(x1: Tensor, y: Tensor | None, seed: int, bins: int = 10) ->
         return {f"val_loss_{place / bins:g}": loss for place, loss in enumerate(torch.stack(losses).tolist())}
 
     return watch
+
+
+def denoising(
+    seed: int, labels: Tensor | None = None, *, signal: Tensor, no_label: int = 0, label_dropout: float = 0.0
+) -> Objective:
+    """DDPM (Ho et al., 2020): MSE of the network to the noise of x_k, at whole k ~ U{0..T-1}, given as k/T.
+
+    `signal` is abar, float64 [T] on the CPU (`flow.SIGNALS`). Other arguments, and the noise, as in `flow_matching`.
+    """
+    timesteps = len(signal)
+
+    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        y = _labels(seed, batch, labels, no_label, label_dropout)
+        t = noise.uniform(seed, "training time", batch.slots, step=batch.step, device=batch.x.device)
+        k = (t * timesteps).long()
+        eps = _noise(seed, batch)
+        return F.mse_loss(model(diffuse(batch.x, eps, k, signal), k / timesteps, y).float(), eps), {}
+
+    return objective
+
+
+def _noise(seed: int, batch: Batch, couple: Coupling = independent) -> Tensor:
+    """x0 [B, ...] of this process's slots."""
+
+    def drawn(slots: Tensor) -> Tensor:
+        shape = batch.x.shape[1:]
+        return noise.normal(seed, "training noise", slots, shape, step=batch.step, device=batch.x.device)
+
+    if couple is independent:
+        return drawn(batch.slots)
+    # Every process can draw all noise; only data has to be fetched from the others.
+    whole = drawn(torch.arange(batch.size, device=batch.x.device))
+    return couple(whole, distributed.gathered(batch.x))[batch.slots]
+
+
+def _labels(seed: int, batch: Batch, labels: Tensor | None, no_label: int, dropout: float) -> Tensor | None:
+    """The batch's labels int64 [B], some of them hidden."""
+    if labels is None:
+        return None
+    dropped = noise.uniform(seed, "label dropout", batch.slots, step=batch.step, device=batch.x.device) < dropout
+    return labels[batch.rows].masked_fill(dropped, no_label)
 
 
 @dataclass(frozen=True)
