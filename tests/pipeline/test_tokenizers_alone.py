@@ -184,7 +184,9 @@ def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], 
     found = pd.read_parquet(output)
     rest = found[found["metric"] != "lpips"].reset_index(drop=True)
     pd.testing.assert_frame_equal(rest, metrics_of(space), rtol=1e-3)
-    images, copies = (to_model_range(torch.from_numpy(x)) for x in (held_out(space), copies_of(space, "gan")))
+    images, copies = (
+        to_model_range(torch.from_numpy(x.astype(np.uint8))) for x in (held_out(space), copies_of(space, "gan"))
+    )
     with torch.no_grad():
         expected = Lpips(vgg16)(images, copies).numpy()
     measured = found[(found["metric"] == "lpips") & (found["run"] == "gan")].iloc[0]
