@@ -262,9 +262,10 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
     if isinstance(run.latent_transform, tuple) and len(run.latent_transform) != tokenizer.latent_channels:
         size, channels = len(run.latent_transform), tokenizer.latent_channels
         yield f"runs.{name}.latent_transform: a matrix of {size} rows, for {channels} channels of latents"
-    if isinstance(run.objective, ExplicitFlowMatching) and run.objective.candidates < run.batch_size:
+    trained_on = run.objective if run.weights is None else None
+    if isinstance(trained_on, ExplicitFlowMatching) and trained_on.candidates < run.batch_size:
         yield (
-            f"runs.{name}.objective.candidates: {run.objective.candidates} are fewer than the batch of "
+            f"runs.{name}.objective.candidates: {trained_on.candidates} are fewer than the batch of "
             f"{run.batch_size}, whose samples are all among them"
         )
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
