@@ -63,10 +63,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def delete_leftovers(path: Path | str) -> None:
-    """Deletes what kills in the midst of writing `path` left behind: each as large as the file."""
+    """Deletes what kills in the midst of writing `path`, a file or a folder, left behind: each as large as itself."""
     path = Path(path)
     for left in path.parent.glob(f".{glob.escape(path.name)}.????????{path.suffix}"):
-        left.unlink(missing_ok=True)
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny import TINY_TOKENIZER
 from workspace import Finished, Workspace
 
 TINY = yaml.safe_load("""
@@ -9,19 +10,7 @@ name: tiny
 datasets:
   digits: {source: digits, resolution: 16, val_fraction: 0.2}
 tokenizers:
-  vqvae:
-    width: 8
-    multipliers: [1, 2]
-    blocks: 1
-    codebook_size: 32
-    codebook_init: data
-    perceptual: none
-    adversarial: {start: 10, width: 8, layers: 1}
-    precision: fp32
-    steps: 20
-    batch_size: 16
-    learning_rate: 2.0e-3
-    ema_decay: 0.9
+  vqvae: {adversarial: {start: 10, width: 8, layers: 1}}
 encoders:
   probe: {width: 8, feature_dim: 16, steps: 30}
 clusterings:
@@ -52,6 +41,7 @@ evaluations:
     reference: unpruned
     inverse_pairs: [[cluster_b-0.5, cluster_b_inv-0.5]]
 """)
+TINY["tokenizers"]["vqvae"] = {**TINY_TOKENIZER, **TINY["tokenizers"]["vqvae"]}
 
 
 @pytest.fixture(scope="session")

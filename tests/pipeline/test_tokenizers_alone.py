@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tiny import TINY_TOKENIZER
 from workspace import SCRIPTS, Workspace, edited, jobs_of
 
 from steadyflow.artifacts import read_array, read_json, read_weights
@@ -23,29 +24,14 @@ name: tokenizers
 datasets:
   digits: {source: digits, resolution: 16, val_fraction: 0.2}
 tokenizers:
-  plain: &plain
-    label: without
-    width: 8
-    multipliers: [1, 2]
-    blocks: 1
-    codebook_size: 32
-    codebook_init: data
-    perceptual: none
-    adversarial: none
-    precision: fp32
-    steps: 20
-    batch_size: 16
-    learning_rate: 2.0e-3
-    ema_decay: 0.9
-  gan:
-    <<: *plain
-    label: with
-    adversarial: {start: 10, width: 8, layers: 1}
+  plain: {label: without}
+  gan: {label: with, adversarial: {start: 10, width: 8, layers: 1}}
 encoders:
   probe: {width: 8, feature_dim: 16, steps: 20}
 evaluations:
   digits: {}
 """)
+STUDY["tokenizers"] = {name: {**TINY_TOKENIZER, **spec} for name, spec in STUDY["tokenizers"].items()}
 SHOWN = {"write_tokenizers", "draw_dataset_samples", "draw_tokenizer_reconstructions", "draw_tokenizer_curves"}
 
 

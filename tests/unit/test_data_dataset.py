@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
+from steadyflow.artifacts import UserError, atomic_directory, atomic_path
 from steadyflow.data import dataset as writing
 from steadyflow.data import manifest as manifests
 from steadyflow.data.dataset import map_in_order, split_of, write_dataset
@@ -227,9 +227,11 @@ def test_the_summary_lists_the_first_skipped_images(tmp_path, monkeypatch):
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path):
-    (tmp_path / ".images.ab12").mkdir()
-    (tmp_path / ".images.ab12" / "data-00000.arrow").write_bytes(b"half")
-    (tmp_path / ".manifest.xy.parquet").write_bytes(b"half")
+    # Begun and never ended: names and all are those of a real write.
+    begun = atomic_directory(tmp_path / "images"), atomic_path(tmp_path / "manifest.parquet")
+    folder, table = (writing.__enter__() for writing in begun)
+    (folder / "data-00000.arrow").write_bytes(b"half")
+    table.write_bytes(b"half")
     write(toy(), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset.json", "images", "manifest.parquet"]
 

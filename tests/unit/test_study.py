@@ -131,7 +131,7 @@ def test_losses_in_a_few_words():
     for words, edit in {**wanted, "MSE + LPIPS + GAN": {}}.items():
         found = study(tokenizers__vqvae={"multipliers": [1, 2], **edit})
         assert found.tokenizers["vqvae"].losses == words
-        assert found.has_perceptual_weights == ("LPIPS" in words)
+        assert found.uses_lpips == ("LPIPS" in words)
 
 
 def test_a_run_may_take_the_tokenizer_of_another_dataset():
@@ -350,7 +350,7 @@ def test_weights_of_the_defaults_may_be_taken_back():
 
 
 def test_lpips_needs_images_that_can_be_halved_four_times():
-    assert study().has_perceptual_weights
+    assert study().uses_lpips
     with pytest.raises(UserError, match=r"^tokenizers\.vqvae\.perceptual: LPIPS needs images of 16 pixels, not 12$"):
         study(datasets__faces__resolution=12, tokenizers__vqvae__adversarial="none")
 

@@ -76,11 +76,6 @@ def lpips_flags(wildcards, input):
     return '--weights-lock "$WEIGHTS_LOCK" --vgg16' if input.vgg16 else ""
 
 
-def weights_needed():
-    """Names in resources/weights.lock of the files that the study reads."""
-    return [VGG16_WEIGHTS] if study.has_perceptual_weights else []
-
-
 def archive_files(wildcards):
     """The archive that holds a file of resources/weights.lock."""
     archive = WEIGHTS[wildcards.weights].inside

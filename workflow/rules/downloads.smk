@@ -35,7 +35,7 @@ rule download_dataset:
 # Everything that the study needs from the network, for a machine that has one.
 rule fetch:
     input:
-        weights=[paths.weights_file(study, name) for name in weights_needed()],
+        weights=lpips_weights(study.uses_lpips),
         datasets=[paths.downloaded_files(study, name) for name, spec in study.datasets.items() if spec.downloaded],
     log:
         "<results>/logs/downloads/fetch.log",

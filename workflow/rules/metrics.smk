@@ -69,7 +69,7 @@ rule measure_tokenizers:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
         unpack(lambda wildcards: paths.encoder_files(study, study.evaluations[wildcards.dataset].encoder)),
-        vgg16=lpips_weights(study.has_perceptual_weights),
+        vgg16=lpips_weights(study.uses_lpips),
         tokenizers=evaluated_tokenizers("weights"),
         configs=evaluated_tokenizers("config"),
     output:

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from steadyflow import distributed
-from steadyflow.artifacts import read_array, read_json, read_weights, write_json
+from steadyflow.artifacts import read_array, read_json, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_manifest
 from steadyflow.data.rows import compute_rows
-from steadyflow.models import Probe, to_model_range
+from steadyflow.models import Probe, load_trained, to_model_range
 
 parser = stage_parser(__doc__, device=True)
 source = parser.add_mutually_exclusive_group(required=True)
@@ -26,8 +26,7 @@ def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
     config = read_json(args.encoder / "config.json")
-    model = Probe(**config["architecture"]).to(device).eval()
-    model.load_state_dict(read_weights(args.encoder / "weights.safetensors"))
+    model = load_trained(Probe, config["architecture"], args.encoder / "weights.safetensors").to(device)
     if args.images:
         array = read_array(args.images)
         count, usable, read = len(array), np.arange(len(array)), lambda ids: np.array(array[ids])

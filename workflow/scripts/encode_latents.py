@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from steadyflow import distributed
-from steadyflow.artifacts import read_array, read_json, read_weights, write_json
+from steadyflow.artifacts import read_array, read_json, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
 from steadyflow.data.latents import latent_scale
 from steadyflow.data.rows import compute_rows
-from steadyflow.models import VQVAE, to_model_range
+from steadyflow.models import VQVAE, load_trained, to_model_range
 
 parser = stage_parser(__doc__, device=True)
 parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset to encode")
@@ -25,8 +25,7 @@ def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
     config = read_json(args.tokenizer / "config.json")
-    model = VQVAE(**config["architecture"]).to(device).eval()
-    model.load_state_dict(read_weights(args.tokenizer / "weights.safetensors"))
+    model = load_trained(VQVAE, config["architecture"], args.tokenizer / "weights.safetensors").to(device)
     split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
     info, images = read_dataset_info(args.dataset / "dataset.json"), ImageStore(args.dataset / "images")
     side = info.resolution // 2 ** (len(config["architecture"]["multipliers"]) - 1)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from steadyflow.artifacts import file_hash, read_json, read_weights, write_array, write_parquet
+from steadyflow.artifacts import file_hash, read_json, write_array, write_parquet
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_manifest
 from steadyflow.evaluate import (
@@ -23,7 +23,7 @@ from steadyflow.evaluate import (
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
 from steadyflow.evaluate.reconstruction import SSIM_SMALLEST, codebook_use, edge_energy, psnr, sharpness, ssim
 from steadyflow.fetch.lock import read_lock, verified
-from steadyflow.models import VQVAE, Probe, to_model_range, to_uint8
+from steadyflow.models import VQVAE, Probe, load_trained, to_model_range, to_uint8
 from steadyflow.names import SMALLEST_PERCEPTUAL, VGG16_WEIGHTS
 from steadyflow.progress import progress
 from steadyflow.study import load_study, paths
@@ -95,8 +95,8 @@ def main() -> None:
         measures["lpips"] = lambda originals, copies: lpips(to_model_range(originals), to_model_range(copies))
 
     encoder_files = paths.encoder_files(study, spec.encoder)
-    encoder = load(Probe, encoder_files).to(device)
-    width = read_json(encoder_files["config"])["architecture"]["feature_dim"]
+    architecture = read_json(encoder_files["config"])["architecture"]
+    encoder, width = load_trained(Probe, architecture, encoder_files["weights"]).to(device), architecture["feature_dim"]
     metrics, shown = [], [store.read(val[:SHOWN])]
     args.output.parent.mkdir(parents=True, exist_ok=True)
     # What a kill left behind, as large as the features.
@@ -111,7 +111,9 @@ def main() -> None:
         for place, original in images.batches("originals"):
             real[place] = encoder(to_model_range(original)).cpu()
         for name in spec.tokenizers:
-            model = load(VQVAE, paths.tokenizer_files(study, name)).to(device)
+            files = paths.tokenizer_files(study, name)
+            architecture = read_json(files["config"])["architecture"]
+            model = load_trained(VQVAE, architecture, files["weights"]).to(device)
             found = reconstruct(model, encoder, images, measures, copied, name)
             shown.append(found.shown)
             common = {
@@ -121,7 +123,7 @@ def main() -> None:
                 "protocol": f"reconstructions of the {len(val)} validation images",
                 "seed": study.tokenizers[name].seed,
             }
-            hashes = f"tokenizer {file_hash(paths.tokenizer_files(study, name)['weights'])}"
+            hashes = f"tokenizer {file_hash(files['weights'])}"
             values = found.values
             values["sharpness"] = sharpness(values.pop("original_edges"), values.pop("edges"))
             for metric, each in values.items():
@@ -136,13 +138,6 @@ def main() -> None:
             metrics.append(Metric(**common, metric="rfd", encoder=spec.encoder, n=len(val), hashes=hashes, **rfd))
     write_array(args.reconstructions, np.stack(shown))
     write_parquet(args.output, metrics_table(metrics))
-
-
-def load(network: type[nn.Module], files: dict[str, str]) -> nn.Module:
-    """A trained network, from its config and weights."""
-    model = network(**read_json(files["config"])["architecture"])
-    model.load_state_dict(read_weights(files["weights"]))
-    return model.eval()
 
 
 def reconstruct(

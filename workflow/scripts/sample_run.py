@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from steadyflow.artifacts import provenance, read_json, read_weights, write_array, write_json
+from steadyflow.artifacts import provenance, read_json, write_array, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.flow import (
     SIGNALS,
@@ -24,7 +24,7 @@ from steadyflow.flow import (
     uniform_grid,
 )
 from steadyflow.flow.solvers import Velocity
-from steadyflow.models import VQVAE, build_velocity, to_uint8
+from steadyflow.models import VQVAE, build_velocity, load_trained, to_uint8
 from steadyflow.noise import noise
 from steadyflow.progress import progress
 from steadyflow.study import load_study
@@ -46,10 +46,8 @@ def main() -> None:
     spec = load_study(args.study).samplings[args.sampling]
     run, config = read_json(args.run / "run.json"), read_json(args.tokenizer / "config.json")
     scale = read_json(args.latents)["scale"]
-    model = build_velocity(**run["architecture"]).to(device).eval()
-    model.load_state_dict(read_weights(args.run / "weights.safetensors"))
-    tokenizer = VQVAE(**config["architecture"]).to(device).eval()
-    tokenizer.load_state_dict(read_weights(args.tokenizer / "weights.safetensors"))
+    model = load_trained(build_velocity, run["architecture"], args.run / "weights.safetensors").to(device)
+    tokenizer = load_trained(VQVAE, config["architecture"], args.tokenizer / "weights.safetensors").to(device)
 
     shape = (run["architecture"]["latent_channels"], *[run["architecture"]["latent_size"]] * 2)
     classes = run["architecture"]["num_classes"]

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from steadyflow.artifacts import file_hash, read_json, read_weights, write_json, write_parquet
+from steadyflow.artifacts import file_hash, read_json, write_json, write_parquet
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import read_manifest
 from steadyflow.data.latents import Latents
 from steadyflow.flow import channel_matrix, transform_channels
-from steadyflow.models import build_velocity
+from steadyflow.models import build_velocity, load_trained
 from steadyflow.prune.scores import gradient_norms, normalise, sample_losses, score_table, shared_points
 from steadyflow.study import load_study
 
@@ -30,14 +30,10 @@ def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
     spec = load_study(args.study).scorings[args.scoring]
-    manifest, latents, run = (
-        read_manifest(args.manifest, ["id", "split", "label"]),
-        Latents(args.latents),
-        read_json(args.run / "run.json"),
-    )
+    manifest = read_manifest(args.manifest, ["id", "split", "label"])
+    latents, run = Latents(args.latents), read_json(args.run / "run.json")
     ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
-    model = build_velocity(**run["architecture"]).to(device).eval()
-    model.load_state_dict(read_weights(args.run / "weights.safetensors"))
+    model = load_trained(build_velocity, run["architecture"], args.run / "weights.safetensors").to(device)
     labels = None
     if run["architecture"]["num_classes"] is not None:
         labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device)

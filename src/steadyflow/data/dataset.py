@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from steadyflow.artifacts import UserError, atomic_directory, atomic_path, write_json
+from steadyflow.artifacts import UserError, atomic_directory, atomic_path, delete_leftovers, write_json
 from steadyflow.data.fit import Fit, fit_image
 from steadyflow.data.manifest import ManifestWriter, key_hash
 from steadyflow.data.records import Picture, Record, Source
@@ -57,7 +56,9 @@ def write_dataset(
     cannot be fitted, a wrong attribute, a repeated key, and a dataset without training or validation images.
     """
     directory = Path(directory)
-    _delete_leftovers(directory)
+    # At ImageNet's size they are 250 GB.
+    for name in ("images", "manifest.parquet"):
+        delete_leftovers(directory / name)
     prepare = partial(
         _prepare,
         source.attributes,
@@ -105,14 +106,6 @@ def write_dataset(
         "details": dict(details),
     }
     write_json(directory / "dataset.json", summary)
-
-
-def _delete_leftovers(directory: Path) -> None:
-    # At ImageNet's size they are 250 GB.
-    for folder in directory.glob(".images.*"):
-        shutil.rmtree(folder)
-    for file in directory.glob(".manifest.*.parquet"):
-        file.unlink()
 
 
 def _check_counts(name: str, counts: Mapping[str, int]) -> None:

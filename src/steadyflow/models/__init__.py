@@ -1,6 +1,6 @@
 """The networks: velocity models, the tokenizer, the probe."""
 
-from steadyflow.models.checkpoints import load_dit_weights
+from steadyflow.models.checkpoints import load_dit_weights, load_trained
 from steadyflow.models.discriminator import PatchDiscriminator, hinge
 from steadyflow.models.probe import Probe
 from steadyflow.models.velocity import build_velocity, compile_blocks, forward_flops
@@ -15,6 +15,7 @@ __all__ = [
     "forward_flops",
     "hinge",
     "load_dit_weights",
+    "load_trained",
     "to_model_range",
     "to_uint8",
 ]

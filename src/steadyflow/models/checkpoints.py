@@ -1,7 +1,7 @@
-"""Weights that were trained elsewhere: files of PyTorch tensors, opened without running any code that they hold."""
+"""Networks from files of weights, ours or trained elsewhere, opened without running any code that they hold."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from steadyflow.artifacts import UserError
+from steadyflow.artifacts import UserError, read_weights
 from steadyflow.models.dit import DiT
 
 LAST = ("final_layer.linear.weight", "final_layer.linear.bias")
+
+
+def load_trained(build: Callable[..., nn.Module], architecture: Mapping[str, Any], path: Path | str) -> nn.Module:
+    """`build(**architecture)` with the weights that one of our trainings left at `path`, in evaluation mode."""
+    network = build(**architecture)
+    network.load_state_dict(read_weights(path))
+    return network.eval()
 
 
 def load_dit_weights(model: nn.Module, path: Path | str) -> list[str]:

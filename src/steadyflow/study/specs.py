@@ -659,7 +659,7 @@ class Study(Spec):
         return self.samplings[sampling].protocol(self.runs[run].objective.kind)
 
     @property
-    def has_perceptual_weights(self) -> bool:
+    def uses_lpips(self) -> bool:
         """Whether a tokenizer asks for LPIPS; then it is measured for all of them."""
         return any(tokenizer.perceptual != "none" for tokenizer in self.tokenizers.values())
 
