@@ -2,7 +2,7 @@
 
 DIT_SIZES = ("T", "S", "B", "L", "XL")
 DIT_PATCHES = (1, 2, 4, 8)
-UNET_SIZES = ("S", "M", "L")
+UNET_SIZES = ("T", "S", "M", "L")
 VELOCITY_MODELS = (
     *(f"DiT-{size}/{patch}" for size in DIT_SIZES for patch in DIT_PATCHES),
     *(f"UNet-{size}" for size in UNET_SIZES),

@@ -108,7 +108,7 @@ def unet_parameters(w, channels, classes):
     return blocks + halvings + doublings + ends + time + labels
 
 
-@pytest.mark.parametrize(("name", "width"), [("UNet-S", 128), ("UNet-M", 192), ("UNet-L", 256)])
+@pytest.mark.parametrize(("name", "width"), [("UNet-T", 32), ("UNet-S", 128), ("UNet-M", 192), ("UNet-L", 256)])
 @pytest.mark.parametrize(("channels", "classes"), [(4, None), (8, 1000)])
 def test_the_number_of_parameters_is_that_of_the_architecture(name, width, channels, classes):
     assert parameters(on_meta(name, channels, 32, classes)) == unet_parameters(width, channels, classes)

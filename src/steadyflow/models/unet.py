@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from steadyflow.models.dit import LabelEmbedder, TimestepEmbedder
 from steadyflow.models.vqvae import Upsample
 
-# Channels of the first level. M's are the papers'; S and L are ours, 2/3 and 4/3 of them.
-WIDTHS = {"S": 128, "M": 192, "L": 256}
+# Channels of the first level. M's are the papers'; T, S and L are ours, 1/6, 2/3 and 4/3 of them. T is for CPUs.
+WIDTHS = {"T": 32, "S": 128, "M": 192, "L": 256}
 MULTIPLIERS = (1, 2, 3, 4)
 BLOCKS = 2
 GROUPS = 32
