@@ -1,0 +1,25 @@
+"""The typed study: what each section of a study file may say. Unknown keys are errors.
+
+Every field but `label` belongs to the identity of what it describes: a change of it makes a new result. Where,
+how and how fast something is computed (results folder, profile, device, batch size of inference) is not said here.
+"""
+
+from steadyflow.study.specs.datasets import Dataset
+from steadyflow.study.specs.evaluation import Evaluation, Sampling
+from steadyflow.study.specs.pruning import ClusterSubset, ScoreSubset, Subset
+from steadyflow.study.specs.runs import Diffusion, ExplicitFlowMatching, FlowMatching, Run
+from steadyflow.study.specs.study import Study
+
+__all__ = [
+    "ClusterSubset",
+    "Dataset",
+    "Diffusion",
+    "Evaluation",
+    "ExplicitFlowMatching",
+    "FlowMatching",
+    "Run",
+    "Sampling",
+    "ScoreSubset",
+    "Study",
+    "Subset",
+]

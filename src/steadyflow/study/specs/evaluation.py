@@ -1,0 +1,78 @@
+"""How runs are sampled, and what is compared."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from steadyflow.study.specs.fields import Name, Seed, Spec
+
+
+class DiffusionSampling(Spec):
+    sampler: Literal["ddim", "ancestral"] = "ddim"
+    """DDIM, deterministic, or ancestral, which adds noise of its own; both from the shared x0."""
+    steps: PositiveInt = 250
+
+
+class Sampling(Spec):
+    """x0 = f(seed, index) for indices 0..count-1, integrated from t=0 to t=1, or denoised by diffusion runs."""
+
+    of_dopri5: ClassVar[set[str]] = {"rtol", "atol"}
+    of_others: ClassVar[set[str]] = {"steps", "time_shift"}
+
+    solver: Literal["euler", "midpoint", "heun", "dopri5"] = "euler"
+    steps: PositiveInt = 60
+    """Each takes one evaluation by euler, two by midpoint and heun; dopri5 chooses its own steps."""
+    time_shift: PositiveFloat = 1.0
+    """More than 1: finer steps at the noise end; less: at the data end."""
+    rtol: PositiveFloat = 1e-5
+    """Of dopri5, as atol."""
+    atol: PositiveFloat = 1e-5
+    diffusion: DiffusionSampling = DiffusionSampling()
+    """In place of the solver, for runs whose objective is diffusion."""
+    count: Annotated[int, Field(ge=2)] = 4096
+    guidance: PositiveFloat = 1.0
+    """Classifier-free guidance scale of conditional runs; 1 is none."""
+    guidance_channels: Literal["all", "first_three"] = "all"
+    """`first_three` is what the papers' public code does, and DiT's."""
+    seed: Seed = 0
+
+    @property
+    def not_taken(self) -> set[str]:
+        """Fields that the solver has no use for."""
+        return self.of_others if self.solver == "dopri5" else self.of_dopri5
+
+    def identity_for(self, objective: str) -> dict[str, Any]:
+        """What defines the samples of a run whose objective is of this kind."""
+        of_solvers = {"solver", *self.of_dopri5, *self.of_others}
+        unused = of_solvers if objective == "diffusion" else {"diffusion", *self.not_taken}
+        return {key: value for key, value in self.identity().items() if key not in unused}
+
+    def protocol(self, objective: str) -> str:
+        """How such a run is sampled, in a few words."""
+        if objective == "diffusion":
+            return f"{self.diffusion.sampler} {self.diffusion.steps} steps"
+        if self.solver == "dopri5":
+            return f"dopri5 rtol {self.rtol:g} atol {self.atol:g}"
+        shift = "" if self.time_shift == 1 else f" shifted by {self.time_shift:g}"
+        return f"{self.solver} {self.steps} steps{shift}"
+
+
+class Evaluation(Spec):
+    """What is compared on one dataset; the section's key names the dataset."""
+
+    encoder: Name | None = None
+    tokenizers: tuple[Name, ...] | None = None
+    """Tokenizers whose reconstructions of the validation split are measured; when left out, those of the dataset and
+    of its runs. Order of tables and figures."""
+    sampling: Name | None = None
+    """May be left out, as the reference, where no runs are evaluated."""
+    reference: Name | None = None
+    """The run that every other one is compared with."""
+    runs: tuple[Name, ...] | None = None
+    """All runs of the dataset but surrogates when left out. Order of tables and figures."""
+    inverse_pairs: tuple[tuple[Name, Name], ...] = ()
+    """Runs whose training images are (nearly) disjoint, compared with each other."""
+    paper_attributes: dict[str, str] = {}
+    """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
+    seed: Seed = 0
+    """Of the bootstrap."""

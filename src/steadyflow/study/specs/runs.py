@@ -1,0 +1,149 @@
+"""Velocity models: objectives, latent transforms, trainings."""
+
+from fractions import Fraction
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
+
+from steadyflow.names import VELOCITY_MODELS
+from steadyflow.study.specs.fields import Name, Seed, Spec
+
+
+def _known_velocity(value: str) -> str:
+    if value not in VELOCITY_MODELS:
+        raise ValueError(f"unknown velocity model '{value}' (known: {', '.join(VELOCITY_MODELS)})")
+    return value
+
+
+class FlowMatching(Spec):
+    """Conditional flow matching (eq. 1)."""
+
+    kind: Literal["flow_matching"] = "flow_matching"
+    coupling: Literal["independent", "ot"] = "independent"
+    """How noise and data meet in a batch: as drawn, or by exact minibatch optimal transport."""
+
+    @property
+    def takes_whole_batches(self) -> bool:
+        return self.coupling == "ot"
+
+
+class ExplicitFlowMatching(Spec):
+    """Flow matching to the closed-form velocity of some samples (eq. 2), those of the batch among them."""
+
+    kind: Literal["explicit_flow_matching"]
+    candidates: PositiveInt = 256
+    """How many; of a conditional run's, a row sees those of its own class."""
+
+    @property
+    def takes_whole_batches(self) -> bool:
+        return True
+
+
+class Diffusion(Spec):
+    """Score-based diffusion (DDPM): the same network predicts the noise."""
+
+    kind: Literal["diffusion"]
+    schedule: Literal["linear", "cosine"] = "linear"
+    timesteps: Annotated[int, Field(ge=50)] = 1000
+
+    @property
+    def takes_whole_batches(self) -> bool:
+        return False
+
+
+def _spelt_out(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+_AnyObjective = Annotated[FlowMatching | ExplicitFlowMatching | Diffusion, Field(discriminator="kind")]
+Objective = Annotated[
+    _AnyObjective,
+    BeforeValidator(
+        _spelt_out,
+        json_schema_input_type=Literal["flow_matching", "explicit_flow_matching", "diffusion"] | _AnyObjective,
+    ),
+]
+"""A kind alone, `diffusion`, or one with its settings."""
+
+
+def _invertible(rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    if any(len(row) != len(rows) for row in rows):
+        raise ValueError(f"rows of {[len(row) for row in rows]} numbers are no square matrix")
+    # Elimination in exact numbers: where no pivot is left, the rows depend on each other.
+    left = [[Fraction(number) for number in row] for row in rows]
+    for column in range(len(left)):
+        pivot = next((row for row in left if row[column]), None)
+        if pivot is None:
+            raise ValueError("the matrix is singular: it cannot be undone before decoding")
+        left.remove(pivot)
+        left = [[a - row[column] / pivot[column] * b for a, b in zip(row, pivot, strict=True)] for row in left]
+    return rows
+
+
+Matrix = Annotated[
+    tuple[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], ...],
+    Field(min_length=1),
+    AfterValidator(_invertible),
+]
+
+
+def _word_or_matrix(value: Any) -> str:
+    return "<word>" if isinstance(value, str) else "<matrix>"
+
+
+class Run(Spec):
+    """One velocity model, trained here or elsewhere."""
+
+    training: ClassVar[frozenset[str]] = frozenset(
+        {"precision", "label_dropout", "steps", "batch_size", "learning_rate", "ema_decay", "seed"}
+    )
+    """The keys that say how it is trained."""
+
+    label: str = ""
+    """Shown in tables and figures; the run's name when empty."""
+    dataset: Name | None = None
+    tokenizer: Name | None = None
+    """May belong to another dataset."""
+    subset: Name | None = None
+    """All training images when left out."""
+    model: Annotated[str, AfterValidator(_known_velocity), Field(json_schema_extra={"enum": [*VELOCITY_MODELS]})] = (
+        "DiT-S/2"
+    )
+    weights: Annotated[str, Field(min_length=1)] | None = None
+    """A file of weights to be taken instead of a training, .safetensors or of torch.save; docs/models.md says which.
+    They are of this tokenizer's latents, and `subset` is what they were trained on. How is not said: `steps` and the
+    other keys of a training may not stand beside it, and those of `defaults` do not apply."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of the network in training; path, target, loss, weights and optimiser are fp32 in either case."""
+    conditional: bool = False
+    label_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of labels hidden while training a conditional model."""
+    objective: Objective = FlowMatching()
+    latent_transform: Annotated[
+        Annotated[Literal["none", "flip_first", "flip_all"], Tag("<word>")] | Annotated[Matrix, Tag("<matrix>")],
+        Discriminator(_word_or_matrix),
+    ] = "none"
+    """A of x1' = A x1 on the latents' channels, undone before decoding: a flip of the first or of all, or its rows."""
+    steps: PositiveInt = 140_000
+    batch_size: PositiveInt = 128
+    learning_rate: PositiveFloat = 1e-4
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _trained_or_not(self) -> Self:
+        if self.weights is not None and (unused := self.training & self.model_fields_set):
+            raise ValueError(f"has `weights`, so it is not trained: leave out {', '.join(sorted(unused))}")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        return {k: v for k, v in super().identity().items() if self.weights is None or k not in self.training}

@@ -1,0 +1,70 @@
+"""Everything that one file asks for."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from steadyflow.study.specs.datasets import Dataset
+from steadyflow.study.specs.evaluation import Evaluation, Sampling
+from steadyflow.study.specs.fields import Name, Spec
+from steadyflow.study.specs.networks import ProbeEncoder, Tokenizer
+from steadyflow.study.specs.pruning import Clustering, Scoring, Subset
+from steadyflow.study.specs.runs import Run
+
+
+class Defaults(Spec):
+    runs: Run = Run()
+
+
+class Study(Spec):
+    """One file names everything that is asked for."""
+
+    name: Name
+    results: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "results"
+    """Folder of all results. It stands in shell commands, hence no spaces and nothing that a shell reads."""
+    defaults: Defaults = Defaults()
+    downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "downloads"
+    """Folder of downloaded images and weights; several studies may share it. A link puts it elsewhere."""
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    tokenizers: dict[Name, Tokenizer] = {}
+    encoders: dict[Name, ProbeEncoder] = {}
+    clusterings: dict[Name, Clustering] = {}
+    scorings: dict[Name, Scoring] = {}
+    subsets: dict[Name, Subset] = {}
+    runs: dict[Name, Run] = {}
+    samplings: dict[Name, Sampling] = {}
+    evaluations: dict[Name, Evaluation] = {}
+
+    def label(self, run: str) -> str:
+        """How tables and figures call a run."""
+        return self.runs[run].label or run
+
+    def tokenizer_label(self, tokenizer: str) -> str:
+        """How tables and figures call a tokenizer."""
+        return self.tokenizers[tokenizer].label or tokenizer
+
+    def sampling_identity(self, run: str, sampling: str) -> dict[str, Any]:
+        """All of a sampling that defines the samples of this run."""
+        return self.samplings[sampling].identity_for(self.runs[run].objective.kind)
+
+    def protocol(self, run: str, sampling: str) -> str:
+        """How this run is sampled, in a few words."""
+        return self.samplings[sampling].protocol(self.runs[run].objective.kind)
+
+    @property
+    def uses_lpips(self) -> bool:
+        """Whether a tokenizer asks for LPIPS; then it is measured for all of them."""
+        return any(tokenizer.perceptual != "none" for tokenizer in self.tokenizers.values())
+
+    def trained_runs(self, dataset: str) -> list[str]:
+        """The dataset's evaluated runs that have a training's curve."""
+        return [run for run in self.evaluations[dataset].runs or () if self.runs[run].weights is None]
+
+    def clustering_of(self, dataset: str) -> str | None:
+        """The dataset's first clustering, the one that figures show."""
+        return next((name for name, spec in self.clusterings.items() if spec.dataset == dataset), None)
+
+    def evaluated_subsets(self, dataset: str) -> list[str]:
+        """The subsets that the dataset's evaluated runs are trained on, each once."""
+        subsets = dict.fromkeys(self.runs[run].subset for run in self.evaluations[dataset].runs or ())
+        return [subset for subset in subsets if subset is not None]
