@@ -20,7 +20,7 @@ from torch import nn
 
 from steadyflow.cli import choose_device
 from steadyflow.models import build_velocity, compile_blocks, forward_flops
-from steadyflow.train import Schedule, flow_matching, train
+from steadyflow.train import Cadence, Schedule, flow_matching, train
 from steadyflow.train.clock import peak_flops
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -129,7 +129,7 @@ def ours(
             state_path=Path(folder, "state.pt"),
             identity="benchmark",
             device=device,
-            save_seconds=float("inf"),
+            cadence=Cadence(float("inf")),
         )
     return [stretch * size / (end - start) for start, end in pairwise(stamps)]
 

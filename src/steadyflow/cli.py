@@ -25,7 +25,9 @@ def stage_parser(
     if training:
         state = "resumable state, kept until the results are written"
         parser.add_argument("--state", type=Path, required=True, help=state)
-        parser.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved, at most")
+        parser.add_argument("--save-seconds", type=float, default=60.0, help="between two saved states, at least")
+        steps = "steps after which the state is saved all the same"
+        parser.add_argument("--save-steps", type=float, default=float("inf"), help=steps)
         # SLURM says when an allocation ends.
         end = float(os.environ.get("SLURM_JOB_END_TIME", "inf"))
         told = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"

@@ -12,7 +12,7 @@ from steadyflow.artifacts import UserError, atomic_directory, write_array, write
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.shards import write_shards
 from steadyflow.report.style import write_figure
-from steadyflow.train import Schedule, train
+from steadyflow.train import Cadence, Schedule, train
 
 BIG = np.random.default_rng(0).integers(0, 256, 3_000_000, dtype=np.uint8)
 
@@ -82,7 +82,7 @@ def write_state(path):
         state_path=path,
         identity="id",
         device=torch.device("cpu"),
-        save_seconds=0.0,
+        cadence=Cadence(0.0),
     )
 
 

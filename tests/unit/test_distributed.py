@@ -19,7 +19,7 @@ from steadyflow.models import VQVAE, PatchDiscriminator
 from steadyflow.models.dit import DiT, Size
 from steadyflow.flow import ot
 from steadyflow.train import (
-    AdversarialTerm, Revival, Schedule, explicit_flow_matching, flow_matching, reconstruction, train
+    AdversarialTerm, Cadence, Revival, Schedule, explicit_flow_matching, flow_matching, reconstruction, train
 )
 
 torch.set_num_threads(1)
@@ -45,7 +45,7 @@ def tokenizer(name, stop=9):
     with distributed.joined(cpu):
         trained = train(
             model, objective, lambda rows: images[rows], 23, Schedule(9, 8, 1e-3, 0.9, 0, clip_norm=0.5),
-            state_path=folder / f"{name}.pt", identity="id", device=cpu, adversary=discriminator, save_seconds=0.0,
+            state_path=folder / f"{name}.pt", identity="id", device=cpu, adversary=discriminator, cadence=Cadence(0.0),
         )
     weights = {key: value.double().abs().sum().item() for key, value in trained.ema.items()}
     curve = trained.curve.drop(columns=["images_per_second", "mfu"]).fillna(-1).to_dict("list")
@@ -66,7 +66,7 @@ def velocity(name):
     with distributed.joined(cpu):
         trained = train(
             model, objective, lambda rows: latents[rows], 23, Schedule(12, 8, 1e-3, 0.9, 5),
-            state_path=folder / f"{name}.pt", identity="id", device=cpu, save_seconds=float("inf"),
+            state_path=folder / f"{name}.pt", identity="id", device=cpu, cadence=Cadence(float("inf")),
         )
     return {"curve": trained.curve.drop(columns=["images_per_second", "mfu"]).to_dict("list")}
 

@@ -61,6 +61,7 @@ DRAW = {
     "inertia_curve": lambda: figures.inertia_curve(np.array([2, 4, 8]), np.array([9.0, 5.0, 3.0]), chosen=4),
     "cluster_sizes": lambda: figures.cluster_sizes(np.array([5, 20, 10]), {"balanced": np.array([5, 6, 7])}),
     "training_curves": lambda: figures.training_curves(curves(), LABELS),
+    "loss_by_time": lambda: figures.loss_by_time(watched_curves(), LABELS),
     "matched_noise_grid": lambda: figures.matched_noise_grid(images(3, 4, 8, 8, 1), list(LABELS.values())),
     "similarity_by_run": lambda: figures.similarity_by_run(METRICS, COMPARISONS),
     "similarity_histogram": lambda: figures.similarity_histogram(histograms(), encoder="probe"),
@@ -69,6 +70,16 @@ DRAW = {
     ),
     "fairness_bars": lambda: figures.fairness_bars(METRICS, LABELS, ["age"]),
 }
+
+
+def watched_curves():
+    """Measured at steps 10 and 20 of 25, in two bins of time."""
+    steps = np.arange(5, 30, 5)
+    seen = np.where(np.isin(steps, (10, 20)), steps, np.nan)
+    return pd.concat(
+        pd.DataFrame({"run": run, "step": steps, "val_loss_0": place + seen, "val_loss_0.5": place + seen + 0.5})
+        for place, run in enumerate(LABELS)
+    )
 
 
 def tick_labels(axes):
@@ -150,6 +161,15 @@ def test_every_run_has_its_panel_of_losses():
     raw, smooth = panels[0].lines[-2:]
     np.testing.assert_array_equal(raw.get_ydata(), 1 / (1 + np.arange(0, 500, 5)))
     assert smooth.get_ydata()[50] == pytest.approx(raw.get_ydata()[48:53].mean())
+
+
+def test_every_run_has_the_held_out_loss_of_its_last_measured_step():
+    panels = [axes for axes in DRAW["loss_by_time"]().axes if axes.get_visible()]
+    assert [axes.get_title("left") for axes in panels] == list(LABELS.values())
+    for place, axes in enumerate(panels):
+        values, edges, _ = axes.patches[-1].get_data()
+        np.testing.assert_array_equal(values, [place + 20.0, place + 20.5])
+        np.testing.assert_array_equal(edges, [0, 0.5, 1])
 
 
 def test_originals_stand_over_each_tokenizers_reconstructions():

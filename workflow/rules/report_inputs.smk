@@ -7,6 +7,10 @@ def curves(spec, dataset):
     return [paths.run_files(study, run)["curve"] for run in study.trained_runs(dataset)]
 
 
+def watched_curves(spec, dataset):
+    return [paths.run_files(study, run)["curve"] for run in study.watched_runs(dataset)]
+
+
 def images(spec, dataset):
     return [paths.samples_files(study, run, spec.sampling)["images"] for run in spec.runs]
 
@@ -54,6 +58,7 @@ FIGURE_INPUTS = {
     "inertia_curve": [clusters],
     "cluster_sizes": [clusters, subsets],
     "training_curves": [curves],
+    "loss_by_time": [watched_curves],
     "matched_noise_grid": [images],
     "similarity_by_run": [metrics_of("similarity")],
     "similarity_histogram": [
@@ -86,6 +91,7 @@ def shown(dataset, kind):
         "clustering and subsets": clustering and bool(study.evaluated_subsets(dataset)),
         "runs": bool(spec.runs),
         "trained runs": bool(study.trained_runs(dataset)),
+        "watched runs": bool(study.watched_runs(dataset)),
         # The probe of another dataset knows attributes that this one has no labels of.
         "runs and labels": bool(spec.runs) and study.encoders[spec.encoder].dataset == dataset,
         "inverse pairs": bool(spec.inverse_pairs),

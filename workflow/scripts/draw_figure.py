@@ -86,10 +86,10 @@ def cluster_sizes(study: Study, dataset: str):
     return figures.cluster_sizes(np.bincount(table["cluster"], minlength=k), kept)
 
 
-def training_curves(study: Study, dataset: str):
-    trained = {run: study.label(run) for run in study.trained_runs(dataset)}
-    curves = [pd.read_parquet(paths.run_files(study, run)["curve"]).assign(run=run) for run in trained]
-    return figures.training_curves(pd.concat(curves), trained)
+def curves(study: Study, runs: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Their curves under each other, and their labels."""
+    tables = [pd.read_parquet(paths.run_files(study, run)["curve"]).assign(run=run) for run in runs]
+    return pd.concat(tables), {run: study.label(run) for run in runs}
 
 
 def matched_noise_grid(study: Study, dataset: str):
@@ -128,7 +128,8 @@ FIGURES = {
     "tokenizer_curves": tokenizer_curves,
     "inertia_curve": inertia_curve,
     "cluster_sizes": cluster_sizes,
-    "training_curves": training_curves,
+    "training_curves": lambda study, dataset: figures.training_curves(*curves(study, study.trained_runs(dataset))),
+    "loss_by_time": lambda study, dataset: figures.loss_by_time(*curves(study, study.watched_runs(dataset))),
     "matched_noise_grid": matched_noise_grid,
     "similarity_by_run": lambda study, dataset: figures.similarity_by_run(
         metrics(study, dataset, "similarity"), comparisons(study, dataset)

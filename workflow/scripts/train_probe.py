@@ -10,7 +10,7 @@ from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest
 from steadyflow.models import Probe, to_model_range
 from steadyflow.study import load_study
-from steadyflow.train import Schedule, classification, train
+from steadyflow.train import Cadence, Schedule, classification, train
 
 parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--encoder", required=True, help="its name in the study")
@@ -54,7 +54,7 @@ def main() -> None:
         state_path=args.state,
         identity=spec_hash([spec.identity(), info.content_hash]),
         device=device,
-        save_seconds=args.save_seconds,
+        cadence=Cadence(args.save_seconds, args.save_steps),
         deadline=args.deadline,
         name=f"probe {args.encoder}",
     )

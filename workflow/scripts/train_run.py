@@ -23,6 +23,7 @@ from steadyflow.models import build_velocity, compile_blocks, forward_flops, loa
 from steadyflow.study import load_study
 from steadyflow.study.specs import Run
 from steadyflow.train import (
+    Cadence,
     Objective,
     Schedule,
     Trained,
@@ -101,7 +102,7 @@ def main() -> None:
                 device=device,
                 watch=watch(spec, read, manifest, device),
                 micro_batch=args.micro_batch_size,
-                save_seconds=args.save_seconds,
+                cadence=Cadence(args.save_seconds, args.save_steps),
                 deadline=args.deadline,
                 flops_per_sample=3 * forward,
                 name=f"run {args.run}",

@@ -13,7 +13,7 @@ from steadyflow.models import VQVAE, PatchDiscriminator, to_model_range
 from steadyflow.models.perceptual import Lpips
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.study import load_study
-from steadyflow.train import AdversarialTerm, PerceptualTerm, Revival, Schedule, reconstruction, train
+from steadyflow.train import AdversarialTerm, Cadence, PerceptualTerm, Revival, Schedule, reconstruction, train
 
 parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--tokenizer", required=True, help="its name in the study")
@@ -85,7 +85,7 @@ def main() -> None:
             identity=spec_hash([spec.identity(), inputs]),
             device=device,
             adversary=adversarial.discriminator if adversarial else None,
-            save_seconds=args.save_seconds,
+            cadence=Cadence(args.save_seconds, args.save_steps),
             deadline=args.deadline,
             name=f"tokenizer {args.tokenizer}",
         )

@@ -15,8 +15,8 @@ class Entry:
     title: str
     category: str
     needs: Literal[
-        "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "trained runs", "runs and labels",
-        "inverse pairs",
+        "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "trained runs", "watched runs",
+        "runs and labels", "inverse pairs",
     ] = "runs"  # fmt: skip
 
 
@@ -36,6 +36,7 @@ FIGURES = {
     "inertia_curve": Entry("Number of clusters", "Pruning", "clustering"),
     "cluster_sizes": Entry("Cluster sizes before and after pruning", "Pruning", "clustering and subsets"),
     "training_curves": Entry("Training losses", "Training", "trained runs"),
+    "loss_by_time": Entry("Held-out losses over the path", "Training", "watched runs"),
     "matched_noise_grid": Entry("Samples from the same noise", "Stability"),
     "similarity_by_run": Entry("Matched against unmatched similarity", "Stability"),
     "similarity_histogram": Entry("Distribution of similarity", "Stability"),

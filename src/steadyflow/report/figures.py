@@ -147,6 +147,30 @@ def training_curves(curves: pd.DataFrame, labels: Mapping[str, str]) -> "Figure"
 
 
 @styled
+def loss_by_time(curves: pd.DataFrame, labels: Mapping[str, str]) -> "Figure":
+    """A panel per run: the trained model's loss on held-out images in bins of t, before those of all others.
+
+    `curves`: columns run, step, and val_loss_0.0 ... by the beginning of each bin of [0, 1], NaN where not measured.
+    """
+    bins = sorted((float(name.removeprefix("val_loss_")), name) for name in curves if name.startswith("val_loss_"))
+    edges = np.array([*(start for start, _ in bins), 1.0])
+    measured = curves.sort_values("step").dropna(subset=[name for _, name in bins])
+    last = measured.groupby("run")[[name for _, name in bins]].last()
+    shown = {run: label for run, label in labels.items() if run in last.index}
+    figure = style.new_figure(FULL_WIDTH, 1.3 * -(-len(shown) // 3) + 0.4)
+    grid = style.panels(figure, len(shown))
+    for axes, (run, label) in zip(grid, shown.items(), strict=True):
+        for other in shown:
+            axes.stairs(last.loc[other], edges, baseline=None, color=PALE, linewidth=0.7)
+        axes.stairs(last.loc[run], edges, baseline=None, color=BLUE, linewidth=1.2)
+        axes.set_title(label)
+    grid[0].set_ylim(bottom=0)
+    figure.supxlabel("time t, from noise to data", fontsize=8)
+    figure.supylabel("held-out loss", fontsize=8)
+    return figure
+
+
+@styled
 def fd_by_criterion(
     metrics: pd.DataFrame, labels: Mapping[str, str], *, reference: str, inverses: Collection[str] = ()
 ) -> "Figure":

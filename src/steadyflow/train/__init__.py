@@ -1,5 +1,6 @@
 """One engine trains everything; what is trained is an objective, a small function."""
 
+from steadyflow.train.clock import Cadence
 from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, train
 from steadyflow.train.objectives import (
     AdversarialTerm,
@@ -16,6 +17,7 @@ from steadyflow.train.objectives import (
 __all__ = [
     "AdversarialTerm",
     "Batch",
+    "Cadence",
     "Objective",
     "PerceptualTerm",
     "Revival",

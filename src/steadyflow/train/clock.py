@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -14,6 +15,22 @@ from steadyflow import distributed
 PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A40": 150e12, "L40": 181e12, "4090": 165e12}
 SPARE_SECONDS = 60.0
 """Left before a deadline, beyond what an interval and a save take."""
+SAVING_SHARE = 0.05
+"""The most of a training's time that saving its state may take."""
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When a state is saved: at the first point of the curve after `seconds`, or after `steps`, whichever is earlier.
+
+    A state that takes more than SAVING_SHARE of `seconds` to write waits longer, unless so many steps have passed.
+    """
+
+    seconds: float = 60.0
+    steps: float = float("inf")
+
+
+EVERY_MINUTE = Cadence()
 
 
 class Clock:
@@ -22,11 +39,12 @@ class Clock:
     A context in which SIGTERM does not end the process, but asks to save and stop.
     """
 
-    def __init__(self, save_seconds: float, deadline: float, device: torch.device) -> None:
+    def __init__(self, cadence: Cadence, deadline: float, device: torch.device) -> None:
         """`deadline` in seconds since the epoch."""
-        self._save_seconds, self._deadline, self._device = save_seconds, deadline, device
+        self._cadence, self._deadline, self._device = cadence, deadline, device
         self._logged = self._saved = time.monotonic()
         self._interval = self._save_took = 0.0
+        self._unsaved_steps = 0
         self._term_came = False
 
     def __enter__(self) -> Self:
@@ -44,21 +62,25 @@ class Clock:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._term_came = True
 
-    def tick(self, samples: int, flops_per_sample: float, precision: str) -> dict[str, float]:
-        """images_per_second and mfu since the last tick, over all processes."""
+    def tick(self, steps: int, batch_size: int, flops_per_sample: float, precision: str) -> dict[str, float]:
+        """images_per_second and mfu of the steps since the last tick, over all processes."""
         now = time.monotonic()
         self._interval, self._logged = now - self._logged, now
-        rate = samples / self._interval
+        self._unsaved_steps += steps
+        rate = steps * batch_size / self._interval
         peak = peak_flops(self._device, precision) * distributed.world_size()
         return {"images_per_second": rate, "mfu": rate * flops_per_sample / peak}
 
     def save_is_due(self) -> bool:
-        return self._logged - self._saved >= self._save_seconds
+        slowness = max(1.0, self._save_took / SAVING_SHARE / self._cadence.seconds) if self._cadence.seconds else 1.0
+        waited = self._logged - self._saved >= slowness * self._cadence.seconds
+        return waited or self._unsaved_steps >= self._cadence.steps
 
     def saved(self) -> None:
         """To be called when a save has ended."""
         self._saved = time.monotonic()
         self._save_took = self._saved - self._logged
+        self._unsaved_steps = 0
 
     def agree_to_stop(self) -> bool:
         """Whether any process was told to stop, or will not reach its next tick and save it before the deadline."""

@@ -20,7 +20,7 @@ from steadyflow import distributed
 from steadyflow.artifacts import Unfinished, UserError, atomic_path, delete_leftovers
 from steadyflow.noise import batch_rows
 from steadyflow.progress import progress
-from steadyflow.train.clock import Clock
+from steadyflow.train.clock import EVERY_MINUTE, Cadence, Clock
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def train(
     adversary: nn.Module | None = None,
     watch: Watch | None = None,
     micro_batch: int | None = None,
-    save_seconds: float = 60.0,
+    cadence: Cadence = EVERY_MINUTE,
     deadline: float = float("inf"),
     flops_per_sample: float = float("nan"),
     name: str = "training",
@@ -117,7 +117,7 @@ def train(
     a process takes its part in pieces, for memory's sake, and adds their gradients: for objectives that are means over
     samples, nothing but rounding changes.
 
-    It is saved every `save_seconds`, and when SIGTERM comes or the `deadline` (in seconds since the epoch) is near, at
+    It is saved at its `cadence`, and when SIGTERM comes or the `deadline` (in seconds since the epoch) is near, at
     the next point of the curve: then Unfinished is raised, and the same call goes on.
 
     `identity` is the hash of all that defines the result; a state of another identity is refused. The state is
@@ -140,7 +140,7 @@ def train(
     start, curve = state.load()
     recent: list[Tensor] = []
     batches = _batches(load, samples, schedule, start, device)
-    with Clock(save_seconds, deadline, device) as clock:
+    with Clock(cadence, deadline, device) as clock:
         for batch in progress(batches, name, total=schedule.steps, done=start, unit="step"):
             optimizer.zero_grad(set_to_none=True)
             measured = []
@@ -161,7 +161,7 @@ def train(
             step = batch.step + 1
             if step % schedule.log_every == 0 or step == schedule.steps:
                 row = _means(("loss", "grad_norm", *followed), recent, batch.step, state_path)
-                speed = clock.tick(len(recent) * schedule.batch_size, flops_per_sample, schedule.precision)
+                speed = clock.tick(len(recent), schedule.batch_size, flops_per_sample, schedule.precision)
                 seen = watch(ema_model.eval()) if watch and schedule.is_watched(step) else {}
                 curve.append({"step": step, **row, **speed, **seen})
                 recent = []

@@ -60,6 +60,10 @@ class Study(Spec):
         """The dataset's evaluated runs that have a training's curve."""
         return [run for run in self.evaluations[dataset].runs or () if self.runs[run].weights is None]
 
+    def watched_runs(self, dataset: str) -> list[str]:
+        """Those of them whose loss on held-out images is followed: a diffusion model has no velocity."""
+        return [run for run in self.trained_runs(dataset) if self.runs[run].objective.kind != "diffusion"]
+
     def clustering_of(self, dataset: str) -> str | None:
         """The dataset's first clustering, the one that figures show."""
         return next((name for name, spec in self.clusterings.items() if spec.dataset == dataset), None)

@@ -1,0 +1,262 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from toys import batch_of, some_images, tiny_discriminator, tiny_tokenizer
+
+from steadyflow.flow import SIGNALS, CountedVelocity, euler, guide, ot, uniform_grid
+from steadyflow.models import Probe, build_velocity
+from steadyflow.noise import batch_rows, noise, normal, uniform
+from steadyflow.train import (
+    AdversarialTerm,
+    PerceptualTerm,
+    Revival,
+    classification,
+    denoising,
+    explicit_flow_matching,
+    flow_matching,
+    losses_over_time,
+    reconstruction,
+)
+
+
+class Recorder(nn.Module):
+    """A velocity of ones that keeps what it was given."""
+
+    def forward(self, x, t, y):
+        self.x, self.t, self.y = x, t, y
+        return torch.ones_like(x)
+
+
+def test_flow_matching_is_the_squared_distance_to_the_velocity_at_keyed_points():
+    latents, model, rows = torch.randn(9, 2, 3, 3), Recorder(), torch.tensor([5, 0, 8])
+    loss, _ = flow_matching(4)(model, batch_of(latents, 7, rows))
+    x0, t = normal(4, "training noise", range(3), (2, 3, 3), step=7), uniform(4, "training time", range(3), step=7)
+    s = t[:, None, None, None]
+    assert torch.allclose(model.x, (1 - s) * x0 + s * latents[rows]) and torch.equal(model.t, t) and model.y is None
+    assert loss.item() == pytest.approx((1 - (latents[rows] - x0)).square().mean().item(), rel=1e-5)
+
+
+def test_the_loss_in_bins_of_time_is_that_of_eq_1_at_keyed_points():
+    x1, model = torch.randn(6, 2, 3, 3), Recorder()
+    found = losses_over_time(x1, None, 4, bins=5)(model)
+    assert list(found) == ["val_loss_0", "val_loss_0.2", "val_loss_0.4", "val_loss_0.6", "val_loss_0.8"]
+    x0 = normal(4, "validation noise", range(6), (2, 3, 3), step=4)
+    assert found["val_loss_0.8"] == pytest.approx((1 - (x1 - x0)).square().mean().item(), rel=1e-5)
+    t = 0.8 + uniform(4, "validation time", range(6), step=4) / 5
+    assert torch.allclose(model.t, t) and (t >= 0.8).all() and (t <= 1).all()
+    assert torch.allclose(model.x, (1 - t)[:, None, None, None] * x0 + t[:, None, None, None] * x1)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3, 0.999999])
+def test_labels_are_hidden_as_often_as_asked(dropout):
+    labels, model = torch.arange(10), Recorder()
+    rows = torch.arange(4000) % 10
+    objective = flow_matching(0, labels, no_label=10, label_dropout=dropout)
+    objective(model, batch_of(torch.zeros(10, 1, 1, 1), 3, rows))
+    hidden = model.y == 10
+    assert torch.equal(model.y[~hidden], rows[~hidden])
+    assert hidden.float().mean().item() == pytest.approx(dropout, abs=0.03)
+    assert labels.tolist() == list(range(10))
+
+
+def keyed(step, latents):
+    """Noise and times of a whole batch of latents under seed 4."""
+    n = len(latents)
+    x0 = normal(4, "training noise", range(n), latents.shape[1:], step=step)
+    return x0, uniform(4, "training time", range(n), step=step)
+
+
+def test_a_coupling_permutes_the_noise_of_the_batch():
+    latents, model = torch.randn(9, 2, 3, 3), Recorder()
+    loss, _ = flow_matching(4, couple=ot)(model, batch_of(latents, 7))
+    x0, t = keyed(7, latents)
+    coupled, s = ot(x0, latents), t[:, None, None, None]
+    assert not torch.equal(coupled, x0)
+    assert torch.allclose(model.x, (1 - s) * coupled + s * latents)
+    assert loss.item() == pytest.approx((1 - (latents - coupled)).square().mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_explicit_flow_matching_looks_at_the_samples_that_come_next(conditional):
+    """Step 2 of batches of 6 among 17 samples, with 10 candidates: positions 12..21 of the data order, over the end of
+    the first epoch. Labelled rows see candidates of their label, rows without see all."""
+    latents, labels, model = 0.3 * torch.randn(17, 2, 2, 2), torch.arange(17) % 2, Recorder()
+    rows = batch_rows(17, 6, 4, 2)
+    candidates = torch.cat([rows, batch_rows(17, 6, 4, 3)])[:10]
+    more = {"no_label": 2, "label_dropout": 0.5} if conditional else {}
+    objective = explicit_flow_matching(
+        4, labels if conditional else None, latents=lambda rows: latents[rows], samples=17, candidates=10, **more
+    )
+    loss, _ = objective(model, batch_of(latents, 2, rows))
+    x0, t = keyed(2, latents[rows])
+    wanted = []
+    for i, row in enumerate(rows):
+        s = t[i].double()
+        x = (1 - s) * x0[i] + s * latents[row]
+        assert torch.allclose(model.x[i], x.float(), atol=1e-6)
+        seen = candidates
+        if conditional and model.y[i] < 2:
+            assert model.y[i] == labels[row]
+            seen = candidates[labels[candidates] == labels[row]]
+        data = latents[seen].double()
+        weights = (-(x - s * data).square().sum((1, 2, 3)) / (2 * (1 - s) ** 2)).softmax(0)
+        wanted.append((weights[:, None, None, None] * (data - x)).sum(0) / (1 - s))
+    if conditional:
+        assert set(model.y.tolist()) == {0, 1, 2}
+    assert loss.item() == pytest.approx((1 - torch.stack(wanted)).square().mean().item(), rel=1e-5)
+
+
+def test_denoising_is_the_squared_distance_to_the_noise_at_whole_times():
+    latents, model, signal = torch.randn(9, 2, 3, 3), Recorder(), SIGNALS["cosine"](200)
+    loss, _ = denoising(4, signal=signal)(model, batch_of(latents, 7))
+    eps, t = keyed(7, latents)
+    k = (200 * t).floor().long()
+    assert torch.equal(model.t, k / 200) and len(k.unique()) > 3
+    kept = signal[k].float()[:, None, None, None]
+    assert torch.allclose(model.x, kept.sqrt() * latents + (1 - kept).sqrt() * eps, atol=1e-6)
+    assert loss.item() == pytest.approx((1 - eps).square().mean().item(), rel=1e-5)
+
+
+def test_every_whole_time_is_trained_about_equally_often():
+    model = Recorder()
+    denoising(4, signal=SIGNALS["linear"](50))(model, batch_of(torch.zeros(20000, 1, 1, 1)))
+    counts = (50 * model.t).round().long().bincount()
+    assert len(counts) == 50 and (counts - 400).abs().max() < 100
+
+
+def test_the_tokenizers_loss_is_the_sum_of_its_terms():
+    model, images = tiny_tokenizer(), some_images(4)
+    nearness = PerceptualTerm(lambda a, b: (a - b).abs().mean(dim=(1, 2, 3)), 0.3)
+    loss, followed = reconstruction(0.25, perceptual=nearness)(model, batch_of(images))
+    x = images.movedim(-1, 1) / 127.5 - 1
+    z, codes = model.encoder(x), model.codebook.embedding.weight
+    nearest = torch.cdist(z.movedim(1, -1).reshape(-1, 2), codes).argmin(1)
+    distance = (codes[nearest].view(4, 8, 8, 2).movedim(-1, 1) - z).square().mean().item()
+    error = model.decode(model.encode(x)) - x
+    assert followed["mse"].item() == pytest.approx(error.square().mean().item(), rel=1e-4)
+    assert followed["perceptual"].item() == pytest.approx(0.3 * error.abs().mean().item(), rel=1e-4)
+    assert followed["commitment"].item() == pytest.approx(0.25 * distance, rel=1e-4)
+    assert loss.item() == pytest.approx(
+        followed["mse"].item() + followed["perceptual"].item() + 1.25 * distance, rel=1e-4
+    )
+    assert followed["codes_used"] == len(nearest.unique())
+
+
+def gradients(network):
+    return {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
+
+
+def test_one_backward_pass_gives_each_player_the_gradient_of_its_own_loss():
+    """Against taming's two losses, each written out and differentiated on its own."""
+    images, start = some_images(4), 3
+    x = images.movedim(-1, 1) / 127.5 - 1
+    model, discriminator = tiny_tokenizer(), tiny_discriminator()
+    objective = reconstruction(0.25, adversarial=AdversarialTerm(discriminator, start, weight=0.5))
+    objective(model, batch_of(images, start))[0].backward()
+    found = gradients(model), gradients(discriminator)
+
+    model, discriminator = tiny_tokenizer(), tiny_discriminator()
+    quantised = model.codebook(model.encoder(x))
+    copy = model.decode(quantised.latents)
+    mse, fooling = F.mse_loss(copy, x), -discriminator(copy).mean()
+    size = [torch.autograd.grad(loss, model.decoder[-1].weight, retain_graph=True)[0].norm() for loss in (mse, fooling)]
+    assert size[1] > 1e-3
+    generator = mse + quantised.codebook_loss + 0.25 * quantised.commitment_loss + 0.5 * size[0] / size[1] * fooling
+    discriminator.requires_grad_(False)
+    generator.backward()
+    discriminator.requires_grad_(True)
+    real, fake = discriminator(x), discriminator(copy.detach())
+    (0.5 * ((1 - real).clamp(min=0).mean() + (1 + fake).clamp(min=0).mean())).backward()
+    for expected, got in zip((gradients(model), gradients(discriminator)), found, strict=True):
+        assert expected.keys() == got.keys()
+        for name, gradient in expected.items():
+            assert torch.allclose(got[name], gradient, rtol=1e-4, atol=1e-6), name
+
+
+class Scaled(nn.Module):
+    """A discriminator whose logit is the mean of the image, times `scale`."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, images):
+        return self.scale * images.mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("scale", [10.0, 1e-6])
+@pytest.mark.parametrize("error", [1.0, 1e3])
+def test_the_adaptive_weight_is_bounded_where_the_discriminator_is_flat(scale, error):
+    """The norm below is at least 1e-3, the weight at most 1e4."""
+    model, images = tiny_tokenizer(), some_images(4)
+    x = images.movedim(-1, 1) / 127.5 - 1
+    large = PerceptualTerm(lambda a, b: (a - b).square().mean(dim=(1, 2, 3)), error)
+    objective = reconstruction(0.25, perceptual=large, adversarial=AdversarialTerm(Scaled(scale), 0, 0.5))
+    _, followed = objective(model, batch_of(images))
+    copy = model.decode(model.encode(x))
+    losses = (1 + error) * F.mse_loss(copy, x), scale * copy.mean()
+    above, below = (torch.autograd.grad(loss, model.last_layer, retain_graph=True)[0].norm().item() for loss in losses)
+    assert (below < 1e-3) == (scale < 1)
+    expected = min(above / max(below, 1e-3), 1e4)
+    assert (expected == 1e4) == (scale < 1 and error > 1)
+    assert followed["adaptive_weight"].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_codes_that_nothing_uses_become_encodings():
+    model = tiny_tokenizer(codebook_size=16)
+    with torch.no_grad():
+        model.codebook.embedding.weight[4:] += 100  # out of reach
+    objective = reconstruction(0.25, revival=Revival(every=2, seed=0))
+    used, before = [], None
+    for step in range(4):
+        if step == 2:
+            before = model.codebook.embedding.weight.detach().clone()
+            unused = model.codebook.uses == 0
+        _, followed = objective(model, batch_of(some_images(6), step))
+        used.append(int(followed["codes_used"]))
+    z = model.encoder(some_images(6).movedim(-1, 1) / 127.5 - 1).detach().movedim(1, -1).reshape(-1, 2)
+    after = model.codebook.embedding.weight.detach()
+    assert unused.sum() >= 12 and torch.equal(after[~unused], before[~unused])
+    assert torch.cdist(after[unused], z).min(dim=1).values.max() < 1e-5
+    assert len(after[unused].unique(dim=0)) == unused.sum()
+    assert max(used[:2]) <= 4 < min(used[2:])
+    assert model.codebook.uses.sum() == 2 * 6 * 64  # counted anew since step 2
+
+
+def test_unknown_attributes_do_not_count_in_the_probes_loss():
+    torch.manual_seed(0)
+    probe = Probe(image_channels=1, width=8, feature_dim=6, targets={"a": 3, "b": 2})
+    images = some_images(4)
+    codes = {"a": torch.tensor([0, -1, 2, 1]), "b": torch.tensor([-1, -1, 1, 0])}
+    loss, accuracy = classification(codes)(probe, batch_of(images))
+    logits = probe.classify(probe(images.movedim(-1, 1) / 127.5 - 1))
+    expected, right = 0.0, {}
+    for name, values in codes.items():
+        known = values >= 0
+        log_p = logits[name].log_softmax(1)[known, values[known]]
+        expected += -log_p.mean().item()
+        right[name] = (logits[name].argmax(1) == values)[known].float().mean().item()
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert {name: accuracy[f"accuracy_{name}"].item() for name in codes} == pytest.approx(right)
+
+
+@torch.no_grad()
+def test_a_sample_does_not_depend_on_the_batch_it_is_drawn_in():
+    torch.manual_seed(0)
+    model = build_velocity("DiT-T/2", 4, 4, 3).eval()
+    for parameter in model.parameters():
+        parameter += 0.05 * torch.randn_like(parameter)
+    drawn, starts = {}, {}
+    for size in (1, 7, 64):
+        parts, noises = [], []
+        for start in range(0, 21, size):
+            indices = torch.arange(start, min(start + size, 21))
+            noises.append(noise(0, indices, (4, 4, 4)))
+            velocity = guide(CountedVelocity(model), indices % 3, 1.5, no_label=3)
+            parts.append(euler(velocity, noises[-1], uniform_grid(3)))
+        drawn[size], starts[size] = torch.cat(parts), torch.cat(noises)
+    for size in (1, 7):
+        assert torch.equal(starts[size], starts[64])
+        assert torch.allclose(drawn[size], drawn[64], atol=1e-4)
+    assert (drawn[64] - starts[64]).abs().mean() > 0.01
