@@ -19,8 +19,9 @@ from steadyflow.prune.select import (
 )
 
 if TYPE_CHECKING:
+    from steadyflow.prune.gradients import gradient_norms, losses_and_gradient_norms
     from steadyflow.prune.kmeans import Clustering, inertia_curve, spherical_kmeans
-    from steadyflow.prune.scores import gradient_norms, normalise, sample_losses, score_table, shared_points
+    from steadyflow.prune.scores import normalise, sample_losses, score_table, shared_points
 
 __all__ = [
     "CRITERIA",
@@ -32,6 +33,7 @@ __all__ = [
     "gradient_norms",
     "inertia_curve",
     "keep_count",
+    "losses_and_gradient_norms",
     "normalise",
     "overlap",
     "proportional_quotas",
@@ -46,7 +48,8 @@ __all__ = [
 
 _HEAVY = {
     **dict.fromkeys(("Clustering", "inertia_curve", "spherical_kmeans"), "kmeans"),
-    **dict.fromkeys(("gradient_norms", "normalise", "sample_losses", "score_table", "shared_points"), "scores"),
+    **dict.fromkeys(("gradient_norms", "losses_and_gradient_norms"), "gradients"),
+    **dict.fromkeys(("normalise", "sample_losses", "score_table", "shared_points"), "scores"),
 }
 
 

@@ -11,9 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import Tensor
 
 from steadyflow.artifacts import UserError
 from steadyflow.flow import interpolate
@@ -38,33 +36,6 @@ def sample_losses(model: Velocity, x1: Tensor, x0: Tensor, t: Tensor, y: Tensor 
     """
     point = interpolate(x0, x1, t)
     return (model(point.x_t, t, y) - point.u).square().flatten(1).mean(1)
-
-
-def gradient_norms(
-    model: nn.Module, x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None = None, *, chunk: int = 16
-) -> Tensor:
-    """Squared L2 norm of the gradient of each row's loss over all trainable parameters, [B].
-
-    Arguments as in `sample_losses`. Exact, not a bound: holds `chunk` whole gradients at once, so the memory is
-    chunk x parameters.
-    """
-    trainable = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-    def loss(parameters: dict[str, Tensor], x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        def bound(x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-            return functional_call(model, parameters, (x, t, y))
-
-        row = None if y is None else y[None]
-        return sample_losses(bound, x1[None], x0[None], t[None], row)[0]
-
-    def squared_norm(x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        gradients = grad(loss)(trainable, x1, x0, t, y)
-        return torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum()
-
-    rows = vmap(squared_norm, in_dims=(0, 0, 0, None if y is None else 0), chunk_size=chunk)
-    # vmap has no batching rule for the CPU's fused attention and would loop over it.
-    with sdpa_kernel(SDPBackend.MATH):
-        return rows(x1, x0, t, y)
 
 
 def score_table(
