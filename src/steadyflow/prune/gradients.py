@@ -132,7 +132,9 @@ def _linear(layer: nn.Linear, a: Tensor, g: Tensor) -> tuple[Tensor, ...]:
 def _convolution(layer: nn.Conv2d, a: Tensor, g: Tensor) -> tuple[Tensor, ...]:
     """A linear layer whose positions are those of the output, and whose inputs are patches."""
     if layer.groups != 1 or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-        raise UserError(f"gradient norms: {layer}: only one group, and zeros as padding, in numbers; freeze its weights")
+        raise UserError(
+            f"gradient norms: {layer}: only one group, and zeros as padding, in numbers; freeze its weights"
+        )
     shape: dict[str, Any] = {key: getattr(layer, key) for key in ("kernel_size", "dilation", "padding", "stride")}
 
     def norms(a: Tensor, g: Tensor) -> Tensor:
