@@ -23,7 +23,7 @@ parser.add_argument("--manifest", type=Path, required=True)
 parser.add_argument("--latents", type=Path, required=True)
 parser.add_argument("--run", type=Path, required=True, help="folder of the surrogate run")
 parser.add_argument("--state", type=Path, required=True, help=".npy of values, kept until the results are written")
-parser.add_argument("--batch-size", type=int, default=64, help="triples of sample, time and noise at a time")
+parser.add_argument("--batch-size", type=int, default=32, help="triples of sample, time and noise at a time")
 parser.add_argument("--output", type=Path, required=True, help=".parquet: id, loss, grad")
 
 
