@@ -583,6 +583,14 @@ def test_state_files_of_tokenizers_and_encoders_follow_their_own_specs():
         assert paths.state_file(study(runs__half__seed=3), section, name) == plain
 
 
+def test_the_state_of_a_scoring_follows_its_surrogate():
+    plain = paths.state_file(study(), "scorings", "surrogate")
+    assert plain.startswith("results/state/scorings/surrogate-") and plain.endswith(".npy")
+    for edit in ({"scorings__surrogate__seed": 1}, {"runs__surrogate__steps": 6}):
+        assert paths.state_file(study(**edit), "scorings", "surrogate") != plain
+    assert paths.state_file(study(runs__half__seed=3), "scorings", "surrogate") == plain
+
+
 def test_the_criteria_of_the_study_are_those_of_the_library():
     kinds = get_args(get_args(Subset)[0])
     named = [name for kind in kinds for name in get_args(kind.model_fields["criterion"].annotation)]

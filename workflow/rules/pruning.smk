@@ -34,12 +34,16 @@ rule score_samples:
         "<results>/benchmarks/{dataset}/scores/{run}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        processes=1,
     params:
         spec=lambda wildcards: study.scorings[wildcards.run].identity(),
+        state=lambda wildcards: paths.state_file(study, "scorings", wildcards.run),
         run=subpath(input.weights, parent=True),
     shell:
-        'python "$SCRIPTS/score_samples.py" --study "$STUDY" --scoring {wildcards.run} '
-        "--manifest {input.manifest} --latents {input.latents} --run {params.run} --output {output.scores} "
+        '"$SCRIPTS/launch.sh" {resources.processes} score_samples.py --study "$STUDY" --scoring {wildcards.run} '
+        "--manifest {input.manifest} --latents {input.latents} --run {params.run} "
+        "--state {params.state} --output {output.scores} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 

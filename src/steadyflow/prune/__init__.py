@@ -19,8 +19,10 @@ from steadyflow.prune.select import (
 )
 
 if TYPE_CHECKING:
+    from steadyflow.prune.gradients import gradient_norms, losses_and_gradient_norms
     from steadyflow.prune.kmeans import Clustering, inertia_curve, spherical_kmeans
-    from steadyflow.prune.scores import gradient_norms, normalise, sample_losses, score_table, shared_points
+    from steadyflow.prune.resumable import delete_table, resumable_table
+    from steadyflow.prune.scores import measure_samples, normalise, sample_losses, shared_points
 
 __all__ = [
     "CRITERIA",
@@ -29,24 +31,29 @@ __all__ = [
     "attribute_value_ids",
     "balanced_quotas",
     "cluster_ids",
+    "delete_table",
     "gradient_norms",
     "inertia_curve",
     "keep_count",
+    "losses_and_gradient_norms",
+    "measure_samples",
     "normalise",
     "overlap",
     "proportional_quotas",
     "random_half",
     "random_ids",
+    "resumable_table",
     "sample_losses",
     "score_ids",
-    "score_table",
     "shared_points",
     "spherical_kmeans",
 ]
 
 _HEAVY = {
     **dict.fromkeys(("Clustering", "inertia_curve", "spherical_kmeans"), "kmeans"),
-    **dict.fromkeys(("gradient_norms", "normalise", "sample_losses", "score_table", "shared_points"), "scores"),
+    **dict.fromkeys(("gradient_norms", "losses_and_gradient_norms"), "gradients"),
+    **dict.fromkeys(("delete_table", "resumable_table"), "resumable"),
+    **dict.fromkeys(("measure_samples", "normalise", "sample_losses", "shared_points"), "scores"),
 }
 
 

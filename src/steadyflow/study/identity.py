@@ -1,4 +1,4 @@
-"""The identity of a training: its spec and those of all that flows into it, and nothing else."""
+"""The identity of long work: its spec and those of all that flows into it, and nothing else."""
 
 from typing import Any
 
@@ -15,9 +15,12 @@ def subset_identity(study: Study, name: str) -> dict[str, Any]:
         parts["clusters"] = clustering.identity()
         parts["encoder"] = encoder_identity(study, str(clustering.encoder))
     if scores is not None:
-        parts["scores"] = study.scorings[scores].identity()
-        parts["surrogate"] = run_identity(study, scores)
+        parts |= scoring_identity(study, scores)
     return parts
+
+
+def scoring_identity(study: Study, name: str) -> dict[str, Any]:
+    return {"scores": study.scorings[name].identity(), "surrogate": run_identity(study, name)}
 
 
 def tokenizer_identity(study: Study, name: str) -> dict[str, Any]:
@@ -40,7 +43,12 @@ def run_identity(study: Study, name: str) -> dict[str, Any]:
     }
 
 
-def training_hash(study: Study, section: str, name: str) -> str:
-    """The hash of a training of the section "runs", "tokenizers" or "encoders"."""
-    identities = {"runs": run_identity, "tokenizers": tokenizer_identity, "encoders": encoder_identity}
+def work_hash(study: Study, section: str, name: str) -> str:
+    """The hash of a training or scoring: of the section "runs", "tokenizers", "encoders" or "scorings"."""
+    identities = {
+        "runs": run_identity,
+        "tokenizers": tokenizer_identity,
+        "encoders": encoder_identity,
+        "scorings": scoring_identity,
+    }
     return spec_hash(identities[section](study, name))

@@ -1,6 +1,6 @@
 """Where every artifact of a study lies. The Snakefile and the scripts that read many artifacts share this page."""
 
-from steadyflow.study.identity import training_hash
+from steadyflow.study.identity import work_hash
 from steadyflow.study.specs import Study
 
 
@@ -94,5 +94,6 @@ def figure_files(study: Study, dataset: str, figure: str) -> list[str]:
 
 
 def state_file(study: Study, section: str, name: str) -> str:
-    """Where the resumable state of a training lies. An edited training has a new one: its old state is no trap."""
-    return f"{study.results}/state/{section}/{name}-{training_hash(study, section, name)}.pt"
+    """Where the resumable state of a training or scoring lies. An edited spec has a new one: the old is no trap."""
+    suffix = "npy" if section == "scorings" else "pt"
+    return f"{study.results}/state/{section}/{name}-{work_hash(study, section, name)}.{suffix}"
