@@ -285,6 +285,52 @@ def test_a_source_says_which_files_it_is_made_from(source, changes, files, downl
     assert (spec.files, spec.downloaded) == (files, downloaded)
 
 
+UNLABELLED = [("folder", {"classes": "none"}), ("huggingface", {"label_column": None})]
+LABELLED = [("folder", {}), ("folder", {"classes": "none", "labels_csv": "a.csv"}), ("huggingface", {}), ("celeba", {})]
+
+
+@pytest.mark.parametrize(("source", "changes"), UNLABELLED)
+def test_no_probe_is_trained_on_images_without_labels(source, changes):
+    with pytest.raises(UserError) as error:
+        of_source(source, **changes)
+    assert str(error.value) == (
+        "encoders.probe: dataset 'faces' has neither classes nor attributes, so there is nothing to train a probe on; "
+        "give it labels, or prune by loss or grad, which need none"
+    )
+
+
+@pytest.mark.parametrize(("source", "changes"), LABELLED)
+def test_a_probe_is_trained_on_images_that_may_have_labels(source, changes):
+    assert of_source(source, **changes).encoders["probe"].dataset == "faces"
+
+
+def test_images_without_labels_are_pruned_by_scores():
+    raw = edited(datasets__faces={"source": "folder", "path": "a", "resolution": 32, "classes": "none"})
+    for section in ("encoders", "clusterings", "evaluations", "samplings"):
+        del raw[section]
+    del raw["subsets"]["near"], raw["runs"]["near"]
+    pruned = parse_study(raw)
+    assert pruned.subsets_of("faces") == ["half", "hard"]
+    assert pruned.pruned_by("faces") == []
+
+
+def test_what_the_pruning_page_shows():
+    raw = edited(
+        datasets__more={"source": "digits"},
+        datasets__plain={"source": "digits"},
+        clusterings__unused={"encoder": "probe", "dataset": "faces"},
+        subsets__other={"criterion": "random", "dataset": "more", "pruning_fraction": 0.5},
+    )
+    for section in ("tokenizers", "encoders", "clusterings", "subsets", "runs"):
+        for name, spec in raw[section].items():
+            raw[section][name] = {"dataset": "faces", **(spec or {})}
+    raw["subsets"]["near"]["clusters"] = "k4"
+    shown = parse_study(raw)
+    assert shown.pruned_datasets == ["faces", "more"]
+    assert shown.subsets_of("faces") == ["half", "near", "hard"]
+    assert (shown.pruned_by("faces"), shown.pruned_by("more")) == (["k4"], [])
+
+
 def test_where_downloads_lie_is_said_by_the_study_alone_and_is_in_no_identity():
     here, there = study(), study(downloads="/scratch/shared")
     assert paths.downloaded_files(here, "faces") == "downloads/datasets/faces/files.json"

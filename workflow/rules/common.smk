@@ -88,9 +88,9 @@ def download_identity(wildcards):
     return spec.model_dump(mode="json", include={"source", "repo", "revision", "train", "val"})
 
 
-def ranking_files(wildcards):
+def ranking_of(name):
     """The clusters or scores that a subset is chosen by."""
-    subset = study.subsets[wildcards.subset]
+    subset = study.subsets[name]
     if hasattr(subset, "clusters"):
         return {"clusters": paths.clusters_files(study, subset.clusters)["clusters"]}
     if hasattr(subset, "scores"):

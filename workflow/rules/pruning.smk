@@ -49,7 +49,7 @@ rule score_samples:
 
 rule select_subset:
     input:
-        unpack(ranking_files),
+        unpack(lambda wildcards: ranking_of(wildcards.subset)),
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
     output:
@@ -70,6 +70,40 @@ rule select_subset:
         "--manifest {input.manifest} --info {input.info} {params.ranking} --output {output.subset} > {log} 2>&1"
 
 
+# Apart from select_subset: a list that only people read must not, when it is missing, choose anew what runs trained on.
+rule list_dropped:
+    input:
+        manifest="<results>/{dataset}/manifest.parquet",
+        subset="<results>/{dataset}/subsets/{subset}.parquet",
+    output:
+        "<results>/{dataset}/subsets/dropped/{subset}.txt",
+    log:
+        "<results>/logs/{dataset}/subsets/dropped/{subset}.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    shell:
+        'python "$SCRIPTS/list_dropped.py" --manifest {input.manifest} --subset {input.subset} '
+        "--output {output} > {log} 2>&1"
+
+
+rule write_prune_page:
+    input:
+        [file for name in study.pruned_datasets for file in paths.dataset_files(study, name).values()],
+        [paths.subset_files(study, name)["subset"] for name in study.subsets],
+        [file for name in study.subsets for file in ranking_of(name).values()],
+    output:
+        f"<results>/reports/prune/{study.name}.html",
+    log:
+        f"<results>/logs/reports/prune/{study.name}.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        spec={name: [subset.label, subset.identity()] for name, subset in study.subsets.items()},
+    shell:
+        'python "$SCRIPTS/write_prune_page.py" --study "$STUDY" --output {output} > {log} 2>&1'
+
+
 rule prune:
     input:
-        [paths.subset_files(study, name)[key] for name in study.subsets for key in ("subset", "kept")],
+        [paths.subset_files(study, name)[key] for name in study.subsets for key in ("subset", "kept", "dropped")],
+        [paths.prune_page(study)] if study.subsets else [],

@@ -33,6 +33,12 @@ def contradictions(study: Study) -> Iterator[str]:
             yield f"tokenizers.{name}.adversarial.layers: so many need images of {least} pixels, not {resolution}"
         if tokenizer.perceptual != "none" and resolution < SMALLEST_PERCEPTUAL:
             yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
+    for name, encoder in study.encoders.items():
+        if encoder.kind == "probe" and study.datasets[str(encoder.dataset)].unlabelled:
+            yield (
+                f"encoders.{name}: dataset '{encoder.dataset}' has neither classes nor attributes, so there is nothing "
+                "to train a probe on; give it labels, or prune by loss or grad, which need none"
+            )
     for name, subset in study.subsets.items():
         yield from _subset_contradictions(study, name, subset)
     for name, sampling in study.samplings.items():

@@ -54,7 +54,12 @@ def scores_file(study: Study, scoring: str) -> str:
 
 def subset_files(study: Study, subset: str) -> dict[str, str]:
     root = f"{study.results}/{study.subsets[subset].dataset}/subsets/{subset}"
-    return {"subset": f"{root}.parquet", "rule": f"{root}.json", "kept": f"{root}.txt"}
+    dropped = f"{study.results}/{study.subsets[subset].dataset}/subsets/dropped/{subset}.txt"
+    return {"subset": f"{root}.parquet", "rule": f"{root}.json", "kept": f"{root}.txt", "dropped": dropped}
+
+
+def prune_page(study: Study) -> str:
+    return f"{study.results}/reports/prune/{study.name}.html"
 
 
 def run_files(study: Study, run: str) -> dict[str, str]:
