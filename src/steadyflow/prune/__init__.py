@@ -6,17 +6,9 @@ Importing this package costs numpy alone. What needs torch (scores) or scikit-le
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from steadyflow.prune.criteria import CRITERIA, Criterion
+from steadyflow.prune.overlap import overlap, overlaps
 from steadyflow.prune.quotas import balanced_quotas, keep_count, proportional_quotas
-from steadyflow.prune.select import (
-    CRITERIA,
-    attribute_balanced_ids,
-    attribute_value_ids,
-    cluster_ids,
-    overlap,
-    random_half,
-    random_ids,
-    score_ids,
-)
 
 if TYPE_CHECKING:
     from steadyflow.prune.kmeans import Clustering, inertia_curve, spherical_kmeans
@@ -25,20 +17,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CRITERIA",
     "Clustering",
-    "attribute_balanced_ids",
-    "attribute_value_ids",
+    "Criterion",
     "balanced_quotas",
-    "cluster_ids",
     "gradient_norms",
     "inertia_curve",
     "keep_count",
     "normalise",
     "overlap",
+    "overlaps",
     "proportional_quotas",
-    "random_half",
-    "random_ids",
     "sample_losses",
-    "score_ids",
     "score_table",
     "shared_points",
     "spherical_kmeans",

@@ -64,6 +64,9 @@ class Study(Spec):
         """The dataset's first clustering, the one that figures show."""
         return next((name for name, spec in self.clusterings.items() if spec.dataset == dataset), None)
 
+    def subsets_of(self, dataset: str) -> list[str]:
+        return [name for name, subset in self.subsets.items() if subset.dataset == dataset]
+
     def evaluated_subsets(self, dataset: str) -> list[str]:
         """The subsets that the dataset's evaluated runs are trained on, each once."""
         subsets = dict.fromkeys(self.runs[run].subset for run in self.evaluations[dataset].runs or ())
