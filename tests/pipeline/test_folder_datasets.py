@@ -50,6 +50,7 @@ def test_prune_trains_no_velocity_model(pruned: tuple[Workspace, Path, set[str]]
         "embed_images",
         "cluster_embeddings",
         "select_subset",
+        "compare_subsets",
         "prune",
     }
     assert not space.target("photos", "runs").exists()

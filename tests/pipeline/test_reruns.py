@@ -61,6 +61,7 @@ def test_a_surrogate_reruns_what_its_scores_choose(finished: Finished) -> None:
         "train_run dataset=digits run=surrogate",
         "score_samples dataset=digits run=surrogate",
         "select_subset dataset=digits subset=loss-0.5",
+        "compare_subsets dataset=digits",
     }
     assert found == scores | chain("conditional") | MEASURES | shown(without=OF_DATA - {"cluster_sizes"})
 
@@ -86,6 +87,7 @@ def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> 
         "train_run dataset=digits run=surrogate",
         "score_samples dataset=digits run=surrogate",
         "select_subset dataset=digits subset=loss-0.5",
+        "compare_subsets dataset=digits",
     }
     runs = set().union(*map(chain, EVALUATED))
     assert found == below | runs | MEASURES | shown(without={"dataset_samples", "inertia_curve"})
