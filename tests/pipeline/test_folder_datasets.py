@@ -52,6 +52,7 @@ def test_prune_trains_no_velocity_model(pruned: tuple[Workspace, Path, set[str]]
         "select_subset",
         "list_dropped",
         "write_prune_page",
+        "compare_subsets",
         "prune",
     }
     assert not space.target("photos", "runs").exists()

@@ -63,6 +63,7 @@ def test_a_surrogate_reruns_what_its_scores_choose(finished: Finished) -> None:
         "select_subset dataset=digits subset=loss-0.5",
         "list_dropped dataset=digits subset=loss-0.5",
         "write_prune_page",
+        "compare_subsets dataset=digits",
     }
     assert found == scores | chain("conditional") | MEASURES | shown(without=OF_DATA - {"cluster_sizes"})
 
@@ -94,6 +95,7 @@ def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> 
         "select_subset dataset=digits subset=loss-0.5",
         "list_dropped dataset=digits subset=loss-0.5",
         "write_prune_page",
+        "compare_subsets dataset=digits",
     }
     runs = set().union(*map(chain, EVALUATED))
     assert found == below | runs | MEASURES | shown(without={"dataset_samples", "inertia_curve"})

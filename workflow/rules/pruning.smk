@@ -49,7 +49,7 @@ rule score_samples:
 
 rule select_subset:
     input:
-        unpack(lambda wildcards: ranking_of(wildcards.subset)),
+        chosen_by,
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
     output:
@@ -58,16 +58,34 @@ rule select_subset:
         kept="<results>/{dataset}/subsets/{subset}.txt",
     log:
         "<results>/logs/{dataset}/subsets/{subset}.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/subsets/{subset}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
     params:
         spec=identity("subset"),
-        ranking=lambda wildcards, input: [
-            f"--{key}={input[key]}" for key in ("clusters", "scores") if key in input.keys()
-        ],
     shell:
         'python "$SCRIPTS/select_subset.py" --study "$STUDY" --subset {wildcards.subset} '
-        "--manifest {input.manifest} --info {input.info} {params.ranking} --output {output.subset} > {log} 2>&1"
+        "--output {output.subset} > {log} 2>&1"
+
+
+# Apart from select_subset: a new subset is compared with the others, and chooses none of them anew.
+rule compare_subsets:
+    input:
+        lambda wildcards: [
+            paths.subset_files(study, name)[file]
+            for name in study.subsets_of(wildcards.dataset)
+            for file in ("subset", "rule")
+        ],
+    output:
+        "<results>/{dataset}/subsets.json",
+    log:
+        "<results>/logs/{dataset}/subsets.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    shell:
+        'python "$SCRIPTS/compare_subsets.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--output {output} > {log} 2>&1"
 
 
 # Apart from select_subset: a list that only people read must not, when it is missing, choose anew what runs trained on.
@@ -90,7 +108,8 @@ rule write_prune_page:
     input:
         [file for name in study.pruned_datasets for file in paths.dataset_files(study, name).values()],
         [paths.subset_files(study, name)["subset"] for name in study.subsets],
-        [file for name in study.subsets for file in ranking_of(name).values()],
+        [file for name in study.subsets for file in paths.chosen_by(study, name).values()],
+        [paths.overlaps_file(study, name) for name in study.pruned_datasets],
     output:
         f"<results>/reports/prune/{study.name}.html",
     log:
@@ -107,3 +126,4 @@ rule prune:
     input:
         [paths.subset_files(study, name)[key] for name in study.subsets for key in ("subset", "kept", "dropped")],
         [paths.prune_page(study)] if study.subsets else [],
+        [paths.overlaps_file(study, dataset) for dataset in study.pruned_datasets],

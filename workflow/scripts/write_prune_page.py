@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import write_text
+from steadyflow.artifacts import read_json, write_text
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest
-from steadyflow.prune import overlap
+from steadyflow.prune import CRITERIA
 from steadyflow.prune.keyed import keyed_permutation
 from steadyflow.report import prune_facts as facts
 from steadyflow.report.prune_page import Thumbnail, prune_page, thumbnails
@@ -20,7 +20,12 @@ from steadyflow.study import Study, load_study, paths
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--output", type=Path, required=True, help=".html")
 
-CHOSEN_BY = {"clusters": ["clusterings"], "scores": ["scorings", "runs"], "encoder": ["encoders"]}
+CHOSEN_BY = {
+    "clusters": ["clusterings"],
+    "scores": ["scorings", "runs"],
+    "encoder": ["encoders"],
+    "tokenizer": ["tokenizers"],
+}
 """Field of a spec -> sections of the study that it names an entry of."""
 
 
@@ -38,7 +43,7 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
     codes, values = attribute_codes(manifest, info), {"label": info.classes, **info.attributes}
     ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
     shuffled = ids[keyed_permutation(0, "examples", len(ids))]
-    names = study.subsets_of(dataset)
+    names, overlaps = study.subsets_of(dataset), read_json(paths.overlaps_file(study, dataset))
     subsets = {name: pd.read_parquet(paths.subset_files(study, name)["subset"]) for name in names}
     kept = {name: table["id"].to_numpy() for name, table in subsets.items()}
     clusters = {
@@ -77,7 +82,7 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
         return facts.SubsetFacts(
             name=name,
             label=spec.label,
-            rule=rule_in_words(spec.identity()),
+            rule=rule_in_words(CRITERIA[spec.criterion].keeps, spec.identity()),
             chosen_by=chosen_by(study, spec),
             n_kept=len(kept[name]),
             drawn=int(subsets[name]["multiplicity"].sum()),
@@ -94,7 +99,7 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
         channels=info.channels,
         clusterings=[clustering_facts(study, name, table) for name, table in clusters.items()],
         subsets=[subset_facts(name) for name in names],
-        overlaps=[[overlap(kept[a], kept[b]) for b in names] for a in names],
+        overlaps=[[1.0 if a == b else overlaps[a]["overlap"][b] for b in names] for a in names],
     )
     keys = manifest["key"].iloc[page.shown_ids].to_dict()
     return page, thumbnails(page.shown_ids, ImageStore(files["images"]).read, keys)
@@ -115,6 +120,9 @@ def chosen_by(study: Study, spec) -> list[str]:
         for section in sections if name is not None else ():
             named = getattr(study, section)[name]
             lines += [f"{section[:-1]} {name}: {settings(named.identity())}", *chosen_by(study, named)]
+    for name in getattr(spec, "members", ()):
+        member = study.subsets[name]
+        lines += [f"subset {name}: {settings(member.identity())}", *chosen_by(study, member)]
     return lines
 
 

@@ -6,17 +6,9 @@ Importing this package costs numpy alone. What needs torch (scores) or scikit-le
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from steadyflow.prune.criteria import CRITERIA, Criterion
+from steadyflow.prune.overlap import overlap, overlaps
 from steadyflow.prune.quotas import balanced_quotas, keep_count, proportional_quotas
-from steadyflow.prune.select import (
-    CRITERIA,
-    attribute_balanced_ids,
-    attribute_value_ids,
-    cluster_ids,
-    overlap,
-    random_half,
-    random_ids,
-    score_ids,
-)
 
 if TYPE_CHECKING:
     from steadyflow.prune.gradients import gradient_norms, losses_and_gradient_norms
@@ -27,10 +19,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CRITERIA",
     "Clustering",
-    "attribute_balanced_ids",
-    "attribute_value_ids",
+    "Criterion",
     "balanced_quotas",
-    "cluster_ids",
     "delete_table",
     "gradient_norms",
     "inertia_curve",
@@ -39,12 +29,10 @@ __all__ = [
     "measure_samples",
     "normalise",
     "overlap",
+    "overlaps",
     "proportional_quotas",
-    "random_half",
-    "random_ids",
     "resumable_table",
     "sample_losses",
-    "score_ids",
     "shared_points",
     "spherical_kmeans",
 ]

@@ -10,12 +10,19 @@ def subset_identity(study: Study, name: str) -> dict[str, Any]:
     subset = study.subsets[name]
     parts: dict[str, Any] = {"subset": subset.identity(), "dataset": study.datasets[str(subset.dataset)].identity()}
     clusters, scores = getattr(subset, "clusters", None), getattr(subset, "scores", None)
+    tokenizer, encoder = getattr(subset, "tokenizer", None), getattr(subset, "encoder", None)
     if clusters is not None:
         clustering = study.clusterings[clusters]
         parts["clusters"] = clustering.identity()
         parts["encoder"] = encoder_identity(study, str(clustering.encoder))
     if scores is not None:
         parts |= scoring_identity(study, scores)
+    if tokenizer is not None:
+        parts["latents"] = tokenizer_identity(study, tokenizer)
+    if encoder is not None:
+        parts["embeddings"] = encoder_identity(study, encoder)
+    if subset.members:
+        parts["of"] = [subset_identity(study, member) for member in subset.members]
     return parts
 
 

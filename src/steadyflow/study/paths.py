@@ -62,6 +62,34 @@ def prune_page(study: Study) -> str:
     return f"{study.results}/reports/prune/{study.name}.html"
 
 
+def overlaps_file(study: Study, dataset: str) -> str:
+    """How much each two of a dataset's subsets have in common."""
+    return f"{study.results}/{dataset}/subsets.json"
+
+
+def chosen_by(study: Study, subset: str) -> dict[str, str]:
+    """The artifacts that a subset is chosen by; `sidecar` names the JSON beside each."""
+    spec, found = study.subsets[subset], {}
+    dataset, clusters, scores = str(spec.dataset), getattr(spec, "clusters", None), getattr(spec, "scores", None)
+    tokenizer, encoder = getattr(spec, "tokenizer", None), getattr(spec, "encoder", None)
+    if clusters is not None:
+        found["clusters"] = clusters_files(study, clusters)["clusters"]
+    if spec.criterion == "semdedup":
+        encoder = study.clusterings[str(clusters)].encoder
+    if scores is not None:
+        found["scores"] = scores_file(study, scores)
+    if tokenizer is not None:
+        found["latents"] = latents_files(study, dataset, tokenizer)["latents"]
+    if encoder is not None:
+        found["embeddings"] = embeddings_file(study, dataset, encoder)
+    return found | {f"subset {name}": subset_files(study, name)["subset"] for name in spec.members}
+
+
+def sidecar(file: str) -> str:
+    """The JSON beside a Parquet or .npy file, which says what it was made from."""
+    return f"{file.rpartition('.')[0]}.json"
+
+
 def run_files(study: Study, run: str) -> dict[str, str]:
     root = f"{study.results}/{study.runs[run].dataset}/runs/{run}"
     return {

@@ -6,20 +6,21 @@ how and how fast something is computed (results folder, profile, device, batch s
 
 from steadyflow.study.specs.datasets import Dataset
 from steadyflow.study.specs.evaluation import Evaluation, Sampling
-from steadyflow.study.specs.pruning import ClusterSubset, ScoreSubset, Subset
+from steadyflow.study.specs.pruning import DropClustersSubset, ScoreSubset, StratifiedSubset, Subset
 from steadyflow.study.specs.runs import Diffusion, ExplicitFlowMatching, FlowMatching, Run
 from steadyflow.study.specs.study import Study
 
 __all__ = [
-    "ClusterSubset",
     "Dataset",
     "Diffusion",
+    "DropClustersSubset",
     "Evaluation",
     "ExplicitFlowMatching",
     "FlowMatching",
     "Run",
     "Sampling",
     "ScoreSubset",
+    "StratifiedSubset",
     "Study",
     "Subset",
 ]
