@@ -11,6 +11,7 @@ from steadyflow.fetch.lock import read_lock
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
+from steadyflow.study.by_k import runs_by_k
 
 ROOT = Path(workflow.basedir)
 STUDY_FILE = Path(workflow.overwrite_configfiles[-1]) if workflow.overwrite_configfiles else ROOT / "config.yaml"
@@ -86,6 +87,15 @@ def download_identity(wildcards):
     """What a dataset's downloaded files depend on."""
     spec = study.datasets[wildcards.dataset]
     return spec.model_dump(mode="json", include={"source", "repo", "revision", "train", "val"})
+
+
+def clustered_files(wildcards):
+    """What a clustering reads."""
+    encoder = study.clusterings[wildcards.clustering].encoder
+    return {
+        "manifest": paths.dataset_files(study, wildcards.dataset)["manifest"],
+        "embeddings": paths.embeddings_file(study, wildcards.dataset, encoder),
+    }
 
 
 def ranking_files(wildcards):

@@ -1,6 +1,6 @@
 """Which samples to keep: scores, clusters, quotas and the criteria built on them.
 
-Importing this package costs numpy alone. What needs torch (scores) or scikit-learn (k-means) loads on first use.
+Importing this package costs numpy alone. What needs torch (scores, k-means) loads on first use.
 """
 
 from importlib import import_module
@@ -19,7 +19,8 @@ from steadyflow.prune.select import (
 )
 
 if TYPE_CHECKING:
-    from steadyflow.prune.kmeans import Clustering, inertia_curve, spherical_kmeans
+    from steadyflow.prune.choose_k import elbow, silhouette
+    from steadyflow.prune.kmeans import Clustering, spherical_kmeans
     from steadyflow.prune.scores import gradient_norms, normalise, sample_losses, score_table, shared_points
 
 __all__ = [
@@ -29,8 +30,8 @@ __all__ = [
     "attribute_value_ids",
     "balanced_quotas",
     "cluster_ids",
+    "elbow",
     "gradient_norms",
-    "inertia_curve",
     "keep_count",
     "normalise",
     "overlap",
@@ -41,11 +42,13 @@ __all__ = [
     "score_ids",
     "score_table",
     "shared_points",
+    "silhouette",
     "spherical_kmeans",
 ]
 
 _HEAVY = {
-    **dict.fromkeys(("Clustering", "inertia_curve", "spherical_kmeans"), "kmeans"),
+    **dict.fromkeys(("Clustering", "spherical_kmeans"), "kmeans"),
+    **dict.fromkeys(("elbow", "silhouette"), "choose_k"),
     **dict.fromkeys(("gradient_norms", "normalise", "sample_losses", "score_table", "shared_points"), "scores"),
 }
 
