@@ -150,7 +150,7 @@ def test_inertia_and_silhouette_mark_the_elbow_and_the_chosen_number():
         low, high = axes.get_ylim()
         assert low < NUMBERS[column].min() < NUMBERS[column].max() < high
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == ["the study's, k = 8", "elbow of the inertia, k = 4"]
+    assert words == ["this study's, k = 8", "elbow of the inertia, k = 4"]
     without = figures.number_of_clusters(NUMBERS, chosen=8, elbow=None)
     assert len(without.axes[0].lines) == 2
     assert len(without.legends[0].get_texts()) == 1

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from steadyflow.artifacts import UserError
 
-CHUNK = 4096  # rows held at once; so few that their similarities to a thousand centres stay in a processor's cache
+CHUNK = 1024  # rows held at once; so few that they, and their products with some centres, stay in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Directions:
         rows = self.embeddings[self.rows[places]]
         # Never divided in float16, which would lose half of the digits.
         wide = rows.astype(np.result_type(rows.dtype, dtype), copy=False)
-        return (wide / self.norms[places, None].astype(wide.dtype)).astype(dtype, copy=False)
+        wide /= self.norms[places, None].astype(wide.dtype)
+        return wide.astype(dtype, copy=False)
 
 
 def directions(embeddings: np.ndarray, rows: np.ndarray | None = None) -> Directions:

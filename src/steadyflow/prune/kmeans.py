@@ -39,6 +39,7 @@ def spherical_kmeans(
     rows: np.ndarray | None = None,
     restarts: int = 4,
     iterations: int = 100,
+    tolerance: float = 1e-5,
     device: torch.device | str = "cpu",
 ) -> Clustering:
     """The best of `restarts` runs of Lloyd's algorithm on the unit sphere (Dhillon and Modha, 2001).
@@ -46,31 +47,33 @@ def spherical_kmeans(
     `embeddings` [N, d] may be a memory map of any float type; of its `rows` [n] (all, when left out) a chunk is read
     at a time and L2-normalised. Beside the result that takes some 50 bytes a row. Each run starts from greedy k-means++
     (on unit vectors the squared distance is 2 (1 - cos)) on a random sample of max(16384, 16 k) rows, goes on with
-    these, then with all rows, each time until none moves or for `iterations`. Similarities are float32 products on
-    `device`; sums and distances are float64.
+    these, then with all rows, each time for `iterations` or until one lowers the inertia by less than `tolerance` of
+    it (0: until no row moves). Similarities are float32 products on `device`; sums and distances are float64.
     Raises UserError when k is outside 1..n, or a row is not finite or zero.
     """
     points = directions(embeddings, rows)
     if not 1 <= k <= len(points):
         raise UserError(f"cannot make {k} clusters of {len(points)} embeddings; choose k in 1..{len(points)}")
     device = torch.device(device)
-    runs = (_run(points, k, key(seed, f"k-means {restart}"), iterations, device) for restart in range(restarts))
-    return _clustering(points, max(runs, key=lambda run: run.cohesion).centres, device)
+    runs = (
+        _run(points, k, key(seed, f"k-means {restart}"), iterations, tolerance, device) for restart in range(restarts)
+    )
+    return _clustering(points, min(runs, key=lambda run: run.inertia).centres, device)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """`centres` float64 [k, d]; `cohesion`, the sum of cosines to the own centre."""
+    """`centres` float64 [k, d], and the inertia of the clusters whose members they are the means of."""
 
     centres: np.ndarray
-    cohesion: float
+    inertia: float
 
 
-def _run(points: Directions, k: int, seed: int, iterations: int, device: torch.device) -> _Run:
+def _run(points: Directions, k: int, seed: int, iterations: int, tolerance: float, device: torch.device) -> _Run:
     size = max(_SAMPLE, _SAMPLE_PER_CLUSTER * k)
     sample = points.take(np.sort(keyed_permutation(seed, "sample", len(points))[:size]))
-    run = _lloyd(sample, _first_centres(sample, k, seed), iterations, device)
-    return run if len(sample) == len(points) else _lloyd(points, run.centres, iterations, device)
+    run = _lloyd(sample, _first_centres(sample, k, seed), iterations, tolerance, device)
+    return run if len(sample) == len(points) else _lloyd(points, run.centres, iterations, tolerance, device)
 
 
 def _first_centres(sample: Directions, k: int, seed: int) -> np.ndarray:
@@ -96,15 +99,15 @@ def _gaps(x: np.ndarray, chosen: np.ndarray | list[int]) -> np.ndarray:
     return gaps
 
 
-def _lloyd(points: Directions, centres: np.ndarray, iterations: int, device: torch.device) -> _Run:
-    """From `centres` [k, d] until no row moves. In what is not said to be a cosine, distances are chords."""
+def _lloyd(points: Directions, centres: np.ndarray, iterations: int, tolerance: float, device: torch.device) -> _Run:
+    """From `centres` [k, d] to where they hardly move. Distances are chords here, |u - v| = sqrt(2 - 2 cos)."""
     (n, k), centres = (len(points), len(centres)), np.asarray(centres, dtype=np.float64)
     cluster = np.full(n, -1)
     # Each row lies at most `near` from its own centre and at least `far` from every other.
     near, far = np.full(n, np.inf, dtype=np.float32), np.zeros(n, dtype=np.float32)
-    sums, sizes = np.zeros_like(centres), np.zeros(k, dtype=np.int64)
+    sums, inertia = np.zeros_like(centres), float(n)
     for _ in range(iterations):
-        moved = 0
+        moved, before = 0, inertia
         for part in chunks(np.flatnonzero(near >= far)):
             x = points.read(part)
             found, first, second = _two_nearest(x, centres, device)
@@ -114,14 +117,16 @@ def _lloyd(points: Directions, centres: np.ndarray, iterations: int, device: tor
             sums += _change(x[moves], cluster[part[moves]], found[moves], k)
             cluster[part] = found
             moved += len(moves)
+        inertia = n - float(np.linalg.norm(sums, axis=1).sum())
         if not moved:
             break
-        sizes = np.bincount(cluster, minlength=k)
-        before, centres = centres, _mean_directions(points, sums, sizes, near)
-        shift = np.linalg.norm(centres - before, axis=1) + _SHIFT_SLACK
+        old, centres = centres, _mean_directions(points, sums, np.bincount(cluster, minlength=k), near)
+        if 0 <= before - inertia < tolerance * inertia:
+            break
+        shift = np.linalg.norm(centres - old, axis=1) + _SHIFT_SLACK
         near += shift[cluster]
         far -= _largest_of_others(shift)[cluster]
-    return _Run(centres, float(np.linalg.norm(sums, axis=1).sum()))
+    return _Run(centres, inertia)
 
 
 def _clustering(points: Directions, centres: np.ndarray, device: torch.device) -> Clustering:

@@ -105,7 +105,7 @@ def number_of_clusters(numbers: pd.DataFrame, *, chosen: int, elbow: int | None)
         axes.set_ylim(bottom=min(0, 1.1 * values.min()))
         axes.grid(axis="y")
     figure.supxlabel("number of clusters k", fontsize=8)
-    marks = {f"the study's, k = {chosen}": (ORANGE, "o")}
+    marks = {f"this study's, k = {chosen}": (ORANGE, "o")}
     if elbow is not None:
         marks[f"elbow of the inertia, k = {elbow}"] = (INK, "$\\bigcirc$")
     _legend_above(figure, marks)
