@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
+import torch
 
 from steadyflow.artifacts import UserError
 
-CHUNK = 1024  # rows held at once; so few that they, and their products with some centres, stay in a processor's cache
+CHUNK = 2048  # rows held at once; so few that they, and their products with some centres, stay in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -59,5 +59,5 @@ def chunks(places: np.ndarray) -> Iterator[np.ndarray]:
 
 def sums_by_cluster(x: np.ndarray, cluster: np.ndarray, k: int) -> np.ndarray:
     """The sum of the rows [m, d] of each cluster 0..k-1, float64 [k, d]."""
-    m = len(x)
-    return np.asarray(csr_array((np.ones(m), (cluster, np.arange(m))), shape=(k, m)) @ x)
+    sums = torch.zeros(k, x.shape[1], dtype=torch.float64)
+    return sums.index_add_(0, torch.from_numpy(cluster), torch.from_numpy(x).double()).numpy()
