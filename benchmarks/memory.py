@@ -28,7 +28,7 @@ tokenizers:
 encoders:
   tiny: {{width: 8, feature_dim: 16, steps: 5, batch_size: 64}}
 clusterings:
-  tiny: {{k: 4, restarts: 1, inertia_over: [2, 4]}}
+  tiny: {{k: 4, restarts: 1, compare_k: [2, 4]}}
 runs:
   tiny: {{model: DiT-T/2, steps: 5, batch_size: 64}}
 """

@@ -14,12 +14,14 @@ tokenizers:
 encoders:
   probe: {width: 8, feature_dim: 16, steps: 30}
 clusterings:
-  k10: {k: 10, restarts: 1, inertia_over: [5, 10]}
+  k10: {k: 10, restarts: 1, compare_k: [5, 20]}
+  k5: {k: 5, restarts: 1}
 scorings:
   surrogate: {timesteps: 2, noises: 1}
 subsets:
-  cluster_b-0.5: {criterion: cluster_b, pruning_fraction: 0.5}
-  cluster_b_inv-0.5: {criterion: cluster_b_inv, pruning_fraction: 0.5}
+  cluster_b-0.5: {criterion: cluster_b, pruning_fraction: 0.5, clusters: k10}
+  cluster_b_inv-0.5: {criterion: cluster_b_inv, pruning_fraction: 0.5, clusters: k10}
+  cluster_b-0.5-k5: {criterion: cluster_b, pruning_fraction: 0.5, clusters: k5}
   loss-0.5: {criterion: loss, pruning_fraction: 0.5}
 defaults:
   runs: {model: DiT-T/2, precision: fp32, steps: 10, batch_size: 16, learning_rate: 1.0e-3, ema_decay: 0.9}
@@ -28,6 +30,7 @@ runs:
   unpruned: {label: all images}
   cluster_b-0.5: {label: balanced clusters, subset: cluster_b-0.5}
   cluster_b_inv-0.5: {subset: cluster_b_inv-0.5}
+  cluster_b-0.5-k5: {subset: cluster_b-0.5-k5}
   conditional:
     conditional: true
     subset: loss-0.5

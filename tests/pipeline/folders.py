@@ -14,7 +14,7 @@ datasets:
 encoders:
   probe: {width: 8, feature_dim: 16, steps: 10, batch_size: 16}
 clusterings:
-  k4: {k: 4, restarts: 1, inertia_over: [2, 4]}
+  k4: {k: 4, restarts: 1, compare_k: [2, 4]}
 subsets:
   cluster_b-0.5: {criterion: cluster_b, pruning_fraction: 0.5}
   random-0.3: {criterion: random, pruning_fraction: 0.3}

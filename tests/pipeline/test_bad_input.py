@@ -91,7 +91,7 @@ def test_a_target_that_the_study_does_not_have(finished: Finished) -> None:
 
 
 def test_pruning_below_one_sample_a_cluster(finished: Finished) -> None:
-    edits = {"subsets/few": {"criterion": "cluster_b", "pruning_fraction": 0.995}}
+    edits = {"subsets/few": {"criterion": "cluster_b", "pruning_fraction": 0.995, "clusters": "k10"}}
     study = finished.write(edited(finished.raw, edits), "few.yaml")
     message = stage_error(finished, study, finished.target("digits", "subsets", "few.parquet"))
     assert message.startswith(
@@ -101,10 +101,7 @@ def test_pruning_below_one_sample_a_cluster(finished: Finished) -> None:
 
 
 def test_more_clusters_than_images(finished: Finished) -> None:
-    edits = {"clusterings/k5000": {"k": 5000}}
-    # Two clusterings: the subsets have to say which is theirs.
-    edits |= {f"subsets/{name}-0.5/clusters": "k10" for name in ("cluster_b", "cluster_b_inv")}
-    study = finished.write(edited(finished.raw, edits), "k5000.yaml")
+    study = finished.write(edited(finished.raw, {"clusterings/k5000": {"k": 5000}}), "k5000.yaml")
     message = stage_error(finished, study, finished.target("digits", "clusters", "k5000.parquet"))
     assert message.startswith("error: clusterings.k5000.k: 5000 clusters cannot be made of")
 

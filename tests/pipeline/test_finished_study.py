@@ -53,6 +53,7 @@ def test_every_artifact_is_there(finished: Finished, root: Path, evaluated: list
         "latents/vqvae.json",
         "embeddings/probe.npy",
         "clusters/k10.parquet",
+        "clusters/by_k/k10.json",
         "scores/surrogate.parquet",
         *runs,
         *samples,

@@ -13,11 +13,12 @@ from steadyflow.report.catalogue import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline
 
-RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "cluster_b_inv-0.5", "conditional", "diffusion", "flipped")
+OF_CLUSTERS = ("cluster_b-0.5", "cluster_b_inv-0.5", "cluster_b-0.5-k5")
+RUNS = ("surrogate", "unpruned", *OF_CLUSTERS, "conditional", "diffusion", "flipped")
 EVALUATED = RUNS[1:]
 # What shows the data and what is made of them before any run.
 OF_TOKENIZERS = {"tokenizers", "tokenizer_reconstructions", "tokenizer_curves"}
-OF_DATA = {"dataset_samples", "inertia_curve", "cluster_sizes"} | OF_TOKENIZERS
+OF_DATA = {"dataset_samples", "number_of_clusters", "cluster_sizes"} | OF_TOKENIZERS
 
 
 def plan(finished: Finished, edits: dict[str, Any], *arguments: object) -> set[str]:
@@ -68,6 +69,12 @@ def test_a_surrogate_reruns_what_its_scores_choose(finished: Finished) -> None:
     assert found == scores | chain("conditional") | MEASURES | shown(without=OF_DATA - {"cluster_sizes"})
 
 
+def test_numbers_of_clusters_to_compare_redraw_their_figure(finished: Finished) -> None:
+    found = plan(finished, {"clusterings/k10/compare_k": [5, 15, 20]})
+    numbers = "compare_cluster_numbers dataset=digits clustering=k10"
+    assert found == {numbers, "draw_number_of_clusters dataset=digits", "report"}
+
+
 def test_a_label_remakes_tables_and_figures_only(finished: Finished) -> None:
     assert plan(finished, {"runs/cluster_b-0.5/label": "another name"}) == shown()
 
@@ -98,7 +105,7 @@ def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> 
         "compare_subsets dataset=digits",
     }
     runs = set().union(*map(chain, EVALUATED))
-    assert found == below | runs | MEASURES | shown(without={"dataset_samples", "inertia_curve"})
+    assert found == below | runs | MEASURES | shown(without={"dataset_samples", "number_of_clusters"})
 
 
 def test_a_sampling_reruns_no_training(finished: Finished) -> None:

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 LABELS = {"unpruned": "all data", "loss-0.5": "highest loss", "loss_inv-0.5": "lowest loss"}
 FD = {"unpruned": 3.0, "loss-0.5": 5.0, "loss_inv-0.5": 2.0}
 COMPARISONS = {("loss-0.5", "unpruned"): "highest loss", ("loss_inv-0.5", "unpruned"): "lowest loss"}
+NUMBERS = pd.DataFrame({"k": [2, 4, 8], "inertia": [9.0, 5.0, 3.0], "silhouette": [0.1, 0.4, -0.2]})
+BY_K = {"cluster_b, 70% removed": [(2, "loss-0.5"), (2, "loss_inv-0.5"), (24, "loss_inv-0.5")]}
 EDGES = np.linspace(-1, 1, 41)
 
 
@@ -58,7 +60,7 @@ DRAW = {
     "dataset_samples": lambda: figures.dataset_samples(images(7, 8, 8, 3), columns=3),
     "tokenizer_reconstructions": lambda: figures.tokenizer_reconstructions(images(3, 4, 8, 8, 3), ["MSE", "MSE + GAN"]),
     "tokenizer_curves": lambda: figures.tokenizer_curves(tokenizer_curves(), {"plain": "MSE", "gan": "MSE + GAN"}),
-    "inertia_curve": lambda: figures.inertia_curve(np.array([2, 4, 8]), np.array([9.0, 5.0, 3.0]), chosen=4),
+    "number_of_clusters": lambda: figures.number_of_clusters(NUMBERS, chosen=8, elbow=4),
     "cluster_sizes": lambda: figures.cluster_sizes(np.array([5, 20, 10]), {"balanced": np.array([5, 6, 7])}),
     "training_curves": lambda: figures.training_curves(curves(), LABELS),
     "loss_by_time": lambda: figures.loss_by_time(watched_curves(), LABELS),
@@ -68,6 +70,7 @@ DRAW = {
     "fd_by_criterion": lambda: figures.fd_by_criterion(
         METRICS, LABELS, reference="unpruned", inverses={"loss_inv-0.5"}
     ),
+    "fd_by_k": lambda: figures.fd_by_k(METRICS, BY_K, reference="unpruned", reference_label="all data"),
     "fairness_bars": lambda: figures.fairness_bars(METRICS, LABELS, ["age"]),
 }
 
@@ -149,10 +152,33 @@ def test_cluster_sizes_put_the_largest_first():
     assert [bar.get_height() for bar in axes.containers[1]] == [6, 7, 5]
 
 
-def test_inertia_marks_the_chosen_number():
-    axes = DRAW["inertia_curve"]().axes[0]
-    assert axes.lines[0].get_ydata().tolist() == [9, 5, 3]
-    assert (list(axes.lines[1].get_xdata()), list(axes.lines[1].get_ydata())) == ([4], [5])
+def test_inertia_and_silhouette_mark_the_elbow_and_the_chosen_number():
+    figure = DRAW["number_of_clusters"]()
+    for axes, column in zip(figure.axes, ("inertia", "silhouette"), strict=True):
+        curve, elbow, chosen = ([*zip(*line.get_data(), strict=True)] for line in axes.lines)
+        assert curve == list(zip(NUMBERS["k"], NUMBERS[column], strict=True))
+        assert (elbow, chosen) == ([curve[1]], [curve[2]])
+        low, high = axes.get_ylim()
+        assert low < NUMBERS[column].min() < NUMBERS[column].max() < high
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["this study's, k = 8", "elbow of the inertia, k = 4"]
+    without = figures.number_of_clusters(NUMBERS, chosen=8, elbow=None)
+    assert len(without.axes[0].lines) == 2
+    assert len(without.legends[0].get_texts()) == 1
+
+
+def test_quality_by_k_joins_the_means_of_a_rule_beside_the_reference():
+    figure = DRAW["fd_by_k"]()
+    axes = figure.axes[0]
+    dots = axes.containers[0]
+    np.testing.assert_array_equal(dots[0].get_xydata(), [[2, 5], [2, 2], [24, 2]])
+    ends = [segment[:, 1].tolist() for segment in dots[2][0].get_segments()]
+    assert ends == [[4.5, 5.25], [1.5, 2.25], [1.5, 2.25]]
+    line = next(line for line in axes.lines if line.get_label() in BY_K)
+    np.testing.assert_array_equal(line.get_xydata(), [[2, 3.5], [24, 2]])
+    assert axes.lines[0].get_ydata() == [3, 3]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2", "24"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["all data", *BY_K]
 
 
 def test_every_run_has_its_panel_of_losses():
@@ -221,9 +247,9 @@ def test_mosaic_repeats_pixels_and_keeps_colours():
 def test_a_readers_own_style_changes_nothing(tmp_path):
     import matplotlib
 
-    write_figure(DRAW["inertia_curve"](), tmp_path / "a")
+    write_figure(DRAW["number_of_clusters"](), tmp_path / "a")
     with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9}):
-        write_figure(DRAW["inertia_curve"](), tmp_path / "b")
+        write_figure(DRAW["number_of_clusters"](), tmp_path / "b")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 

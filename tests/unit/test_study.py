@@ -614,6 +614,7 @@ ALL = set(SMALL["runs"])
         ({"runs__half__latent_transform": "flip_all"}, {"half"}),
         ({"subsets__half__seed": 5}, {"half"}),
         ({"clusterings__k4__k": 5}, {"near"}),
+        ({"clusterings__k4__compare_k": [2]}, set()),
         ({"encoders__probe__steps": 5}, {"near"}),
         ({"scorings__surrogate__timesteps": 3}, {"hard"}),
         ({"runs__surrogate__seed": 3}, {"surrogate", "hard"}),

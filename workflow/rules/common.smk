@@ -11,6 +11,7 @@ from steadyflow.fetch.lock import read_lock
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
+from steadyflow.study.by_k import runs_by_k
 
 ROOT = Path(workflow.basedir)
 STUDY_FILE = Path(workflow.overwrite_configfiles[-1]) if workflow.overwrite_configfiles else ROOT / "config.yaml"
@@ -94,6 +95,15 @@ def chosen_by(wildcards):
     artifacts = paths.chosen_by(study, wildcards.subset).values()
     listed = [spec.file] if hasattr(spec, "file") else []
     return [*artifacts, *map(paths.sidecar, artifacts), *listed]
+
+
+def clustered_files(wildcards):
+    """What a clustering reads."""
+    encoder = study.clusterings[wildcards.clustering].encoder
+    return {
+        "manifest": paths.dataset_files(study, wildcards.dataset)["manifest"],
+        "embeddings": paths.embeddings_file(study, wildcards.dataset, encoder),
+    }
 
 
 def subset_input(wildcards):

@@ -1,9 +1,6 @@
 rule cluster_embeddings:
     input:
-        manifest="<results>/{dataset}/manifest.parquet",
-        embeddings=lambda wildcards: paths.embeddings_file(
-            study, wildcards.dataset, study.clusterings[wildcards.clustering].encoder
-        ),
+        unpack(clustered_files),
     output:
         clusters="<results>/{dataset}/clusters/{clustering}.parquet",
         sidecar="<results>/{dataset}/clusters/{clustering}.json",
@@ -17,7 +14,28 @@ rule cluster_embeddings:
         spec=identity("clustering"),
     shell:
         'python "$SCRIPTS/cluster_embeddings.py" --study "$STUDY" --clustering {wildcards.clustering} '
-        "--manifest {input.manifest} --embeddings {input.embeddings} --output {output.clusters} > {log} 2>&1"
+        "--manifest {input.manifest} --embeddings {input.embeddings} --output {output.clusters} "
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'
+
+
+# Beside the clustering, not in it: more numbers to compare change no subset, and whoever prunes need not wait for them.
+rule compare_cluster_numbers:
+    input:
+        unpack(clustered_files),
+    output:
+        "<results>/{dataset}/clusters/by_k/{clustering}.json",
+    log:
+        "<results>/logs/{dataset}/clusters/by_k/{clustering}.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/clusters/by_k/{clustering}.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        spec=lambda wildcards: study.clusterings[wildcards.clustering].model_dump(mode="json"),
+    shell:
+        'python "$SCRIPTS/compare_cluster_numbers.py" --study "$STUDY" --clustering {wildcards.clustering} '
+        "--manifest {input.manifest} --embeddings {input.embeddings} --output {output} "
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule score_samples:

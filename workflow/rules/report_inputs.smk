@@ -31,6 +31,10 @@ def clusters(spec, dataset):
     return list(paths.clusters_files(study, study.clustering_of(dataset)).values())
 
 
+def cluster_numbers(spec, dataset):
+    return [paths.cluster_numbers_file(study, study.clustering_of(dataset))]
+
+
 def subsets(spec, dataset):
     return [paths.subset_files(study, name)["subset"] for name in study.evaluated_subsets(dataset)]
 
@@ -55,7 +59,7 @@ FIGURE_INPUTS = {
     "dataset_samples": [dataset_images],
     "tokenizer_reconstructions": [reconstructions],
     "tokenizer_curves": [tokenizer_curves],
-    "inertia_curve": [clusters],
+    "number_of_clusters": [cluster_numbers],
     "cluster_sizes": [clusters, subsets],
     "training_curves": [curves],
     "loss_by_time": [watched_curves],
@@ -66,6 +70,7 @@ FIGURE_INPUTS = {
         metrics_of("similarity_histograms"),
     ],
     "fd_by_criterion": [metrics_of("quality")],
+    "fd_by_k": [metrics_of("quality")],
     "fairness_bars": [metrics_of("fairness"), probe],
 }
 
@@ -90,6 +95,7 @@ def shown(dataset, kind):
         "clustering": clustering,
         "clustering and subsets": clustering and bool(study.evaluated_subsets(dataset)),
         "runs": bool(spec.runs),
+        "runs by k": bool(runs_by_k(study, dataset)),
         "trained runs": bool(study.trained_runs(dataset)),
         "watched runs": bool(study.watched_runs(dataset)),
         # The probe of another dataset knows attributes that this one has no labels of.

@@ -11,6 +11,7 @@ from steadyflow.data.images import ImageStore, read_manifest
 from steadyflow.report import figures
 from steadyflow.report.style import write_figure
 from steadyflow.study import Study, load_study, paths
+from steadyflow.study.by_k import runs_by_k
 
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
@@ -63,11 +64,9 @@ def tokenizer_curves(study: Study, dataset: str):
     return figures.tokenizer_curves(pd.concat(curves), tokenizer_labels(study, dataset))
 
 
-def inertia_curve(study: Study, dataset: str):
-    found = read_json(paths.clusters_files(study, study.clustering_of(dataset))["sidecar"])
-    points = {point["k"]: point["inertia"] for point in found["inertia_curve"]} | {found["k"]: found["inertia"]}
-    ks = sorted(points)
-    return figures.inertia_curve(np.array(ks), np.array([points[k] for k in ks]), chosen=found["k"])
+def number_of_clusters(study: Study, dataset: str):
+    found = read_json(paths.cluster_numbers_file(study, study.clustering_of(dataset)))
+    return figures.number_of_clusters(pd.DataFrame(found["numbers"]), chosen=found["k"], elbow=found["elbow"])
 
 
 def cluster_sizes(study: Study, dataset: str):
@@ -117,6 +116,16 @@ def fd_by_criterion(study: Study, dataset: str):
     )
 
 
+def fd_by_k(study: Study, dataset: str):
+    reference = study.evaluations[dataset].reference
+    return figures.fd_by_k(
+        metrics(study, dataset, "quality"),
+        runs_by_k(study, dataset),
+        reference=reference,
+        reference_label=study.label(reference),
+    )
+
+
 def fairness_bars(study: Study, dataset: str):
     attributes = read_json(paths.encoder_files(study, study.evaluations[dataset].encoder)["config"])["values"]
     return figures.fairness_bars(metrics(study, dataset, "fairness"), labels(study, dataset), list(attributes))
@@ -126,7 +135,7 @@ FIGURES = {
     "dataset_samples": dataset_samples,
     "tokenizer_reconstructions": tokenizer_reconstructions,
     "tokenizer_curves": tokenizer_curves,
-    "inertia_curve": inertia_curve,
+    "number_of_clusters": number_of_clusters,
     "cluster_sizes": cluster_sizes,
     "training_curves": lambda study, dataset: figures.training_curves(*curves(study, study.trained_runs(dataset))),
     "loss_by_time": lambda study, dataset: figures.loss_by_time(*curves(study, study.watched_runs(dataset))),
@@ -136,6 +145,7 @@ FIGURES = {
     ),
     "similarity_histogram": similarity_histogram,
     "fd_by_criterion": fd_by_criterion,
+    "fd_by_k": fd_by_k,
     "fairness_bars": fairness_bars,
 }
 

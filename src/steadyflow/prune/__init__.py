@@ -1,6 +1,6 @@
 """Which samples to keep: scores, clusters, quotas and the criteria built on them.
 
-Importing this package costs numpy alone. What needs torch (scores) or scikit-learn (k-means) loads on first use.
+Importing this package costs numpy alone. What needs torch (scores, k-means) loads on first use.
 """
 
 from importlib import import_module
@@ -11,8 +11,9 @@ from steadyflow.prune.overlap import overlap, overlaps
 from steadyflow.prune.quotas import balanced_quotas, keep_count, proportional_quotas
 
 if TYPE_CHECKING:
+    from steadyflow.prune.choose_k import elbow, silhouette
     from steadyflow.prune.gradients import gradient_norms, losses_and_gradient_norms
-    from steadyflow.prune.kmeans import Clustering, inertia_curve, spherical_kmeans
+    from steadyflow.prune.kmeans import Clustering, spherical_kmeans
     from steadyflow.prune.resumable import delete_table, resumable_table
     from steadyflow.prune.scores import measure_samples, normalise, sample_losses, shared_points
 
@@ -22,8 +23,8 @@ __all__ = [
     "Criterion",
     "balanced_quotas",
     "delete_table",
+    "elbow",
     "gradient_norms",
-    "inertia_curve",
     "keep_count",
     "losses_and_gradient_norms",
     "measure_samples",
@@ -34,12 +35,14 @@ __all__ = [
     "resumable_table",
     "sample_losses",
     "shared_points",
+    "silhouette",
     "spherical_kmeans",
 ]
 
 _HEAVY = {
-    **dict.fromkeys(("Clustering", "inertia_curve", "spherical_kmeans"), "kmeans"),
+    **dict.fromkeys(("elbow", "silhouette"), "choose_k"),
     **dict.fromkeys(("gradient_norms", "losses_and_gradient_norms"), "gradients"),
+    **dict.fromkeys(("Clustering", "spherical_kmeans"), "kmeans"),
     **dict.fromkeys(("delete_table", "resumable_table"), "resumable"),
     **dict.fromkeys(("measure_samples", "normalise", "sample_losses", "shared_points"), "scores"),
 }

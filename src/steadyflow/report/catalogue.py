@@ -15,7 +15,8 @@ class Entry:
     title: str
     category: str
     needs: Literal[
-        "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "trained runs", "watched runs",
+        "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs by k", "trained runs",
+        "watched runs",
         "runs and labels", "inverse pairs",
     ] = "runs"  # fmt: skip
 
@@ -33,7 +34,7 @@ FIGURES = {
     "dataset_samples": Entry("Images of the dataset", "Data", "dataset"),
     "tokenizer_reconstructions": Entry("Tokenizer reconstructions", "Data", "tokenizers"),
     "tokenizer_curves": Entry("Training of the tokenizers", "Data", "tokenizers"),
-    "inertia_curve": Entry("Number of clusters", "Pruning", "clustering"),
+    "number_of_clusters": Entry("Number of clusters", "Pruning", "clustering"),
     "cluster_sizes": Entry("Cluster sizes before and after pruning", "Pruning", "clustering and subsets"),
     "training_curves": Entry("Training losses", "Training", "trained runs"),
     "loss_by_time": Entry("Held-out losses over the path", "Training", "watched runs"),
@@ -41,5 +42,6 @@ FIGURES = {
     "similarity_by_run": Entry("Matched against unmatched similarity", "Stability"),
     "similarity_histogram": Entry("Distribution of similarity", "Stability"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
+    "fd_by_k": Entry("Sample quality by number of clusters", "Quality", "runs by k"),
     "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
 }

@@ -88,18 +88,27 @@ def matched_noise_grid(images: Images, labels: Sequence[str]) -> "Figure":
 
 
 @styled
-def inertia_curve(ks: NDArray[Any], inertia: NDArray[Any], *, chosen: int) -> "Figure":
-    """k-means inertia [len(ks)] against the number of clusters; the chosen one is marked."""
-    figure = style.new_figure(COLUMN_WIDTH, 2.1)
-    axes = figure.add_subplot()
-    axes.plot(ks, inertia, color=BLUE, marker="o", markersize=3)
-    height = float(inertia[list(ks).index(chosen)])
-    axes.plot([chosen], [height], "o", color=ORANGE, markersize=6, zorder=3)
-    axes.annotate(f"k = {chosen}", (chosen, height), (5, 6), textcoords="offset points", color=ORANGE)
-    axes.set_xlabel("number of clusters k")
-    axes.set_ylabel("inertia")
-    axes.set_ylim(bottom=0)
-    axes.grid(axis="y")
+def number_of_clusters(numbers: pd.DataFrame, *, chosen: int, elbow: int | None) -> "Figure":
+    """Inertia and silhouette (a panel each) against the number of clusters; the study's and the elbow are marked.
+
+    `numbers`: columns k, inertia, silhouette, of increasing k, `chosen` among them.
+    """
+    figure = style.new_figure(FULL_WIDTH * 0.8, 2.1)
+    place = numbers["k"].tolist().index
+    for axes, measure in zip(style.panels(figure, 2, share_y=False), ("inertia", "silhouette"), strict=True):
+        values = numbers[measure].to_numpy(np.float64)
+        axes.plot(numbers["k"], values, color=BLUE, marker="o", markersize=3)
+        if elbow is not None:
+            axes.plot(elbow, values[place(elbow)], "o", color=INK, markersize=9, markerfacecolor="none", zorder=3)
+        axes.plot(chosen, values[place(chosen)], "o", color=ORANGE, markersize=5, zorder=4)
+        axes.set_title(measure if measure == "inertia" else "mean silhouette (cosine)")
+        axes.set_ylim(bottom=min(0, 1.1 * values.min()))
+        axes.grid(axis="y")
+    figure.supxlabel("number of clusters k", fontsize=8)
+    marks = {f"this study's, k = {chosen}": (ORANGE, "o")}
+    if elbow is not None:
+        marks[f"elbow of the inertia, k = {elbow}"] = (INK, "$\\bigcirc$")
+    _legend_above(figure, marks)
     return figure
 
 
@@ -190,6 +199,40 @@ def fd_by_criterion(
 
 
 @styled
+def fd_by_k(
+    metrics: pd.DataFrame, lines: Mapping[str, Sequence[tuple[int, str]]], *, reference: str, reference_label: str
+) -> "Figure":
+    """Frechet distance (metric `fd`) with its interval against the number of clusters that chose a run's images.
+
+    `lines`: label -> (k, run) of increasing k; a line goes through the means where several runs share a k. The
+    reference run is a dashed line, its interval a band.
+    """
+    figure = style.new_figure(COLUMN_WIDTH * 1.35, 2.5)
+    axes = figure.add_subplot()
+    whole = find_measure(metrics, "fd", reference)
+    if np.isfinite([whole.ci_low, whole.ci_high]).all():
+        axes.axhspan(whole.ci_low, whole.ci_high, color=PALE, alpha=0.5, linewidth=0)
+    axes.axhline(whole.value, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), label=reference_label)
+    for place, (label, runs) in enumerate(lines.items()):
+        colour, dashes = SERIES[place % len(SERIES)], ("-", "--", ":")[place // len(SERIES) % 3]
+        measures = [find_measure(metrics, "fd", run) for _, run in runs]
+        ks = np.array([k for k, _ in runs])
+        values = np.array([measure.value for measure in measures])
+        axes.errorbar(ks, values, yerr=_errors(measures), fmt="o", color=colour, markersize=3.5, linewidth=1)
+        means = [values[ks == k].mean() for k in np.unique(ks)]
+        axes.plot(np.unique(ks), means, color=colour, linestyle=dashes, label=label)
+    axes.set_xscale("log", base=2)
+    ticks = sorted({k for runs in lines.values() for k, _ in runs})
+    axes.set_xticks(ticks, [str(k) for k in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("number of clusters k")
+    axes.set_ylabel(f"FD ({whole.encoder}), lower is better")
+    axes.grid(axis="y")
+    figure.legend(loc="outside upper left", ncols=2)
+    return figure
+
+
+@styled
 def similarity_by_run(metrics: pd.DataFrame, comparisons: Mapping[tuple[str, str], str]) -> "Figure":
     """Cosine similarity, mean and SD over pairs, of samples that share their noise and of samples that do not.
 
@@ -264,17 +307,22 @@ def _interval(
     axes: "Axes", measure: Measure, row: int, colour: str, *, marker: str = "o", hollow: bool = False
 ) -> None:
     """A dot with its confidence interval, where there is one."""
-    error = np.nan_to_num([[measure.value - measure.ci_low], [measure.ci_high - measure.value]])
     axes.errorbar(
         measure.value,
         row,
-        xerr=np.maximum(error, 0),
+        xerr=_errors([measure]),
         fmt=marker,
         color=colour,
         markersize=4,
         linewidth=1,
         markerfacecolor="white" if hollow else colour,
     )
+
+
+def _errors(measures: Sequence[Measure]) -> NDArray[np.float64]:
+    """Lengths of the intervals below and above the values, [2, n]; 0 where there is none."""
+    lengths = [[m.value - m.ci_low for m in measures], [m.ci_high - m.value for m in measures]]
+    return np.maximum(np.nan_to_num(lengths), 0)
 
 
 def _labelled_mosaic(images: Images, labels: Sequence[str]) -> "tuple[Figure, Axes]":

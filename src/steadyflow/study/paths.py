@@ -48,6 +48,11 @@ def clusters_files(study: Study, clustering: str) -> dict[str, str]:
     return {"clusters": f"{root}.parquet", "sidecar": f"{root}.json"}
 
 
+def cluster_numbers_file(study: Study, clustering: str) -> str:
+    """What the clustering would be with other numbers of clusters."""
+    return f"{study.results}/{study.clusterings[clustering].dataset}/clusters/by_k/{clustering}.json"
+
+
 def scores_file(study: Study, scoring: str) -> str:
     return f"{study.results}/{study.runs[scoring].dataset}/scores/{scoring}.parquet"
 

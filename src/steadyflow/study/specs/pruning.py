@@ -23,9 +23,13 @@ class Clustering(Spec):
     dataset: Name | None = None
     k: Annotated[int, Field(ge=2)] = 24
     restarts: PositiveInt = 4
-    inertia_over: tuple[Annotated[int, Field(ge=2)], ...] = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
-    """The k of the inertia curve, by whose elbow k is chosen."""
+    compare_k: tuple[Annotated[int, Field(ge=2)], ...] = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
+    """The numbers that the figure number_of_clusters compares with k, by inertia and silhouette. They change no
+    cluster."""
     seed: Seed = 0
+
+    def identity(self) -> dict[str, Any]:
+        return {key: value for key, value in super().identity().items() if key != "compare_k"}
 
 
 class Scoring(Spec):
