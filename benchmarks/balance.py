@@ -38,7 +38,8 @@ def main() -> None:
         found = kl_with_interval(labels[kept], CLASSES)
         rows.append({"subset": name, "n": len(kept), "kl": found.value, "low": found.ci_low, "high": found.ci_high})
         counts = " ".join(f"{count:5d}" for count in np.bincount(labels[kept], minlength=CLASSES))
-        print(f"{name:24} {len(kept):6,}  {found.value:.3f} [{found.ci_low:.3f}, {found.ci_high:.3f}]  {counts}", flush=True)
+        interval = f"{found.value:.3f} [{found.ci_low:.3f}, {found.ci_high:.3f}]"
+        print(f"{name:24} {len(kept):6,}  {interval}  {counts}", flush=True)
 
     print(f"{'':24} {'n':>6}  KL to uniform (nats)    images of each class")
     report("all images", ids)

@@ -100,7 +100,7 @@ def test_scores_refuse_nan():
 def test_attribute_value():
     codes = IDS % 3 - 1
     assert group_ids(IDS[::-1], codes[::-1], 1).tolist() == [i for i in IDS if i % 3 == 2]
-    with pytest.raises(UserError, match=r"unknown attribute value 7 \(known: -1, 0, 1\)"):
+    with pytest.raises(UserError, match="no training image has this value"):
         group_ids(IDS, codes, 7)
 
 
@@ -164,7 +164,8 @@ def test_random_inside_quotas():
 
 def test_no_two_random_criteria_of_one_seed_are_the_same():
     given = {"ids": np.arange(1000), "group": np.zeros(1000, dtype=int), "keep": 500, "seed": 0}
-    names = ("random", "cluster_p_random", "cluster_b_random", "attribute_balanced")
+    given |= {"score": np.linspace(0, 1, 1000), "hardest_cut": 0.0, "strata": 1}
+    names = ("random", "cluster_p_random", "cluster_b_random", "attribute_balanced", "loss_ccs", "grad_ccs")
     kept = [CRITERIA[name].choose(**{key: given[key] for key in CRITERIA[name].needs}) for name in names]
     # Independent halves overlap by a third.
     for a, b in combinations(kept, 2):
@@ -205,21 +206,21 @@ def test_oversampling_makes_groups_equal_and_repeats_evenly():
 def test_strata_of_equal_width_get_equal_budgets():
     # 30 easy, 8 middling and 2 hard samples; the hardest tenth, 4 samples, goes first.
     score = np.concatenate([np.linspace(0, 0.8, 30), np.linspace(2.1, 2.9, 8), [50.0, 60.0]])
-    kept = stratified_ids(IDS, score, 12, 0, hardest_cut=0.1, strata=3)
+    kept = stratified_ids(IDS, score, 12, 0, hardest_cut=0.1, strata=3, purpose="")
     assert is_a_subset(kept)
     # 0..2.67 in three: 30 samples, none, 6.
     assert (score[kept - 100] < 1).sum() == 6
     assert set(kept[6:]) == set(range(130, 136))
-    assert not np.array_equal(kept, stratified_ids(IDS, score, 12, 1, hardest_cut=0.1, strata=3))
+    assert not np.array_equal(kept, stratified_ids(IDS, score, 12, 1, hardest_cut=0.1, strata=3, purpose=""))
 
 
 def test_strata_give_exactly_what_is_asked_for():
     score = np.exp(np.random.default_rng(0).standard_normal(40))
     for keep in range(1, 37):
-        assert len(stratified_ids(IDS, score, keep, 0, hardest_cut=0.1, strata=7)) == keep
-    assert len(stratified_ids(IDS, np.ones(40), 5, 0, hardest_cut=0, strata=7)) == 5
+        assert len(stratified_ids(IDS, score, keep, 0, hardest_cut=0.1, strata=7, purpose="")) == keep
+    assert len(stratified_ids(IDS, np.ones(40), 5, 0, hardest_cut=0, strata=7, purpose="")) == 5
     with pytest.raises(UserError, match="cannot keep 37 of 36"):
-        stratified_ids(IDS, score, 37, 0, hardest_cut=0.1, strata=7)
+        stratified_ids(IDS, score, 37, 0, hardest_cut=0.1, strata=7, purpose="")
 
 
 def test_intersections_and_complements():

@@ -22,6 +22,7 @@ def written(path, content):
     ("name", "content", "entries"),
     [
         ("kept.txt", "é.png\na b.png\n7\n", "keys"),
+        ("kept.txt", "\ufeffé.png\na b.png\n7\n", "keys"),
         ("kept", "é.png\r\na b.png\r\n\r\n7", "keys"),
         ("kept.json", json.dumps(["é.png", "a b.png", "7"]), "keys"),
         ("kept.parquet", pd.DataFrame({"key": ["é.png", "a b.png", "7"], "id": [0, 0, 0]}), "keys"),

@@ -246,8 +246,22 @@ def test_examples_thin_out_with_the_number_of_subsets():
 def test_a_rule_in_words():
     spec = {"criterion": "random_half", "part": "a", "seed": 3, "dataset": "mine", "file": None}
     assert rule_in_words("half of a random split", spec) == "half of a random split (part a, seed 3)"
-    assert rule_in_words("all", {"criterion": "complement", "of": ["a", "b"]}) == "all"
+    assert rule_in_words("all", {"criterion": "complement", "of": ["a", "b"]}) == "all (of a b)"
 
 
 def test_settings_are_what_a_spec_says_of_itself():
-    assert settings({"k": 24, "dataset": "mine", "over": [1, 2], "seed": 0, "encoder": None}) == "k 24, seed 0"
+    spec = {"k": 24, "dataset": "mine", "over": [1, 2], "seed": 0, "encoder": None, "term": {"weight": 1}}
+    assert settings(spec) == "k 24, over 1 2, seed 0"
+    assert settings({"drop": list(range(12))}) == "drop 0 1 2 3 4 5 6 7 8 9 and 2 more"
+
+
+def test_images_of_balanced_clusters_are_ranked_inside_their_own():
+    """A wide cluster far from its centre, of which nearly all is kept, must not turn the order round."""
+    ids, cluster = np.arange(60), np.repeat([0, 1], [50, 10])
+    distance = np.concatenate([np.linspace(0.1, 0.2, 50), np.linspace(0.5, 0.6, 10)])
+    kept = np.concatenate([ids[:10], ids[50:59]])
+    place = facts.place_in_group(ids, cluster, distance)
+    assert place[:50].tolist() == (np.arange(50) / 50).tolist() and place[50:].tolist() == (np.arange(10) / 10).tolist()
+    best, worst = facts.ranked_examples(ids, place, "place", kept, 2)
+    assert (best.kept, best.how, best.ids) == (True, "lowest place", [0, 50])
+    assert (worst.kept, worst.how, worst.ids) == (False, "highest place", [49, 48])

@@ -102,7 +102,8 @@ def clustered_files(wildcards):
     encoder = study.clusterings[wildcards.clustering].encoder
     return {
         "manifest": paths.dataset_files(study, wildcards.dataset)["manifest"],
-        "embeddings": paths.embeddings_file(study, wildcards.dataset, encoder),
+        "embeddings": (embeddings := paths.embeddings_file(study, wildcards.dataset, encoder)),
+        "embeddings_sidecar": paths.sidecar(embeddings),
     }
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import UserError, file_hash, read_array, write_json, write_parquet
+from steadyflow.artifacts import UserError, file_hash, read_array, read_json, write_json, write_parquet
 from steadyflow.cli import choose_device, run_stage, stage_parser
-from steadyflow.data.images import read_manifest
+from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.prune import silhouette, spherical_kmeans
 from steadyflow.study import load_study
 
@@ -23,7 +23,7 @@ def main() -> None:
     device = choose_device(args.device, args.threads)
     spec = load_study(args.study).clusterings[args.clustering]
     manifest = read_manifest(args.manifest, ["id", "split"])
-    ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+    ids = train_ids(manifest)
     if len(ids) < spec.k:
         raise UserError(f"clusterings.{args.clustering}.k: {spec.k} clusters cannot be made of {len(ids)} images")
     embeddings = read_array(args.embeddings)
@@ -34,6 +34,7 @@ def main() -> None:
         "inertia": found.inertia,
         "silhouette": silhouette(embeddings, found.cluster, rows=ids, device=device),
         "embeddings_hash": file_hash(args.embeddings),
+        "encoder_hash": read_json(args.embeddings.with_suffix(".json"))["encoder_hash"],
         "spec": spec.identity(),
     }
     write_json(args.output.with_suffix(".json"), sidecar)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from steadyflow.artifacts import file_hash, read_array, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
-from steadyflow.data.images import read_manifest
+from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.progress import progress
 from steadyflow.prune import elbow, silhouette, spherical_kmeans
 from steadyflow.study import load_study
@@ -21,7 +21,7 @@ def main() -> None:
     device = choose_device(args.device, args.threads)
     spec = load_study(args.study).clusterings[args.clustering]
     manifest = read_manifest(args.manifest, ["id", "split"])
-    ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+    ids = train_ids(manifest)
     embeddings = read_array(args.embeddings)
     ks = sorted(k for k in {spec.k, *spec.compare_k} if k <= len(ids))
     found = []

@@ -7,7 +7,7 @@ import pandas as pd
 
 from steadyflow.artifacts import read_array, read_json
 from steadyflow.cli import run_stage, stage_parser
-from steadyflow.data.images import ImageStore, read_manifest
+from steadyflow.data.images import ImageStore, read_manifest, train_ids
 from steadyflow.report import figures
 from steadyflow.report.style import write_figure
 from steadyflow.study import Study, load_study, paths
@@ -49,7 +49,7 @@ def comparisons(study: Study, dataset: str) -> dict[tuple[str, str], str]:
 def dataset_samples(study: Study, dataset: str):
     files = paths.dataset_files(study, dataset)
     manifest = read_manifest(files["manifest"])
-    ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()[: 4 * GRID_COLUMNS]
+    ids = train_ids(manifest)[: 4 * GRID_COLUMNS]
     return figures.dataset_samples(ImageStore(files["images"]).read(ids), columns=GRID_COLUMNS)
 
 

@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 
 from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
-from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest
+from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate import kl_with_interval
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
 from steadyflow.progress import progress
@@ -28,7 +28,7 @@ def main() -> None:
     manifest, info = read_manifest(files["manifest"]), read_dataset_info(files["info"])
     encoder = {key: Path(path) for key, path in paths.encoder_files(study, spec.encoder).items()}
     config, weights = read_json(encoder["config"]), load_file(encoder["weights"])
-    train_ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+    ids = train_ids(manifest)
     metrics = []
 
     def measure(run: str, attribute: str, codes: np.ndarray, classifier: str, protocol: str, hashes: str) -> None:
@@ -46,7 +46,7 @@ def main() -> None:
         )
 
     for attribute, codes in attribute_codes(manifest, info).items():
-        measure(TRAINING_DATA, attribute, codes[train_ids], "labels", "training labels", info.content_hash)
+        measure(TRAINING_DATA, attribute, codes[ids], "labels", "training labels", info.content_hash)
     for run in progress(spec.runs, "fairness"):
         features = read_array(paths.features_file(study, spec.encoder, run, spec.sampling))
         for attribute in config["values"]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
-from steadyflow.data.images import read_manifest
+from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.evaluate import pair_distance, pair_histogram, pair_similarity
 from steadyflow.evaluate.metrics import Metric, metrics_table, similarity_fields
 from steadyflow.progress import progress
@@ -28,7 +28,7 @@ def main() -> None:
     spec = study.evaluations[args.dataset]
     sampling = study.samplings[spec.sampling]
     manifest = read_manifest(paths.dataset_files(study, args.dataset)["manifest"])
-    everything = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+    everything = train_ids(manifest)
 
     def features(run: str) -> np.ndarray:
         return np.array(read_array(paths.features_file(study, spec.encoder, run, spec.sampling)))

@@ -8,7 +8,7 @@ import torch
 from steadyflow import distributed
 from steadyflow.artifacts import file_hash, read_json, spec_hash, write_json, write_parquet
 from steadyflow.cli import choose_device, run_stage, stage_parser
-from steadyflow.data.images import read_manifest
+from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.data.latents import Latents
 from steadyflow.flow import channel_matrix, transform_channels
 from steadyflow.models import build_velocity, load_trained
@@ -30,10 +30,12 @@ parser.add_argument("--output", type=Path, required=True, help=".parquet: id, lo
 def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
+    # Convolutions would keep three digits.
+    torch.backends.cudnn.allow_tf32 = False
     spec = load_study(args.study).scorings[args.scoring]
     manifest = read_manifest(args.manifest, ["id", "split", "label"])
     latents, run = Latents(args.latents), read_json(args.run / "run.json")
-    ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+    ids = train_ids(manifest)
     model = load_trained(build_velocity, run["architecture"], args.run / "weights.safetensors").to(device)
     labels = None
     if run["architecture"]["num_classes"] is not None:

@@ -16,7 +16,7 @@ from torch import nn
 from steadyflow import distributed
 from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.cli import choose_device, run_stage, stage_parser
-from steadyflow.data.images import read_dataset_info, read_manifest
+from steadyflow.data.images import read_dataset_info, read_manifest, train_ids
 from steadyflow.data.latents import Latents
 from steadyflow.fetch.remote import sha256_of
 from steadyflow.flow import COUPLINGS, SIGNALS, channel_matrix, transform_channels
@@ -185,7 +185,7 @@ def take(model: nn.Module, path: Path) -> tuple[Trained, dict[str, Any]]:
 def training_ids(manifest: pd.DataFrame, subset: Path | None) -> np.ndarray:
     """Ids int64, each as often as its multiplicity."""
     if subset is None:
-        return manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+        return train_ids(manifest)
     table = pd.read_parquet(subset)
     return np.repeat(table["id"].to_numpy(), table["multiplicity"].to_numpy())
 

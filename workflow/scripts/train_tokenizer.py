@@ -7,7 +7,7 @@ import torch
 from steadyflow import distributed
 from steadyflow.artifacts import file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.cli import choose_device, run_stage, stage_parser
-from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
+from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest, train_ids
 from steadyflow.fetch.lock import read_lock, verified
 from steadyflow.models import VQVAE, PatchDiscriminator, to_model_range
 from steadyflow.models.perceptual import Lpips
@@ -31,7 +31,7 @@ def main() -> None:
     spec = load_study(args.study).tokenizers[args.tokenizer]
     info = read_dataset_info(args.dataset / "dataset.json")
     manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split"])
-    images, ids = ImageStore(args.dataset / "images"), manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+    images, ids = ImageStore(args.dataset / "images"), train_ids(manifest)
 
     def read(rows: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(images.read(ids[rows.numpy()]))

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from steadyflow.artifacts import read_json, write_text
 from steadyflow.cli import run_stage, stage_parser
-from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest
+from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest, train_ids
 from steadyflow.prune import CRITERIA
 from steadyflow.prune.keyed import keyed_permutation
 from steadyflow.report import prune_facts as facts
@@ -20,7 +21,7 @@ from steadyflow.study import Study, load_study, paths
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--output", type=Path, required=True, help=".html")
 
-CHOSEN_BY = {
+REFERENCES = {
     "clusters": ["clusterings"],
     "scores": ["scorings", "runs"],
     "encoder": ["encoders"],
@@ -41,7 +42,7 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
     files = paths.dataset_files(study, dataset)
     info, manifest = read_dataset_info(files["info"]), read_manifest(files["manifest"])
     codes, values = attribute_codes(manifest, info), {"label": info.classes, **info.attributes}
-    ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+    ids = train_ids(manifest)
     shuffled = ids[keyed_permutation(0, "examples", len(ids))]
     names, overlaps = study.subsets_of(dataset), read_json(paths.overlaps_file(study, dataset))
     subsets = {name: pd.read_parquet(paths.subset_files(study, name)["subset"]) for name in names}
@@ -59,7 +60,8 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
             sizes = facts.grouping(f"clusters of {shown}, largest first", numbers, table["cluster"].to_numpy(), is_kept)
             yield facts.largest_first(sizes)
         is_kept = np.isin(ids, kept[name])
-        attributes = [facts.grouping(key, values[key], column[ids], is_kept) for key, column in codes.items()]
+        named = {key: column for key, column in codes.items() if values[key]}
+        attributes = [facts.grouping(key, values[key], column[ids], is_kept) for key, column in named.items()]
         yield from facts.most_shifted(attributes)
 
     def examples(name: str) -> Iterator[facts.Examples]:
@@ -68,14 +70,15 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
         spec = study.subsets[name]
         if hasattr(spec, "clusters"):
             table = clusters[spec.clusters]
-            rankings = {"distance to the centre of its cluster": table["distance"]}
+            columns = (table[column].to_numpy() for column in ("id", "cluster", "distance"))
+            rankings = {"place in its cluster, from the centre outwards": facts.place_in_group(*columns)}
         elif hasattr(spec, "scores"):
             table = pd.read_parquet(paths.scores_file(study, spec.scores))
-            rankings = {measure: table[measure] for measure in study.scorings[spec.scores].measures}
+            rankings = {measure: table[measure].to_numpy() for measure in study.scorings[spec.scores].measures}
         else:
             return
         for what, value in rankings.items():
-            yield from facts.ranked_examples(table["id"].to_numpy(), value.to_numpy(), what, kept[name], count)
+            yield from facts.ranked_examples(table["id"].to_numpy(), value, what, kept[name], count)
 
     def subset_facts(name: str) -> facts.SubsetFacts:
         spec, lists = study.subsets[name], paths.subset_files(study, name)
@@ -83,7 +86,7 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
             name=name,
             label=spec.label,
             rule=rule_in_words(CRITERIA[spec.criterion].keeps, spec.identity()),
-            chosen_by=chosen_by(study, spec),
+            chosen_by=rests_on(study, spec),
             n_kept=len(kept[name]),
             drawn=int(subsets[name]["multiplicity"].sum()),
             kept_list=os.path.relpath(lists["kept"], folder),
@@ -92,12 +95,13 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
             examples=list(examples(name)),
         )
 
+    most = max(facts.FEWEST_CLUSTERS, facts.CLUSTERS_SHOWN // max(len(clusters), 1))
     page = facts.DatasetFacts(
         name=dataset,
         counts=info.counts,
         resolution=info.resolution,
         channels=info.channels,
-        clusterings=[clustering_facts(study, name, table) for name, table in clusters.items()],
+        clusterings=[clustering_facts(study, name, table, most) for name, table in clusters.items()],
         subsets=[subset_facts(name) for name in names],
         overlaps=[[1.0 if a == b else overlaps[a]["overlap"][b] for b in names] for a in names],
     )
@@ -105,24 +109,25 @@ def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.Datase
     return page, thumbnails(page.shown_ids, ImageStore(files["images"]).read, keys)
 
 
-def clustering_facts(study: Study, name: str, table: pd.DataFrame) -> facts.ClusteringFacts:
+def clustering_facts(study: Study, name: str, table: pd.DataFrame, most: int) -> facts.ClusteringFacts:
+    """What the page says of a clustering, and at `most` so many of its clusters."""
     columns = (table[column].to_numpy() for column in ("id", "cluster", "distance"))
     spec = study.clusterings[name]
-    said = "; ".join([settings(spec.identity()), *chosen_by(study, spec)])
-    return facts.ClusteringFacts(name, said, spec.k, facts.shown_clusters(*columns))
+    said = "; ".join([settings(spec.identity()), *rests_on(study, spec)])
+    return facts.ClusteringFacts(name, said, spec.k, facts.shown_clusters(*columns, most))
 
 
-def chosen_by(study: Study, spec) -> list[str]:
+def rests_on(study: Study, spec: Any) -> list[str]:
     """What a spec rests on, and what that rests on, one line each."""
     lines = []
-    for field, sections in CHOSEN_BY.items():
+    for field, sections in REFERENCES.items():
         name = getattr(spec, field, None)
         for section in sections if name is not None else ():
             named = getattr(study, section)[name]
-            lines += [f"{section[:-1]} {name}: {settings(named.identity())}", *chosen_by(study, named)]
+            lines += [f"{section[:-1]} {name}: {settings(named.identity())}", *rests_on(study, named)]
     for name in getattr(spec, "members", ()):
         member = study.subsets[name]
-        lines += [f"subset {name}: {settings(member.identity())}", *chosen_by(study, member)]
+        lines += [f"subset {name}: {settings(member.identity())}", *rests_on(study, member)]
     return lines
 
 

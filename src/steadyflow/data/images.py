@@ -55,6 +55,11 @@ def read_dataset_info(path: Path | str) -> DatasetInfo:
     return DatasetInfo(**{**content, "skipped": [Skipped(**entry) for entry in content["skipped"]]})
 
 
+def train_ids(manifest: pd.DataFrame) -> np.ndarray:
+    """The ids of the training split, int64, rising."""
+    return manifest.loc[manifest["split"] == "train", "id"].to_numpy()
+
+
 def read_manifest(path: Path | str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
     """manifest.parquet, one row per id from 0: id, key, split, label, an attribute a column, width, height.
 

@@ -53,14 +53,14 @@ def _read(path: Path, entries: Literal["keys", "ids"]) -> tuple[list[Any], np.nd
             times = table["multiplicity"].to_numpy() if "multiplicity" in table else np.ones(len(table), np.int64)
             if not np.issubdtype(times.dtype, np.integer) or (times < 1).any():
                 raise UserError(f"{path}: a multiplicity is no whole number above 0")
-            return found, times
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if path.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
+            return found, times.astype(np.int64)
+        text = path.read_text(encoding="utf-8-sig")
+        found = json.loads(text) if path.suffix == ".json" else [line for line in text.split("\n") if line.strip()]
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as {path.suffix.lstrip('.') or 'text'} ({error})") from error
     kind = str if entries == "keys" else int
     try:
-        if not isinstance(found, list) or not all(isinstance(entry, str | int) for entry in found):
+        if not isinstance(found, list) or not all(type(entry) in (str, int) for entry in found):
             raise ValueError
         return [kind(entry) for entry in found], np.ones(len(found), np.int64)
     except ValueError:

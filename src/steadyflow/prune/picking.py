@@ -34,7 +34,7 @@ def check_one_each(group: np.ndarray, keep: int) -> None:
     if keep < occupied:
         raise UserError(
             f"pruning leaves fewer samples ({keep}) than clusters or attribute values need ({occupied}, one each); "
-            f"lower pruning_fraction to {1 - occupied / len(group):.4g} or less, or make fewer clusters"
+            f"lower pruning_fraction so that at least {occupied} are kept, or make fewer clusters"
         )
 
 

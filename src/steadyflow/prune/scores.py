@@ -73,7 +73,7 @@ def measure_samples(
             x1 = x1[(row - first).to(x1.device)]
             y = None if labels is None else labels[row].to(x1.device)
             measured = torch.stack(list(measure(x1, x0[m].to(x1), t[k].to(x1), y)))
-            flat[:, start : start + batch] = measured.double().cpu().numpy()
+            flat[:, start : start + batch] = measured.cpu().double().numpy()
 
 
 def normalise(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Ids = npt.NDArray[np.int64]
 
-CLUSTERS_SHOWN, NEAREST_SHOWN = 24, 6
+CLUSTERS_SHOWN, FEWEST_CLUSTERS, NEAREST_SHOWN = 24, 6, 6
 EXAMPLES_A_ROW, FEWEST_EXAMPLES, EXAMPLES_A_DATASET = 12, 3, 192
 ATTRIBUTES_SHOWN = 6
 
@@ -117,21 +117,32 @@ def largest_first(entry: Grouping) -> Grouping:
     return Grouping(entry.title, *columns)
 
 
-def shown_clusters(ids: Ids, cluster: Ids, distance: npt.NDArray[np.floating]) -> list[Cluster]:
-    """At most CLUSTERS_SHOWN clusters, evenly spread over their order of size, largest first.
+def shown_clusters(
+    ids: Ids, cluster: Ids, distance: npt.NDArray[np.floating], most: int = CLUSTERS_SHOWN
+) -> list[Cluster]:
+    """At most so many clusters, evenly spread over their order of size, largest first.
 
     `ids`, `cluster` (0..k-1) and `distance` to the centre are [n]; equal distances go to the lower id.
     """
     sizes = np.bincount(cluster)
     occupied = np.flatnonzero(sizes)
     by_size = occupied[np.argsort(-sizes[occupied], kind="stable")]
-    places = np.unique(np.linspace(0, len(by_size) - 1, min(len(by_size), CLUSTERS_SHOWN)).round().astype(int))
+    places = np.unique(np.linspace(0, len(by_size) - 1, min(len(by_size), most)).round().astype(int))
     found = []
     for number in by_size[places].tolist():
         members = np.flatnonzero(cluster == number)
         nearest = members[np.lexsort((ids[members], distance[members]))[:NEAREST_SHOWN]]
         found.append(Cluster(number, len(members), ids[nearest].tolist()))
     return found
+
+
+def place_in_group(ids: Ids, group: Ids, value: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Where each of [n] stands among its group (0..k-1) in the order of `value`, in [0, 1); equal ones by id."""
+    order = np.lexsort((ids, value, group))
+    sizes = np.bincount(group)
+    place = np.empty(len(ids))
+    place[order] = (np.arange(len(ids)) - np.repeat(np.cumsum(sizes) - sizes, sizes)) / np.repeat(sizes, sizes)
+    return place
 
 
 def examples_a_row(subsets: int) -> int:

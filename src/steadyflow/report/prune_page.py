@@ -32,8 +32,8 @@ def thumbnails(
     read: Callable[[Sequence[int]], npt.NDArray[np.uint8]],
     keys: Mapping[int, str],
 ) -> dict[int, Thumbnail]:
-    """The images `ids`, read as uint8 [n, H, W, C], at most THUMBNAIL pixels a side."""
-    return {index: Thumbnail(_data_uri(picture), keys[index]) for index, picture in zip(ids, read(ids), strict=True)}
+    """The images `ids`, read one by one as uint8 [1, H, W, C], at most THUMBNAIL pixels a side."""
+    return {index: Thumbnail(_data_uri(read([index])[0]), keys[index]) for index in ids}
 
 
 def prune_page(study: str, datasets: Sequence[tuple[DatasetFacts, Mapping[int, Thumbnail]]]) -> str:

@@ -77,10 +77,11 @@ def _of_clusters(name: Literal["cluster_p", "cluster_b"]) -> dict[str, Criterion
 
 def _of_scores(measure: Literal["loss", "grad"]) -> dict[str, Criterion]:
     of = "loss" if measure == "loss" else "gradient norm"
+    strata = partial(stratified_ids, purpose=f"{measure} strata")
     return {
         measure: Criterion(f"the highest {of}", _OURS, partial(score_ids, lowest=False)),
         f"{measure}_inv": Criterion(f"the lowest {of}", _OURS, partial(score_ids, lowest=True)),
-        f"{measure}_ccs": Criterion(f"equally many of all ranges of the {of}, but the hardest", _CCS, stratified_ids),
+        f"{measure}_ccs": Criterion(f"equally many of all ranges of the {of}, but the hardest", _CCS, strata),
     }
 
 

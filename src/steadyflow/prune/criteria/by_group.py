@@ -36,8 +36,7 @@ def group_ids(ids: np.ndarray, group: np.ndarray, value: int) -> np.ndarray:
     """All samples of one group. Raises UserError when there are none."""
     kept = int64(ids)[group == value]
     if not kept.size:
-        known = ", ".join(str(code) for code in np.unique(group))
-        raise UserError(f"unknown attribute value {value} (known: {known})")
+        raise UserError("no training image has this value of the attribute; choose another")
     return np.sort(kept)
 
 

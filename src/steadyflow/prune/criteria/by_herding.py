@@ -55,7 +55,7 @@ def herd(features: Features, rows: np.ndarray, keep: int, normals: np.ndarray, *
     mean = sum(fourier(features(part)).sum(axis=0, dtype=np.float64) for part in blocks) / len(rows)
     shares = proportional_quotas([len(part) for part in blocks], keep).tolist()
     picks, lacking = [], np.zeros_like(mean)
-    visits = list(zip(blocks, shares, strict=True))
+    visits = [(part, share) for part, share in zip(blocks, shares, strict=True) if share]
     for part, share in progress(visits, "herd", unit="block") if len(visits) > 1 else visits:
         values = fourier(features(part))
         chosen = _herd_block(values, mean, lacking, share)

@@ -21,12 +21,13 @@ def score_ids(ids: np.ndarray, score: np.ndarray, keep: int, *, lowest: bool) ->
 
 
 def stratified_ids(
-    ids: np.ndarray, score: np.ndarray, keep: int, seed: int, hardest_cut: float, strata: int
+    ids: np.ndarray, score: np.ndarray, keep: int, seed: int, hardest_cut: float, strata: int, *, purpose: str
 ) -> np.ndarray:
     """Coverage-centric selection: without the hardest, equal budgets over strata of equal width of the score.
 
     The share `hardest_cut` of highest scores goes first; what small strata cannot give is spread over the others;
     inside a stratum the draw is random (Zheng et al., ICLR 2023, algorithm 1: beta and k are `hardest_cut`, `strata`).
+    `purpose` keeps two scores of one seed apart.
     Raises UserError when `keep` is outside 1..(what the cut leaves) or a score is not finite.
     """
     left = np.isin(ids, score_ids(ids, score, keep_count(len(ids), hardest_cut), lowest=True))
@@ -35,4 +36,4 @@ def stratified_ids(
     edges = np.linspace(score.min(), score.max(), strata + 1)[1:-1]
     stratum = np.searchsorted(edges, score, side="right")
     quotas = balanced_quotas(np.bincount(stratum, minlength=strata), keep)
-    return first_of_each(ids, stratum, quotas, shuffled_rows(ids, seed, "score strata"))
+    return first_of_each(ids, stratum, quotas, shuffled_rows(ids, seed, purpose))

@@ -37,7 +37,7 @@ class Scoring(Spec):
 
     timesteps: PositiveInt = 8
     noises: PositiveInt = 2
-    measures: tuple[Literal["loss", "grad"], ...] = ("loss", "grad")
+    measures: Annotated[tuple[Literal["loss", "grad"], ...], Field(min_length=1, max_length=2)] = ("loss", "grad")
     seed: Seed = 0
 
 
