@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from steadyflow.names import SMALLEST_PERCEPTUAL, side_multiple, smallest_judged
 from steadyflow.study.specs import (
+    ArcFaceEncoder,
     ClusterSubset,
     Diffusion,
     Evaluation,
@@ -33,6 +34,13 @@ def contradictions(study: Study) -> Iterator[str]:
             yield f"tokenizers.{name}.adversarial.layers: so many need images of {least} pixels, not {resolution}"
         if tokenizer.perceptual != "none" and resolution < SMALLEST_PERCEPTUAL:
             yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
+    for name, clustering in study.clusterings.items():
+        encoder = study.encoders[str(clustering.encoder)]
+        if isinstance(encoder, ArcFaceEncoder) and encoder.alignment == "five_points":
+            yield (
+                f"clusterings.{name}.encoder: '{clustering.encoder}' leaves images without a detected face out, and "
+                "every image belongs to a cluster; alignment: whole_frame leaves none out"
+            )
     for name, subset in study.subsets.items():
         yield from _subset_contradictions(study, name, subset)
     for name, sampling in study.samplings.items():
@@ -70,6 +78,11 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
                 yield f"evaluations.{dataset}.{field}: unknown run '{name}' (known: {', '.join(study.runs)})"
             elif name not in runs:
                 yield f"evaluations.{dataset}.{field}: run '{name}' is not among the evaluated runs"
+    if evaluation.paper_attributes and not study.tells_attributes(dataset):
+        yield (
+            f"evaluations.{dataset}.paper_attributes: no attributes are measured, since encoder "
+            f"'{evaluation.encoder}' is no probe of this dataset"
+        )
     for name in evaluation.tokenizers or ():
         place = f"evaluations.{dataset}.tokenizers"
         if name not in study.tokenizers:
