@@ -36,16 +36,24 @@ def write_recognition(path: Path, seed: int = 0) -> Path:
     return _write(path, nodes, {"projection": projection}, ["n", 3, 112, 112], shapes)
 
 
-def write_detection(path: Path) -> Path:
-    """A face at POINTS wherever there is a bright pixel.
+def write_detection(path: Path, patchy: bool = False) -> Path:
+    """A face at POINTS wherever there is a bright pixel; or, when `patchy`, in two images of three, whichever.
 
     Nine outputs, as SCRFD's: scores, boxes and points of two anchors a place, at strides 8, 16 and 32.
     """
     constants, outputs = {}, {}
     nodes = [
         helper.make_node("ReduceMax", ["pixels"], ["brightest"], keepdims=0),
-        helper.make_node("Relu", ["brightest"], ["bright"]),
+        helper.make_node("Relu", ["brightest"], ["sure"]),
     ]
+    if patchy:
+        constants["many"] = np.array(1e4, np.float32)
+        nodes = [
+            helper.make_node("ReduceMean", ["pixels"], ["mean"], keepdims=0),
+            helper.make_node("Mul", ["mean", "many"], ["angle"]),
+            helper.make_node("Sin", ["angle"], ["signed"]),
+            helper.make_node("Abs", ["signed"], ["sure"]),
+        ]
     for kind, width in (("score", 1), ("box", 4), ("points", 10)):
         for stride in (8, 16, 32):
             name, values = f"{kind}_{stride}", np.zeros((2 * (640 // stride) ** 2, width), np.float32)
@@ -54,7 +62,7 @@ def write_detection(path: Path) -> Path:
                 place = 2 * (40 * 80 + 38)
                 values[place] = {"score": 0.9, "box": 12, "points": (POINTS - (304, 320)).flatten() / 8}[kind]
             constants[f"{name}_values"], outputs[name] = values, list(values.shape)
-            scale = "bright" if kind == "score" else "one"
+            scale = "sure" if kind == "score" else "one"
             nodes.append(helper.make_node("Mul", [f"{name}_values", scale], [name], name=f"scaled_{name}"))
     constants["one"] = np.array(1, np.float32)
     return _write(path, nodes, constants, [1, 3, 640, 640], outputs)

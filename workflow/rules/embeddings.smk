@@ -9,10 +9,10 @@ rule train_probe:
         "<results>/logs/{dataset}/encoders/{encoder}.log",
     benchmark:
         "<results>/benchmarks/{dataset}/encoders/{encoder}.tsv"
-    conda:
-        "../../envs/steadyflow.yaml"
     wildcard_constraints:
         encoder="|".join(re.escape(name) for name, spec in study.encoders.items() if spec.kind == "probe") or "^$",
+    conda:
+        "../../envs/steadyflow.yaml"
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("encoder"),

@@ -48,7 +48,8 @@ def _builder(kind: str) -> Callable[..., Extractor]:
         raise UserError(f"encoder '{kind}': unknown (known: probe, {', '.join(PRETRAINED)})")
     try:
         return importlib.import_module(f"steadyflow.encoders.{kind}").build
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise UserError(
-            f"encoder '{kind}': needs the package {error.name}; install it by pip install 'steadyflow[encoders]'"
+            f"encoder '{kind}': its library cannot be imported ({error}); install it by "
+            "pip install 'steadyflow[encoders]'"
         ) from error
