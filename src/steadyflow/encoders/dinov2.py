@@ -6,7 +6,7 @@ from pathlib import Path
 import timm
 import torch
 import torch.nn.functional as F
-from timm.data import create_transform
+from timm.data.transforms_factory import create_transform
 from torch import Tensor
 
 from steadyflow.data.records import Picture
@@ -37,7 +37,7 @@ def build(files: Mapping[str, Path], device: torch.device, *, model: str, resize
         return network(normalised(paper_resize(planes(images, device)), IMAGENET_MEAN, IMAGENET_STD))
 
     how = {"antialias": "PIL bicubic", "paper": "bicubic without antialias to"}[resize]
-    return Extractor(f"DINOv2 {model} class token, {how} {SIDE}", network.num_features, features)
+    return Extractor(f"DINOv2 {model} class token, {how} {SIDE}", weights["cls_token"].shape[-1], features)
 
 
 def paper_resize(x: Tensor) -> Tensor:
