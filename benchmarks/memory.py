@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import save
+from common import peak_memory, save
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 LOCK = Path(__file__).parents[1] / "resources" / "weights.lock"
@@ -94,29 +94,16 @@ def stages(root: Path, study: Path) -> dict[str, list[str]]:
 
 
 def run(name: str, flags: list[str]) -> dict[str, float]:
-    start, anonymous, resident = time.perf_counter(), 0, 0
+    start = time.perf_counter()
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), *flags]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
-        while process.poll() is None:
-            status = memory_status(process.pid)
-            anonymous, resident = max(anonymous, status.get("RssAnon", 0)), max(resident, status.get("VmHWM", 0))
-            time.sleep(0.02)
+        anonymous, resident = peak_memory(process)
         if process.returncode:
             log.seek(0)
             sys.exit(f"{name} failed:\n{log.read().decode()}")
     seconds = time.perf_counter() - start
     print(f"{name:20} {anonymous / 1e6:8,.0f} MB {seconds:8.1f} s", flush=True)
     return {"anonymous": anonymous, "resident": resident, "seconds": seconds}
-
-
-def memory_status(pid: int) -> dict[str, int]:
-    """RssAnon, VmHWM and the like in bytes; nothing once the process has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {}
-    fields = (line.split() for line in lines if line.endswith(" kB"))
-    return {name.rstrip(":"): int(kilobytes) * 1024 for name, kilobytes, _ in fields}
 
 
 def write_idx(folder: Path, count: int) -> None:

@@ -94,7 +94,9 @@ def test_pruning_below_one_sample_a_cluster(finished: Finished) -> None:
     edits = {"subsets/few": {"criterion": "cluster_b", "pruning_fraction": 0.995}}
     study = finished.write(edited(finished.raw, edits), "few.yaml")
     message = stage_error(finished, study, finished.target("digits", "subsets", "few.parquet"))
-    assert message.startswith("error: subsets.few: pruning leaves fewer samples (7) than clusters need (10")
+    assert message.startswith(
+        "error: subsets.few: pruning leaves fewer samples (7) than clusters or attribute values need (10"
+    )
     assert "pruning_fraction" in message
 
 

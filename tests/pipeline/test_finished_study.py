@@ -105,7 +105,8 @@ class _Resources(HTMLParser):
 
 def test_the_report_is_one_file_with_every_table_and_figure(finished: Finished, root: Path) -> None:
     reports = finished.target("reports")
-    assert [path.name for path in reports.iterdir()] == ["tiny.html"]
+    assert {path.name for path in reports.iterdir()} == {"prune", "tiny.html"}
+    assert [path.name for path in (reports / "prune").iterdir()] == ["tiny.html"]
     page = (reports / "tiny.html").read_text("utf-8")
     resources = _Resources()
     resources.feed(page)

@@ -50,6 +50,9 @@ def test_prune_trains_no_velocity_model(pruned: tuple[Workspace, Path, set[str]]
         "embed_images",
         "cluster_embeddings",
         "select_subset",
+        "list_dropped",
+        "write_prune_page",
+        "compare_subsets",
         "prune",
     }
     assert not space.target("photos", "runs").exists()

@@ -46,6 +46,17 @@ def test_latents_are_the_same_by_three_processes_and_alone(finished: Finished, t
     assert np.isfinite(stored).all() and stored.astype(np.float32).std() > 0
 
 
+def test_scores_are_the_same_by_three_processes(finished: Finished, tmp_path: Path) -> None:
+    root = finished.target("digits")
+    flags = ("--study", finished.path, "--scoring", "surrogate", "--manifest", root / "manifest.parquet")
+    flags += ("--latents", root / "latents" / "vqvae.npy", "--run", root / "runs" / "surrogate")
+    launch(3, "score_samples.py", *flags, "--state", tmp_path / "state.npy", "--output", tmp_path / "scores.parquet")
+    three, stored = (pd.read_parquet(path) for path in (tmp_path / "scores.parquet", root / "scores/surrogate.parquet"))
+    pd.testing.assert_frame_equal(three, stored, check_exact=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.json", "scores.parquet"]
+    assert not list(finished.target("state", "scorings").iterdir())
+
+
 def test_a_tokenizer_is_trained_by_two_processes(finished: Finished, tmp_path: Path) -> None:
     """The real script: its curve, and outputs of one process alone."""
     study = finished.write(

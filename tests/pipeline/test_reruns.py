@@ -61,12 +61,19 @@ def test_a_surrogate_reruns_what_its_scores_choose(finished: Finished) -> None:
         "train_run dataset=digits run=surrogate",
         "score_samples dataset=digits run=surrogate",
         "select_subset dataset=digits subset=loss-0.5",
+        "list_dropped dataset=digits subset=loss-0.5",
+        "write_prune_page",
+        "compare_subsets dataset=digits",
     }
     assert found == scores | chain("conditional") | MEASURES | shown(without=OF_DATA - {"cluster_sizes"})
 
 
 def test_a_label_remakes_tables_and_figures_only(finished: Finished) -> None:
     assert plan(finished, {"runs/cluster_b-0.5/label": "another name"}) == shown()
+
+
+def test_a_label_of_a_subset_remakes_the_pruning_page_only(finished: Finished) -> None:
+    assert plan(finished, {"subsets/loss-0.5/label": "another name"}) == {"write_prune_page"}
 
 
 def test_a_label_of_a_surrogate_does_nothing(finished: Finished) -> None:
@@ -86,6 +93,9 @@ def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> 
         "train_run dataset=digits run=surrogate",
         "score_samples dataset=digits run=surrogate",
         "select_subset dataset=digits subset=loss-0.5",
+        "list_dropped dataset=digits subset=loss-0.5",
+        "write_prune_page",
+        "compare_subsets dataset=digits",
     }
     runs = set().union(*map(chain, EVALUATED))
     assert found == below | runs | MEASURES | shown(without={"dataset_samples", "inertia_curve"})

@@ -196,6 +196,16 @@ def test_folder_names_that_are_not_utf8_are_named(pictures):
     assert str(error.value) == f"{pictures}: the name b'caf\\xe9/1.png' in it is not UTF-8; rename it"
 
 
+@pytest.mark.parametrize("name", ["two\nlines.png", "carriage\rreturn.png"])
+def test_folder_names_with_line_breaks_are_named(pictures, name):
+    (pictures / name).touch()
+    with pytest.raises(UserError) as error:
+        folder(pictures)
+    assert str(error.value) == (
+        f"{pictures}: the name {name!r} in it holds a line break, and lists of names are lines; rename it"
+    )
+
+
 def test_folder_bad_images_are_named_when_loaded(pictures):
     path = pictures / "dog" / "b.png"
     path.write_bytes(path.read_bytes()[:40])

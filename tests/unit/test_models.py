@@ -19,6 +19,7 @@ from steadyflow.models import (
     to_uint8,
 )
 from steadyflow.models.discriminator import BatchNorm
+from steadyflow.models.dit import _attend
 from steadyflow.models.vqvae import Codebook
 from steadyflow.names import VELOCITY_MODELS, smallest_judged
 
@@ -342,3 +343,14 @@ def test_compiled_blocks_keep_their_names_and_their_values():
         assert torch.equal(model(x, t), before)
     assert list(model.state_dict()) == names
     assert all(block._compiled_call_impl is not None for block in model.blocks)
+
+
+def test_attention_is_the_same_where_a_cpu_compiles_its_formula(monkeypatch):
+    torch.manual_seed(0)
+    qkv = torch.randn(3, 2, 4, 16, 32).bfloat16()
+    fused = _attend(*qkv)
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", None)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    spelt_out = _attend(*qkv)
+    assert spelt_out.dtype == torch.bfloat16
+    torch.testing.assert_close(spelt_out, fused, atol=2e-2, rtol=0)

@@ -2,16 +2,18 @@ from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from steadyflow.artifacts import UserError
 from steadyflow.prune import balanced_quotas, keep_count, proportional_quotas
 
 
-def random_cases(number):
-    rng = np.random.default_rng(0)
-    for _ in range(number):
-        sizes = rng.integers(0, 7, size=rng.integers(1, 5))
-        yield sizes, int(rng.integers(0, sizes.sum() + 1))
+@st.composite
+def cases(draw):
+    """Sizes of a few small groups, and how many to keep of all."""
+    sizes = draw(st.lists(st.integers(0, 6), min_size=1, max_size=4))
+    return np.array(sizes), draw(st.integers(0, sum(sizes)))
 
 
 def allocations(sizes, keep):
@@ -43,24 +45,38 @@ def test_keep_count_refuses(pruning_fraction):
         keep_count(10, pruning_fraction)
 
 
-def test_proportional_is_closest_to_the_exact_shares():
-    for sizes, keep in random_cases(300):
-        quotas = proportional_quotas(sizes, keep)
-        assert quotas.dtype == np.int64
-        assert quotas.sum() == keep
-        assert (quotas <= sizes).all()
-        share = sizes * keep / max(sizes.sum(), 1)
-        best = min(np.square(np.array(q) - share).sum() for q in allocations(sizes, keep))
-        assert np.square(quotas - share).sum() == pytest.approx(best, abs=1e-9)
+@settings(max_examples=200, deadline=None)
+@given(cases())
+def test_proportional_is_closest_to_the_exact_shares(case):
+    sizes, keep = case
+    quotas = proportional_quotas(sizes, keep)
+    assert quotas.dtype == np.int64
+    assert quotas.sum() == keep
+    assert (quotas <= sizes).all()
+    share = sizes * keep / max(sizes.sum(), 1)
+    best = min(np.square(np.array(q) - share).sum() for q in allocations(sizes, keep))
+    assert np.square(quotas - share).sum() == pytest.approx(best, abs=1e-9)
 
 
-def test_balanced_is_max_min_fair():
-    for sizes, keep in random_cases(300):
-        quotas = balanced_quotas(sizes, keep)
+@settings(max_examples=200, deadline=None)
+@given(cases())
+def test_balanced_is_max_min_fair(case):
+    sizes, keep = case
+    quotas = balanced_quotas(sizes, keep)
+    assert quotas.sum() == keep
+    assert (quotas <= sizes).all()
+    # Max-min fair: sorted from the smallest, no allocation is lexicographically greater.
+    assert sorted(quotas.tolist()) == max(sorted(q) for q in allocations(sizes, keep))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 2000), min_size=1, max_size=300), st.floats(0, 1))
+def test_totals_are_exact_at_any_size(sizes, share):
+    keep = int(share * sum(sizes))
+    for quotas in (proportional_quotas(sizes, keep), balanced_quotas(sizes, keep)):
         assert quotas.sum() == keep
+        assert (quotas >= 0).all()
         assert (quotas <= sizes).all()
-        # Max-min fair: sorted from the smallest, no allocation is lexicographically greater.
-        assert sorted(quotas.tolist()) == max(sorted(q) for q in allocations(sizes, keep))
 
 
 def test_ties_go_to_the_lower_index():

@@ -1,12 +1,17 @@
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from steadyflow.artifacts import UserError
-from steadyflow.prune import gradient_norms, normalise, sample_losses, score_table, shared_points
+from steadyflow.prune import (
+    gradient_norms,
+    losses_and_gradient_norms,
+    measure_samples,
+    normalise,
+    sample_losses,
+    shared_points,
+)
 
 
 class Small(nn.Module):
@@ -38,49 +43,15 @@ def rows(count=7):
     return x1, x0, torch.rand(count), torch.randint(3, (count,))
 
 
-def one_by_one(model, x1, x0, t, y):
-    losses, norms = [], []
-    for i in range(len(x1)):
-        model.zero_grad()
-        x_t = (1 - t[i]) * x0[i] + t[i] * x1[i]
-        velocity = model(x_t[None], t[i : i + 1], None if y is None else y[i : i + 1])[0]
-        loss = (velocity - (x1[i] - x0[i])).pow(2).mean()
-        loss.backward()
-        losses.append(loss.detach())
-        norms.append(sum(p.grad.pow(2).sum() for p in model.parameters() if p.grad is not None))
-    return torch.stack(losses), torch.stack(norms)
-
-
-@pytest.mark.parametrize("labelled", [True, False])
-def test_losses_and_gradients_against_a_plain_loop(model, labelled):
+def test_losses_against_a_plain_loop(model):
     x1, x0, t, y = rows()
-    y = y if labelled else None
-    losses, norms = one_by_one(model, x1, x0, t, y)
-    torch.testing.assert_close(sample_losses(model, x1, x0, t, y), losses)
-    for chunk in (1, 3, 16):
-        torch.testing.assert_close(gradient_norms(model, x1, x0, t, y, chunk=chunk), norms)
-
-
-def test_attention_models_are_served():
-    from steadyflow.models.dit import DiT, Size
-
-    torch.manual_seed(0)
-    dit = DiT(Size(2, 32, 4), 2, 2, 4, 3).eval()
-    for parameter in dit.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    x1, x0, t, y = rows(4)
-    torch.testing.assert_close(gradient_norms(dit, x1, x0, t, y), one_by_one(dit, x1, x0, t, y)[1])
-
-
-def test_convolutional_models_are_served():
-    from steadyflow.models.unet import UNet
-
-    torch.manual_seed(0)
-    unet = UNet(32, 2, 3, multipliers=(1, 2), blocks=1).eval()
-    for parameter in unet.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    x1, x0, t, y = rows(4)
-    torch.testing.assert_close(gradient_norms(unet, x1, x0, t, y), one_by_one(unet, x1, x0, t, y)[1], rtol=1e-4, atol=0)
+    for labels in (y, None):
+        expected = []
+        for i in range(len(x1)):
+            x_t = (1 - t[i]) * x0[i] + t[i] * x1[i]
+            velocity = model(x_t[None], t[i : i + 1], None if labels is None else labels[i : i + 1])[0]
+            expected.append((velocity - (x1[i] - x0[i])).pow(2).mean())
+        torch.testing.assert_close(sample_losses(model, x1, x0, t, labels), torch.stack(expected))
 
 
 def test_shared_points():
@@ -91,38 +62,62 @@ def test_shared_points():
     assert not torch.equal(x0, shared_points(1, 8, 2, (4, 3, 3))[1])
 
 
-@pytest.mark.parametrize("measure", [sample_losses, gradient_norms])
-def test_table_does_not_depend_on_batch_or_order(model, measure):
+def measured(model, latents, n, t, x0, labels=None, *, batch):
+    """[2, n, T, M]: losses and gradients."""
+
+    def both(x1, x0, t, y):
+        found = losses_and_gradient_norms(model, x1, x0, t, y)
+        return found.loss, found.grad
+
+    values = np.full((2, n, len(t), len(x0)), np.nan)
+    measure_samples(values, both, latents, t, x0, labels, batch=batch)
+    return values
+
+
+def test_values_do_not_depend_on_batch_or_order(model):
     n = 9
     data, labels = torch.randn(n, 2, 4, 4), torch.randint(3, (n,))
     t, x0 = shared_points(0, 3, 2, (2, 4, 4))
-    table = partial(score_table, partial(measure, model), n=n, t=t, x0=x0)
-    whole = table(latents=lambda rows: data[rows], labels=labels, batch=1000)
-    assert whole.shape == (n, 3, 2)
-    assert whole.dtype == np.float64
+    whole = measured(model, lambda rows: data[rows], n, t, x0, labels, batch=1000)
+    assert np.isfinite(whole).all()
     for batch in (1, 4, 7):
-        part = table(latents=lambda rows: data[rows], labels=labels, batch=batch)
-        np.testing.assert_allclose(part, whole, rtol=1e-4)
+        part = measured(model, lambda rows: data[rows], n, t, x0, labels, batch=batch)
+        np.testing.assert_allclose(part, whole, rtol=1e-5)
 
     order = torch.randperm(n)
-    moved = table(latents=lambda rows: data[order[rows]], labels=labels[order], batch=5)
-    np.testing.assert_allclose(moved, whole[order], rtol=1e-4)
+    moved = measured(model, lambda rows: data[order[rows]], n, t, x0, labels[order], batch=5)
+    np.testing.assert_allclose(moved, whole[:, order], rtol=1e-5)
 
     for i, k, m in [(5, 2, 1), (5, 1, 0), (3, 0, 1)]:
-        alone = measure(model, data[i : i + 1], x0[m : m + 1], t[k : k + 1], labels[i : i + 1])
-        assert whole[i, k, m] == pytest.approx(alone.item(), rel=1e-4)
+        alone = data[i : i + 1], x0[m : m + 1], t[k : k + 1], labels[i : i + 1]
+        assert whole[0, i, k, m] == pytest.approx(sample_losses(model, *alone).item(), rel=1e-5)
+        assert whole[1, i, k, m] == pytest.approx(gradient_norms(model, *alone).item(), rel=1e-5)
 
 
-def test_table_reads_only_the_rows_of_its_batch(model):
+def test_only_the_samples_of_a_batch_are_read(model):
     asked = []
 
     def latents(rows):
         asked.append(rows.tolist())
         return torch.zeros(len(rows), 2, 4, 4)
 
-    t, x0 = shared_points(0, 2, 2, (2, 4, 4))
-    score_table(partial(sample_losses, model), latents, 4, t, x0, batch=6)
+    measured(model, latents, 4, *shared_points(0, 2, 2, (2, 4, 4)), batch=6)
     assert asked == [[0, 1], [1, 2], [3]]
+
+
+def test_only_batches_that_miss_a_value_are_measured():
+    asked = []
+
+    def measure(x1, x0, t, y):
+        asked.append(len(x1))
+        return torch.ones(len(x1)), torch.ones(len(x1))
+
+    values = np.zeros((2, 5, 2, 2))
+    values[1, 2, 1, 1] = values[0, 4, 0, 0] = np.nan
+    measure_samples(values, measure, lambda rows: torch.zeros(len(rows), 1), *shared_points(0, 2, 2, (1,)), batch=3)
+    assert asked == [3, 3]
+    flat = values.reshape(2, 20)
+    assert flat.nonzero()[1].tolist() == [9, 10, 11, 15, 16, 17] * 2
 
 
 def running_mean_scores(values):

@@ -162,6 +162,20 @@ WRONG = {
     "subsets__near__criterion": ("best", "subsets.near.criterion: unknown 'best' (known: random, "),
     "subsets__near__clusters": ("k9", "subsets.near.clusters: unknown 'k9' (known: k4)"),
     "subsets__hard__criterion": ("grad", "subsets.hard.criterion: scorings.surrogate.measures does not have 'grad'"),
+    "subsets__core": (
+        {"criterion": "kernel", "pruning_fraction": 0.5, "encoder": "probe"},
+        "subsets.core: has `encoder`, but is chosen among latents: leave it out, or change `space`",
+    ),
+    "subsets__ccs": (
+        {"criterion": "loss_ccs", "pruning_fraction": 0.5, "hardest_cut": 0.6},
+        "subsets.ccs: hardest_cut, 0.6, is more than the pruning_fraction, 0.5",
+    ),
+    "subsets__both": ({"criterion": "intersection", "of": ["half"]}, "subsets.both.of: tuple should have at least 2"),
+    "subsets__rest": ({"criterion": "complement", "of": "nix"}, "subsets.rest.of: unknown 'nix' (known: half, near"),
+    "subsets__few": ({"criterion": "drop_clusters", "drop": 4}, "subsets.few.drop: 'k4' has 4 clusters, and one at"),
+    "subsets__none": ({"criterion": "drop_clusters", "drop": 0}, "subsets.none.drop: input should be greater than 0"),
+    "subsets__some": ({"criterion": "drop_clusters", "drop": [1, 4]}, "subsets.some.drop: there is no cluster 4; 'k4'"),
+    "subsets__twice": ({"criterion": "drop_clusters", "drop": [1, 1]}, "subsets.twice.drop: names a cluster twice"),
     "tokenizers__vqvae__width": (10, "tokenizers.vqvae.width: 10 is not a multiple of 4"),
     "tokenizers__vqvae__perceptual": ("lpips", "tokenizers.vqvae.perceptual: is neither 'none' nor a mapping"),
     "tokenizers__vqvae__adversarial": (None, "tokenizers.vqvae.adversarial: is neither 'none' nor a mapping"),
@@ -283,6 +297,52 @@ def test_every_mistake_in_a_source_is_named_by_its_key(source, changes, message)
 def test_a_source_says_which_files_it_is_made_from(source, changes, files, downloaded):
     spec = of_source(source, **changes).datasets["faces"]
     assert (spec.files, spec.downloaded) == (files, downloaded)
+
+
+UNLABELLED = [("folder", {"classes": "none"}), ("huggingface", {"label_column": None})]
+LABELLED = [("folder", {}), ("folder", {"classes": "none", "labels_csv": "a.csv"}), ("huggingface", {}), ("celeba", {})]
+
+
+@pytest.mark.parametrize(("source", "changes"), UNLABELLED)
+def test_no_probe_is_trained_on_images_without_labels(source, changes):
+    with pytest.raises(UserError) as error:
+        of_source(source, **changes)
+    assert str(error.value) == (
+        "encoders.probe: dataset 'faces' has neither classes nor attributes, so there is nothing to train a probe on; "
+        "give it labels, or prune by loss or grad, which need none"
+    )
+
+
+@pytest.mark.parametrize(("source", "changes"), LABELLED)
+def test_a_probe_is_trained_on_images_that_may_have_labels(source, changes):
+    assert of_source(source, **changes).encoders["probe"].dataset == "faces"
+
+
+def test_images_without_labels_are_pruned_by_scores():
+    raw = edited(datasets__faces={"source": "folder", "path": "a", "resolution": 32, "classes": "none"})
+    for section in ("encoders", "clusterings", "evaluations", "samplings"):
+        del raw[section]
+    del raw["subsets"]["near"], raw["runs"]["near"]
+    pruned = parse_study(raw)
+    assert pruned.subsets_of("faces") == ["half", "hard"]
+    assert pruned.pruned_by("faces") == []
+
+
+def test_what_the_pruning_page_shows():
+    raw = edited(
+        datasets__more={"source": "digits"},
+        datasets__plain={"source": "digits"},
+        clusterings__unused={"encoder": "probe", "dataset": "faces"},
+        subsets__other={"criterion": "random", "dataset": "more", "pruning_fraction": 0.5},
+    )
+    for section in ("tokenizers", "encoders", "clusterings", "subsets", "runs"):
+        for name, spec in raw[section].items():
+            raw[section][name] = {"dataset": "faces", **(spec or {})}
+    raw["subsets"]["near"]["clusters"] = "k4"
+    shown = parse_study(raw)
+    assert shown.pruned_datasets == ["faces", "more"]
+    assert shown.subsets_of("faces") == ["half", "near", "hard"]
+    assert (shown.pruned_by("faces"), shown.pruned_by("more")) == (["k4"], [])
 
 
 def test_where_downloads_lie_is_said_by_the_study_alone_and_is_in_no_identity():
@@ -583,10 +643,107 @@ def test_state_files_of_tokenizers_and_encoders_follow_their_own_specs():
         assert paths.state_file(study(runs__half__seed=3), section, name) == plain
 
 
+def test_the_state_of_a_scoring_follows_its_surrogate():
+    plain = paths.state_file(study(), "scorings", "surrogate")
+    assert plain.startswith("results/state/scorings/surrogate-") and plain.endswith(".npy")
+    for edit in ({"scorings__surrogate__seed": 1}, {"runs__surrogate__steps": 6}):
+        assert paths.state_file(study(**edit), "scorings", "surrogate") != plain
+    assert paths.state_file(study(runs__half__seed=3), "scorings", "surrogate") == plain
+
+
 def test_the_criteria_of_the_study_are_those_of_the_library():
     kinds = get_args(get_args(Subset)[0])
     named = [name for kind in kinds for name in get_args(kind.model_fields["criterion"].annotation)]
     assert sorted(named) == sorted(CRITERIA)
+
+
+SPACES = {
+    "core": {"criterion": "kernel", "pruning_fraction": 0.5},
+    "spread": {"criterion": "k_centre", "pruning_fraction": 0.5, "space": "embeddings"},
+    "unlike": {"criterion": "semdedup", "pruning_fraction": 0.5},
+    "both": {"criterion": "intersection", "of": ["near", "hard"]},
+}
+
+
+def test_a_subset_reads_what_it_is_chosen_by():
+    found = study(**{f"subsets__{name}": spec for name, spec in SPACES.items()})
+    root = "results/faces"
+    latents, embeddings = f"{root}/latents/vqvae.npy", f"{root}/embeddings/probe.npy"
+    clusters, scores = f"{root}/clusters/k4.parquet", f"{root}/scores/surrogate.parquet"
+    assert {name: paths.chosen_by(found, name) for name in found.subsets} == {
+        "half": {},
+        "near": {"clusters": clusters},
+        "hard": {"scores": scores},
+        "core": {"latents": latents},
+        "spread": {"embeddings": embeddings},
+        "unlike": {"clusters": clusters, "embeddings": embeddings},
+        "both": {f"subset {name}": f"{root}/subsets/{name}.parquet" for name in ("near", "hard")},
+    }
+    assert paths.sidecar(latents) == f"{root}/latents/vqvae.json"
+
+
+def test_a_space_needs_its_own_network_alone():
+    alone = {key: SMALL[key] for key in ("name", "datasets", "encoders")}
+    found = parse_study({**alone, "subsets": {"spread": SPACES["spread"]}}).subsets["spread"]
+    assert (found.encoder, found.tokenizer) == ("probe", None)
+    with pytest.raises(
+        UserError, match=r"^subsets\.core\.tokenizer: has to be named, since the study has no tokenizers$"
+    ):
+        parse_study({**alone, "subsets": {"core": SPACES["core"]}})
+
+
+@pytest.mark.parametrize(
+    ("edit", "changed"),
+    [
+        ({"tokenizers__vqvae__steps": 11}, {"core"}),
+        ({"encoders__probe__steps": 11}, {"near", "spread", "unlike", "both"}),
+        ({"subsets__near__pruning_fraction": 0.6}, {"near", "both"}),
+    ],
+)
+def test_the_identity_of_a_subset_follows_its_space_and_its_members(edit, changed):
+    subsets = {f"subsets__{name}": spec for name, spec in SPACES.items()} | {"subsets__hard": ...}
+    subsets |= {"runs__hard": ..., "subsets__both": {"criterion": "intersection", "of": ["near", "half"]}}
+    before, after = study(**subsets), study(**copy.deepcopy(subsets), **edit)
+    assert {n for n in before.subsets if subset_identity(before, n) != subset_identity(after, n)} == changed
+
+
+def test_subsets_are_not_made_of_themselves():
+    made = {"subsets__x": {"criterion": "complement", "of": "y"}}
+    made["subsets__y"] = {"criterion": "intersection", "of": ["half", "x"]}
+    with pytest.raises(UserError) as error:
+        study(**made)
+    assert str(error.value).splitlines() == [
+        "subsets.x.of: x -> y -> x: a subset cannot be made of itself",
+        "subsets.y.of: y -> x -> y: a subset cannot be made of itself",
+    ]
+
+
+def test_a_run_is_not_chosen_by_its_own_scores_through_other_subsets():
+    made = {"subsets__easy": {"criterion": "complement", "of": "hard"}}
+    made["subsets__x"] = {"criterion": "intersection", "of": ["half", "easy"]}
+    message = r"^runs\.surrogate\.subset: 'x' is chosen by the scores of this very run$"
+    with pytest.raises(UserError, match=message):
+        study(**made, runs__surrogate__subset="x")
+
+
+def test_the_documentation_lists_every_criterion_with_its_keys():
+    page = (ROOT / "docs" / "pruning.md").read_text(encoding="utf-8")
+    specs = {
+        name: kind
+        for kind in get_args(get_args(Subset)[0])
+        for name in get_args(kind.model_fields["criterion"].annotation)
+    }
+    rows = [
+        f"| `{name}` | {criterion.keeps} | {keys_of(specs[name])} | {criterion.source} |".replace("|  |", "| |")
+        for name, criterion in CRITERIA.items()
+    ]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows
+
+
+def keys_of(spec):
+    """The keys of a subset beside those that all have; in brackets what may be left out."""
+    fields = {name: field for name, field in spec.model_fields.items() if name not in ("criterion", "dataset", "label")}
+    return ", ".join(name if field.is_required() else f"({name})" for name, field in fields.items())
 
 
 def test_the_schema_of_the_editors_is_in_sync():

@@ -96,7 +96,11 @@ def test_attributes_of_the_papers_need_a_probe() -> None:
         study(evaluations__digits={"encoder": "fid", **beside})
 
 
-def test_clusters_need_an_encoder_that_describes_every_image() -> None:
+def test_choosing_needs_an_encoder_that_describes_every_image() -> None:
     study(clusterings__k={"encoder": "squashed", "dataset": "digits"})
-    with pytest.raises(UserError, match=r"clusterings\.k\.encoder: 'faces' leaves images without a detected face out"):
+    with pytest.raises(UserError, match=r"clusterings\.k\.encoder: 'faces' has no features of images without"):
         study(clusterings__k={"encoder": "faces", "dataset": "digits"})
+    herded = {"criterion": "kernel", "pruning_fraction": 0.5, "space": "embeddings", "dataset": "digits"}
+    study(subsets__herded={**herded, "encoder": "squashed"})
+    with pytest.raises(UserError, match=r"subsets\.herded\.encoder: 'faces' has no features of images without"):
+        study(subsets__herded={**herded, "encoder": "faces"})

@@ -112,14 +112,12 @@ def download_identity(wildcards):
     return spec.model_dump(mode="json", include={"source", "repo", "revision", "train", "val"})
 
 
-def ranking_files(wildcards):
-    """The clusters or scores that a subset is chosen by."""
-    subset = study.subsets[wildcards.subset]
-    if hasattr(subset, "clusters"):
-        return {"clusters": paths.clusters_files(study, subset.clusters)["clusters"]}
-    if hasattr(subset, "scores"):
-        return {"scores": paths.scores_file(study, subset.scores)}
-    return {}
+def chosen_by(wildcards):
+    """What a subset is chosen by, each with the JSON beside it, or the user's file that lists it."""
+    spec = study.subsets[wildcards.subset]
+    artifacts = paths.chosen_by(study, wildcards.subset).values()
+    listed = [spec.file] if hasattr(spec, "file") else []
+    return [*artifacts, *map(paths.sidecar, artifacts), *listed]
 
 
 def subset_input(wildcards):

@@ -34,18 +34,22 @@ rule score_samples:
         "<results>/benchmarks/{dataset}/scores/{run}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        processes=1,
     params:
         spec=lambda wildcards: study.scorings[wildcards.run].identity(),
+        state=lambda wildcards: paths.state_file(study, "scorings", wildcards.run),
         run=subpath(input.weights, parent=True),
     shell:
-        'python "$SCRIPTS/score_samples.py" --study "$STUDY" --scoring {wildcards.run} '
-        "--manifest {input.manifest} --latents {input.latents} --run {params.run} --output {output.scores} "
+        '"$SCRIPTS/launch.sh" {resources.processes} score_samples.py --study "$STUDY" --scoring {wildcards.run} '
+        "--manifest {input.manifest} --latents {input.latents} --run {params.run} "
+        "--state {params.state} --output {output.scores} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule select_subset:
     input:
-        unpack(ranking_files),
+        chosen_by,
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
     output:
@@ -54,18 +58,72 @@ rule select_subset:
         kept="<results>/{dataset}/subsets/{subset}.txt",
     log:
         "<results>/logs/{dataset}/subsets/{subset}.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/subsets/{subset}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
     params:
         spec=identity("subset"),
-        ranking=lambda wildcards, input: [
-            f"--{key}={input[key]}" for key in ("clusters", "scores") if key in input.keys()
-        ],
     shell:
         'python "$SCRIPTS/select_subset.py" --study "$STUDY" --subset {wildcards.subset} '
-        "--manifest {input.manifest} --info {input.info} {params.ranking} --output {output.subset} > {log} 2>&1"
+        "--output {output.subset} > {log} 2>&1"
+
+
+# Apart from select_subset: a new subset is compared with the others, and chooses none of them anew.
+rule compare_subsets:
+    input:
+        lambda wildcards: [
+            paths.subset_files(study, name)[file]
+            for name in study.subsets_of(wildcards.dataset)
+            for file in ("subset", "rule")
+        ],
+    output:
+        "<results>/{dataset}/subsets.json",
+    log:
+        "<results>/logs/{dataset}/subsets.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    shell:
+        'python "$SCRIPTS/compare_subsets.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--output {output} > {log} 2>&1"
+
+
+# Apart from select_subset: a list that only people read must not, when it is missing, choose anew what runs trained on.
+rule list_dropped:
+    input:
+        manifest="<results>/{dataset}/manifest.parquet",
+        subset="<results>/{dataset}/subsets/{subset}.parquet",
+    output:
+        "<results>/{dataset}/subsets/dropped/{subset}.txt",
+    log:
+        "<results>/logs/{dataset}/subsets/dropped/{subset}.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    shell:
+        'python "$SCRIPTS/list_dropped.py" --manifest {input.manifest} --subset {input.subset} '
+        "--output {output} > {log} 2>&1"
+
+
+rule write_prune_page:
+    input:
+        [file for name in study.pruned_datasets for file in paths.dataset_files(study, name).values()],
+        [paths.subset_files(study, name)["subset"] for name in study.subsets],
+        [file for name in study.subsets for file in paths.chosen_by(study, name).values()],
+        [paths.overlaps_file(study, name) for name in study.pruned_datasets],
+    output:
+        f"<results>/reports/prune/{study.name}.html",
+    log:
+        f"<results>/logs/reports/prune/{study.name}.log",
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        spec={name: [subset.label, subset.identity()] for name, subset in study.subsets.items()},
+    shell:
+        'python "$SCRIPTS/write_prune_page.py" --study "$STUDY" --output {output} > {log} 2>&1'
 
 
 rule prune:
     input:
-        [paths.subset_files(study, name)[key] for name in study.subsets for key in ("subset", "kept")],
+        [paths.subset_files(study, name)[key] for name in study.subsets for key in ("subset", "kept", "dropped")],
+        [paths.prune_page(study)] if study.subsets else [],
+        [paths.overlaps_file(study, dataset) for dataset in study.pruned_datasets],

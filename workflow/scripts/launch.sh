@@ -7,4 +7,5 @@ folder=$(dirname "$0")
 if [ "$processes" = 1 ]; then
   exec python "$folder/$script" "$@"
 fi
-exec python -m torch.distributed.run --standalone --nproc-per-node="$processes" "$folder/$script" "$@"
+# Without -- torchrun takes a flag such as --run for one of its own.
+exec python -m torch.distributed.run --standalone --nproc-per-node="$processes" -- "$folder/$script" "$@"

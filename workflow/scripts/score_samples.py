@@ -1,18 +1,20 @@
-"""Stage: loss and gradient scores of every training image under a surrogate run."""
+"""Stage: loss and gradient scores of every training image under a surrogate run. Under torchrun on several devices."""
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
-from steadyflow.artifacts import file_hash, read_json, write_json, write_parquet
+from steadyflow import distributed
+from steadyflow.artifacts import file_hash, read_json, spec_hash, write_json, write_parquet
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import read_manifest
 from steadyflow.data.latents import Latents
 from steadyflow.flow import channel_matrix, transform_channels
 from steadyflow.models import build_velocity, load_trained
-from steadyflow.prune.scores import gradient_norms, normalise, sample_losses, score_table, shared_points
+from steadyflow.prune.gradients import losses_and_gradient_norms
+from steadyflow.prune.resumable import delete_table, resumable_table
+from steadyflow.prune.scores import measure_samples, normalise, sample_losses, shared_points
 from steadyflow.study import load_study
 
 parser = stage_parser(__doc__, study=True, device=True)
@@ -20,10 +22,9 @@ parser.add_argument("--scoring", required=True, help="its name in the study, tha
 parser.add_argument("--manifest", type=Path, required=True)
 parser.add_argument("--latents", type=Path, required=True)
 parser.add_argument("--run", type=Path, required=True, help="folder of the surrogate run")
-parser.add_argument("--batch-size", type=int, default=128)
+parser.add_argument("--state", type=Path, required=True, help=".npy of values, kept until the results are written")
+parser.add_argument("--batch-size", type=int, default=32, help="triples of sample, time and noise at a time")
 parser.add_argument("--output", type=Path, required=True, help=".parquet: id, loss, grad")
-
-MEASURES = {"loss": sample_losses, "grad": gradient_norms}
 
 
 def main() -> None:
@@ -39,27 +40,28 @@ def main() -> None:
         labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device)
     transform = channel_matrix(run["spec"]["latent_transform"], latents.shape[0])
     t, x0 = shared_points(spec.seed, spec.timesteps, spec.noises, latents.shape)
+    inputs = {"weights_hash": run["weights_hash"], "latents_hash": file_hash(args.latents)}
+    rows = {"ids": ids.tolist(), "labels": None if labels is None else labels.tolist()}
 
-    def scores(measure: str) -> np.ndarray:
-        table = score_table(
-            lambda x1, x0, t, y: MEASURES[measure](model, x1, x0, t, y),
-            lambda rows: transform_channels(transform, latents.read(ids[rows])).to(device),
-            len(ids),
-            t.to(device),
-            x0.to(device),
-            labels=labels,
-            batch=args.batch_size,
-        )
-        return normalise(table)
+    def read(rows: torch.Tensor) -> torch.Tensor:
+        return transform_channels(transform, latents.read(ids[rows])).to(device)
 
-    write_parquet(args.output, pd.DataFrame({"id": ids} | {measure: scores(measure) for measure in spec.measures}))
-    sidecar = {
-        "spec": spec.identity(),
-        "weights_hash": run["weights_hash"],
-        "latents_hash": file_hash(args.latents),
-        "n": len(ids),
-    }
-    write_json(args.output.with_suffix(".json"), sidecar)
+    def measure(x1: torch.Tensor, x0: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None) -> list[torch.Tensor]:
+        if "grad" not in spec.measures:
+            return [sample_losses(model, x1, x0, t, y)]
+        measured = losses_and_gradient_norms(model, x1, x0, t, y)
+        return [getattr(measured, name) for name in spec.measures]
+
+    shape = (len(spec.measures), len(ids), spec.timesteps, spec.noises)
+    identity = spec_hash([spec.identity(), inputs, rows])
+    with distributed.joined(device), resumable_table(args.state, shape, identity) as values:
+        measure_samples(values, measure, read, t.to(device), x0.to(device), labels, batch=args.batch_size)
+    if distributed.rank() > 0:
+        return
+    scores = {name: normalise(value) for name, value in zip(spec.measures, values, strict=True)}
+    write_parquet(args.output, pd.DataFrame({"id": ids} | scores))
+    write_json(args.output.with_suffix(".json"), {"spec": spec.identity(), **inputs, "n": len(ids)})
+    delete_table(args.state)
 
 
 run_stage(main)

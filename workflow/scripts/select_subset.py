@@ -1,80 +1,109 @@
 """Stage: the ids that a criterion keeps, and their keys as plain text."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import UserError, file_hash, write_json, write_parquet, write_text
+from steadyflow.artifacts import UserError, file_hash, read_array, read_json, write_json, write_parquet, write_text
 from steadyflow.cli import run_stage, stage_parser
-from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest
+from steadyflow.data.images import DatasetInfo, attribute_codes, read_dataset_info, read_manifest
 from steadyflow.prune import CRITERIA, keep_count
-from steadyflow.study import load_study
+from steadyflow.prune.listing import read_listing
+from steadyflow.prune.rows import aligned, flattened, unit_length
+from steadyflow.study import Study, load_study, paths
 
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--subset", required=True, help="its name in the study")
-parser.add_argument("--manifest", type=Path, required=True)
-parser.add_argument("--info", type=Path, required=True, help="dataset.json")
-parser.add_argument("--clusters", type=Path, help=".parquet: id, cluster, distance; for criteria of clusters")
-parser.add_argument("--scores", type=Path, help=".parquet: id, loss, grad; for criteria of scores")
 parser.add_argument("--output", type=Path, required=True, help=".parquet; .json (rule) and .txt (keys) go beside it")
 
 
 def main() -> None:
     args = parser.parse_args()
-    spec = load_study(args.study).subsets[args.subset]
-    manifest, info = read_manifest(args.manifest), read_dataset_info(args.info)
-    ids = manifest.loc[manifest["split"] == "train", "id"].to_numpy()
-    arguments: dict = {"ids": ids}
-    if hasattr(spec, "pruning_fraction"):
-        arguments["keep"] = keep_count(len(ids), spec.pruning_fraction)
-    if hasattr(spec, "seed"):
-        arguments["seed"] = spec.seed
-    if hasattr(spec, "part"):
-        arguments["part"] = spec.part
-    if args.clusters:
-        ranked = pd.read_parquet(args.clusters)
-        arguments |= {"cluster": ranked["cluster"].to_numpy(), "distance": ranked["distance"].to_numpy()}
-    if args.scores:
-        ranked = pd.read_parquet(args.scores)
-        arguments["score"] = ranked[spec.criterion.removesuffix("_inv")].to_numpy()
-    if args.clusters or args.scores:
-        arguments["ids"] = ranked["id"].to_numpy()
-    if hasattr(spec, "attribute"):
-        codes, values = attribute_values(args.subset, spec.attribute, manifest, info)
-        arguments["codes"] = codes[ids]
-        if hasattr(spec, "value"):
-            arguments["value_code"] = code_of(args.subset, spec, values)
+    study = load_study(args.study)
+    spec, files = study.subsets[args.subset], paths.dataset_files(study, study.subsets[args.subset].dataset)
+    manifest, info = read_manifest(files["manifest"]), read_dataset_info(files["info"])
+    criterion = CRITERIA[spec.criterion]
     try:
-        kept = CRITERIA[spec.criterion](**arguments)
+        given = arguments(study, args.subset, manifest, info)
+        drawn = criterion.choose(**{name: given[name] for name in criterion.needs})
     except UserError as error:
         raise UserError(f"subsets.{args.subset}: {error}") from error
-    kept, quotas = kept if isinstance(kept, tuple) else (kept, None)
 
+    kept, multiplicity = np.unique(drawn, return_counts=True)
     rule = {
         "spec": spec.identity(),
-        "n_from": len(ids),
+        "n_from": len(given["ids"]),
         "n_kept": len(kept),
+        "n_drawn": len(drawn),
         "dataset_hash": info.content_hash,
-        "ranking_hash": file_hash(args.clusters or args.scores) if args.clusters or args.scores else None,
-        "quota_per_cluster": None if quotas is None else quotas.tolist(),
+        "chosen_by": hashes(study, args.subset),
+        "groups": group_sizes(given, drawn) if "group" in given else None,
     }
     write_text(args.output.with_suffix(".txt"), "".join(f"{key}\n" for key in manifest["key"].to_numpy()[kept]))
     write_json(args.output.with_suffix(".json"), rule)
-    write_parquet(args.output, pd.DataFrame({"id": kept, "multiplicity": np.ones(len(kept), dtype=np.int64)}))
+    write_parquet(args.output, pd.DataFrame({"id": kept, "multiplicity": multiplicity}))
 
 
-def attribute_values(subset: str, attribute: str, manifest, info) -> tuple[np.ndarray, list[str]]:
+def arguments(study: Study, subset: str, manifest: pd.DataFrame, info: DatasetInfo) -> dict[str, Any]:
+    """All that the subset's criterion may ask for, by the names that `prune.criteria` explains."""
+    spec, files = study.subsets[subset], paths.chosen_by(study, subset)
+    train = manifest[manifest["split"] == "train"]
+    ids = train["id"].to_numpy()
+    given: dict[str, Any] = {**dict(spec), "ids": ids}
+    if hasattr(spec, "pruning_fraction"):
+        given["keep"] = keep_count(len(ids), spec.pruning_fraction)
+    if "clusters" in files:
+        table = aligned(files["clusters"], ids)
+        given |= {"group": table["cluster"].to_numpy(), "distance": table["distance"].to_numpy()}
+        given["groups"] = [str(number) for number in range(study.clusterings[spec.clusters].k)]
+    if "scores" in files:
+        given["score"] = aligned(files["scores"], ids)[spec.criterion.partition("_")[0]].to_numpy()
+    if "latents" in files:
+        given["features"] = flattened(read_array(files["latents"]), ids)
+    if "embeddings" in files:
+        given["features"] = unit_length(read_array(files["embeddings"]), ids)
+    if hasattr(spec, "attribute"):
+        given |= attribute(spec, ids, manifest, info)
+    if spec.members:
+        given["members"] = [pd.read_parquet(paths.subset_files(study, name)["subset"])["id"] for name in spec.members]
+    if hasattr(spec, "file"):
+        given["listed"] = read_listing(spec.file, train.set_index("id")["key"], spec.entries)
+    return given
+
+
+def attribute(spec: Any, ids: np.ndarray, manifest: pd.DataFrame, info: DatasetInfo) -> dict[str, Any]:
+    """The codes of its values as groups, their names, and the code of the value that is asked for."""
     codes = attribute_codes(manifest, info)
-    if attribute not in codes:
-        raise UserError(f"subsets.{subset}.attribute: unknown '{attribute}' (known: {', '.join(codes) or 'none'})")
-    return codes[attribute], info.classes if attribute == "label" else info.attributes[attribute]
-
-
-def code_of(subset: str, spec, values: list[str]) -> int:
+    if spec.attribute not in codes:
+        raise UserError(f"unknown attribute '{spec.attribute}' (known: {', '.join(codes) or 'none'})")
+    values = info.classes if spec.attribute == "label" else info.attributes[spec.attribute]
+    given = {"group": codes[spec.attribute][ids], "groups": values}
+    if not hasattr(spec, "value"):
+        return given
     if spec.value not in values:
-        raise UserError(f"subsets.{subset}.value: {spec.attribute} has no '{spec.value}' (known: {', '.join(values)})")
-    return values.index(spec.value)
+        raise UserError(f"{spec.attribute} has no value '{spec.value}' (known: {', '.join(values)})")
+    return given | {"value": values.index(spec.value)}
+
+
+def hashes(study: Study, subset: str) -> dict[str, dict[str, str]]:
+    """Of each file that the subset is chosen by, and of what that one says it was made from."""
+    found = {}
+    for kind, file in paths.chosen_by(study, subset).items():
+        made_from = {key: value for key, value in read_json(paths.sidecar(file)).items() if key.endswith("_hash")}
+        found[kind] = {"hash": file_hash(file), **made_from}
+    if hasattr(study.subsets[subset], "file"):
+        found["file"] = {"hash": file_hash(study.subsets[subset].file)}
+    return found
+
+
+def group_sizes(given: dict[str, Any], drawn: np.ndarray) -> dict[str, list]:
+    """Names of the groups, and how many images of each there are before and after, repeated ones as often as drawn."""
+    group = given["group"]
+    after = group[np.searchsorted(given["ids"], drawn)]
+    sizes = [np.bincount(codes[codes >= 0], minlength=len(given["groups"])).tolist() for codes in (group, after)]
+    return {"names": given["groups"], "before": sizes[0], "after": sizes[1]}
 
 
 run_stage(main)

@@ -28,7 +28,8 @@ def main() -> None:
     if not codes:
         raise UserError(
             f"{args.dataset / 'dataset.json'}: the dataset has neither classes nor attributes, so there is nothing to "
-            "train the probe on; sort the images into class subfolders or give labels_csv"
+            "train the probe on; sort the images into class subfolders, give labels_csv, or prune by loss or grad, "
+            "which need no labels"
         )
     images = ImageStore(args.dataset / "images")
     ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}

@@ -3,7 +3,8 @@
 Under torchrun on several devices, with the same curve.
 """
 
-from collections.abc import Callable
+import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,65 +49,49 @@ parser.add_argument("--output", type=Path, required=True, help="folder for weigh
 VALIDATION = 64
 
 
+@dataclass(frozen=True)
+class Data:
+    """What a run trains on: latents as the model sees them, of the training images `ids` [n], each as often as asked.
+
+    `labels` int64 [n] are None, and `num_classes` too, of an unconditional run.
+    """
+
+    latents: Latents
+    transform: torch.Tensor
+    ids: np.ndarray
+    manifest: pd.DataFrame
+    labels: torch.Tensor | None
+    num_classes: int | None
+
+    def read(self, image_ids: np.ndarray) -> torch.Tensor:
+        return transform_channels(self.transform, self.latents.read(image_ids))
+
+    def load(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.read(self.ids[rows.numpy()])
+
+
 def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
     spec = load_study(args.study).runs[args.run]
-    info = read_dataset_info(args.dataset / "dataset.json")
-    manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split", "label"])
-    latents, ids = Latents(args.latents), training_ids(manifest, args.subset)
-    if spec.conditional and info.classes is None:
-        raise UserError(f"runs.{args.run}.conditional: the dataset has no classes ({args.dataset / 'dataset.json'})")
-
-    try:
-        transform = channel_matrix(spec.latent_transform, latents.shape[0])
-    except UserError as error:
-        raise UserError(f"runs.{args.run}.latent_transform: {error}") from error
-
-    def read(image_ids: np.ndarray) -> torch.Tensor:
-        return transform_channels(transform, latents.read(image_ids))
-
-    def load(rows: torch.Tensor) -> torch.Tensor:
-        return read(ids[rows.numpy()])
-
-    architecture = {
-        "name": spec.model,
-        "latent_channels": latents.shape[0],
-        "latent_size": latents.shape[1],
-        "num_classes": len(info.classes) if spec.conditional else None,
-    }
     if args.micro_batch_size and spec.objective.takes_whole_batches:
         raise UserError(f"--micro-batch-size: runs.{args.run}.objective takes whole batches; leave the flag out")
+    data = open_data(args, spec, device)
+    channels, size, _ = data.latents.shape
+    architecture = {
+        "name": spec.model,
+        "latent_channels": channels,
+        "latent_size": size,
+        "num_classes": data.num_classes,
+    }
     torch.manual_seed(spec.seed)
     model = build_velocity(**architecture)
-    forward = forward_flops(model, latents.shape[0], latents.shape[1], architecture["num_classes"])
-    if args.compile == "on" or (args.compile == "auto" and device.type == "cuda"):
-        compile_blocks(model)
-    labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device) if spec.conditional else None
-    taken = None
-    inputs = {"latents": file_hash(args.latents), "ids": spec_hash(ids.tolist())}
-    if spec.conditional:
-        inputs["labels"] = spec_hash([info.classes, manifest["label"].tolist()])
+    inputs = {"latents": file_hash(args.latents), "ids": spec_hash(data.ids.tolist())}
+    if data.labels is not None:
+        inputs["labels"] = spec_hash([data.num_classes, data.manifest["label"].tolist()])
     with distributed.joined(device):
         if args.weights is None:
-            trained = train(
-                model,
-                objective(spec, labels, architecture["num_classes"] or 0, load, len(ids)),
-                load,
-                len(ids),
-                Schedule(
-                    spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision
-                ),
-                state_path=args.state,
-                identity=spec_hash([spec.identity(), inputs]),
-                device=device,
-                watch=watch(spec, read, manifest, device),
-                micro_batch=args.micro_batch_size,
-                cadence=Cadence(args.save_seconds, args.save_steps),
-                deadline=args.deadline,
-                flops_per_sample=3 * forward,
-                name=f"run {args.run}",
-            )
+            trained, taken = fit(args, spec, data, model, device, spec_hash([spec.identity(), inputs])), None
         else:
             trained, taken = take(model, args.weights)
     if distributed.rank() > 0:
@@ -116,7 +101,7 @@ def main() -> None:
     description = {
         "architecture": architecture,
         "parameters": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-        "n_train": len(np.unique(ids)),
+        "n_train": len(np.unique(data.ids)),
         "spec": spec.identity(),
         "inputs": inputs,
         "taken": taken,
@@ -127,32 +112,65 @@ def main() -> None:
     args.state.unlink(missing_ok=True)
 
 
-def objective(
-    spec: Run,
-    labels: torch.Tensor | None,
-    no_label: int,
-    read: Callable[[torch.Tensor], torch.Tensor],
-    samples: int,
-) -> Objective:
+def open_data(args: argparse.Namespace, spec: Run, device: torch.device) -> Data:
+    info = read_dataset_info(args.dataset / "dataset.json")
+    manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split", "label"])
+    latents, ids = Latents(args.latents), training_ids(manifest, args.subset)
+    try:
+        transform = channel_matrix(spec.latent_transform, latents.shape[0])
+    except UserError as error:
+        raise UserError(f"runs.{args.run}.latent_transform: {error}") from error
+    if not spec.conditional:
+        return Data(latents, transform, ids, manifest, None, None)
+    if info.classes is None:
+        raise UserError(f"runs.{args.run}.conditional: the dataset has no classes ({args.dataset / 'dataset.json'})")
+    labels = torch.from_numpy(manifest["label"].to_numpy()[ids]).to(device)
+    return Data(latents, transform, ids, manifest, labels, len(info.classes))
+
+
+def fit(
+    args: argparse.Namespace, spec: Run, data: Data, model: nn.Module, device: torch.device, identity: str
+) -> Trained:
+    """The training, from its beginning or from its state."""
+    forward = forward_flops(model, data.latents.shape[0], data.latents.shape[1], data.num_classes)
+    if args.compile == "on" or (args.compile == "auto" and device.type == "cuda"):
+        compile_blocks(model)
+    return train(
+        model,
+        objective(spec, data),
+        data.load,
+        len(data.ids),
+        Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision),
+        state_path=args.state,
+        identity=identity,
+        device=device,
+        watch=watch(spec, data, device),
+        micro_batch=args.micro_batch_size,
+        cadence=Cadence(args.save_seconds, args.save_steps),
+        deadline=args.deadline,
+        flops_per_sample=3 * forward,
+        name=f"run {args.run}",
+    )
+
+
+def objective(spec: Run, data: Data) -> Objective:
     """The run's objective by its kind."""
-    chosen, hidden = spec.objective, {"no_label": no_label, "label_dropout": spec.label_dropout}
+    chosen, hidden = spec.objective, {"no_label": data.num_classes or 0, "label_dropout": spec.label_dropout}
     if chosen.kind == "flow_matching":
-        return flow_matching(spec.seed, labels, couple=COUPLINGS[chosen.coupling], **hidden)
+        return flow_matching(spec.seed, data.labels, couple=COUPLINGS[chosen.coupling], **hidden)
     if chosen.kind == "explicit_flow_matching":
-        of_data = {"latents": read, "samples": samples, "candidates": chosen.candidates}
-        return explicit_flow_matching(spec.seed, labels, **of_data, **hidden)
-    return denoising(spec.seed, labels, signal=SIGNALS[chosen.schedule](chosen.timesteps), **hidden)
+        of_data = {"latents": data.load, "samples": len(data.ids), "candidates": chosen.candidates}
+        return explicit_flow_matching(spec.seed, data.labels, **of_data, **hidden)
+    return denoising(spec.seed, data.labels, signal=SIGNALS[chosen.schedule](chosen.timesteps), **hidden)
 
 
-def watch(
-    spec: Run, read: Callable[[np.ndarray], torch.Tensor], manifest: pd.DataFrame, device: torch.device
-) -> Watch | None:
+def watch(spec: Run, data: Data, device: torch.device) -> Watch | None:
     """Losses over time of the same few validation images for every run; a diffusion model has no velocity."""
     if spec.objective.kind == "diffusion":
         return None
-    rows = manifest[manifest["split"] == "val"].iloc[:VALIDATION]
-    labels = torch.from_numpy(rows["label"].to_numpy()).to(device) if spec.conditional else None
-    return losses_over_time(read(rows["id"].to_numpy()).to(device), labels, spec.seed)
+    rows = data.manifest[data.manifest["split"] == "val"].iloc[:VALIDATION]
+    labels = None if data.labels is None else torch.from_numpy(rows["label"].to_numpy()).to(device)
+    return losses_over_time(data.read(rows["id"].to_numpy()).to(device), labels, spec.seed)
 
 
 def take(model: nn.Module, path: Path) -> tuple[Trained, dict[str, Any]]:

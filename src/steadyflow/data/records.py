@@ -58,9 +58,12 @@ class Source:
 
 
 def check_name(path: Path, key: str) -> None:
-    """Raises UserError when the path `key` inside a folder or archive is not UTF-8, which the manifest's keys are."""
+    """Raises UserError when the path `key` inside a folder or archive is not UTF-8, which the manifest's keys are, or
+    holds a line break: the lists of kept images have one key a line."""
     try:
         key.encode()
     except UnicodeEncodeError as error:
         # As bytes: what they mean to say in another encoding can still be seen.
         raise UserError(f"{path}: the name {os.fsencode(key)!r} in it is not UTF-8; rename it") from error
+    if "\n" in key or "\r" in key:
+        raise UserError(f"{path}: the name {key!r} in it holds a line break, and lists of names are lines; rename it")

@@ -6,47 +6,42 @@ Importing this package costs numpy alone. What needs torch (scores) or scikit-le
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from steadyflow.prune.criteria import CRITERIA, Criterion
+from steadyflow.prune.overlap import overlap, overlaps
 from steadyflow.prune.quotas import balanced_quotas, keep_count, proportional_quotas
-from steadyflow.prune.select import (
-    CRITERIA,
-    attribute_balanced_ids,
-    attribute_value_ids,
-    cluster_ids,
-    overlap,
-    random_half,
-    random_ids,
-    score_ids,
-)
 
 if TYPE_CHECKING:
+    from steadyflow.prune.gradients import gradient_norms, losses_and_gradient_norms
     from steadyflow.prune.kmeans import Clustering, inertia_curve, spherical_kmeans
-    from steadyflow.prune.scores import gradient_norms, normalise, sample_losses, score_table, shared_points
+    from steadyflow.prune.resumable import delete_table, resumable_table
+    from steadyflow.prune.scores import measure_samples, normalise, sample_losses, shared_points
 
 __all__ = [
     "CRITERIA",
     "Clustering",
-    "attribute_balanced_ids",
-    "attribute_value_ids",
+    "Criterion",
     "balanced_quotas",
-    "cluster_ids",
+    "delete_table",
     "gradient_norms",
     "inertia_curve",
     "keep_count",
+    "losses_and_gradient_norms",
+    "measure_samples",
     "normalise",
     "overlap",
+    "overlaps",
     "proportional_quotas",
-    "random_half",
-    "random_ids",
+    "resumable_table",
     "sample_losses",
-    "score_ids",
-    "score_table",
     "shared_points",
     "spherical_kmeans",
 ]
 
 _HEAVY = {
     **dict.fromkeys(("Clustering", "inertia_curve", "spherical_kmeans"), "kmeans"),
-    **dict.fromkeys(("gradient_norms", "normalise", "sample_losses", "score_table", "shared_points"), "scores"),
+    **dict.fromkeys(("gradient_norms", "losses_and_gradient_norms"), "gradients"),
+    **dict.fromkeys(("delete_table", "resumable_table"), "resumable"),
+    **dict.fromkeys(("measure_samples", "normalise", "sample_losses", "shared_points"), "scores"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Random orders as a pure function of (seed, purpose), without torch."""
+"""Random orders and numbers as a pure function of (seed, purpose), without torch."""
 
 import hashlib
 
@@ -15,4 +15,17 @@ def keyed_permutation(seed: int, purpose: str, n: int) -> np.ndarray:
 
     numpy promises the raw words for ever, but not what its Generator makes of them.
     """
-    return np.argsort(np.random.Philox(key=key(seed, purpose)).random_raw(n), kind="stable")
+    return np.argsort(_words(seed, purpose, n), kind="stable")
+
+
+def keyed_normal(seed: int, purpose: str, shape: tuple[int, int]) -> np.ndarray:
+    """Standard normal float32 of `shape`, by Box and Muller from pairs of such words."""
+    half = -(-shape[0] * shape[1] // 2)
+    u1, u2 = (((_words(seed, purpose, 2 * half) >> np.uint64(11)) + 0.5) / 2**53).reshape(2, half)
+    radius, angle = np.sqrt(-2 * np.log(u1)), 2 * np.pi * u2
+    drawn = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    return drawn[: shape[0] * shape[1]].reshape(shape).astype(np.float32)
+
+
+def _words(seed: int, purpose: str, n: int) -> np.ndarray:
+    return np.random.Philox(key=key(seed, purpose)).random_raw(n)

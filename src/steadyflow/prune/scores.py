@@ -11,17 +11,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import Tensor
 
+from steadyflow import distributed
 from steadyflow.artifacts import UserError
 from steadyflow.flow import interpolate
 from steadyflow.noise import normal
 from steadyflow.progress import progress
 
 Velocity = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-Measure = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+Measure = Callable[[Tensor, Tensor, Tensor, Tensor | None], Sequence[Tensor]]
 
 
 def shared_points(seed: int, timesteps: int, noises: int, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -40,67 +39,45 @@ def sample_losses(model: Velocity, x1: Tensor, x0: Tensor, t: Tensor, y: Tensor 
     return (model(point.x_t, t, y) - point.u).square().flatten(1).mean(1)
 
 
-def gradient_norms(
-    model: nn.Module, x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None = None, *, chunk: int = 16
-) -> Tensor:
-    """Squared L2 norm of the gradient of each row's loss over all trainable parameters, [B].
-
-    Arguments as in `sample_losses`. Exact, not a bound: holds `chunk` whole gradients at once, so the memory is
-    chunk x parameters.
-    """
-    trainable = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-    def loss(parameters: dict[str, Tensor], x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        def bound(x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-            return functional_call(model, parameters, (x, t, y))
-
-        row = None if y is None else y[None]
-        return sample_losses(bound, x1[None], x0[None], t[None], row)[0]
-
-    def squared_norm(x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        gradients = grad(loss)(trainable, x1, x0, t, y)
-        return torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum()
-
-    rows = vmap(squared_norm, in_dims=(0, 0, 0, None if y is None else 0), chunk_size=chunk)
-    # vmap has no batching rule for the CPU's fused attention and would loop over it.
-    with sdpa_kernel(SDPBackend.MATH):
-        return rows(x1, x0, t, y)
-
-
-def score_table(
+def measure_samples(
+    values: np.ndarray,
     measure: Measure,
     latents: Callable[[Tensor], Tensor],
-    n: int,
     t: Tensor,
     x0: Tensor,
     labels: Tensor | None = None,
     *,
     batch: int,
-) -> np.ndarray:
-    """v_i(t_k, x0^(m)) of every sample, float64 [n, T, M].
+) -> None:
+    """Fills `values`, float64 [K, n, T, M], with K measures v_i(t_k, x0^(m)) of every sample, where it holds NaN.
 
-    `measure(x1, x0, t, y)` gives [B]: `sample_losses` or `gradient_norms`, bound to a model. `latents` maps rows,
+    `measure(x1, x0, t, y)` gives K times [B], such as `(sample_losses(model, x1, x0, t, y),)`. `latents` maps rows,
     int64 [b] on the CPU, to data float32 [b, C, h, w] on the device to compute on. `t` [T], `x0` [M, C, h, w] and
     `labels` [n] are as in `sample_losses`.
-    A batch holds (sample, t, noise) triples, whatever n, T and M are; its size changes no value beyond rounding.
+    A batch holds (sample, t, noise) triples, whatever n, T and M are; its size changes no value beyond rounding. It is
+    written when all of it is known, so that of a `resumable_table` a kill leaves the rest to be done and no more. Under
+    torchrun (inside `distributed.joined`) each process does some of the same batches: their number changes no bit.
     """
-    per_sample = len(t) * len(x0)
-    values = np.empty(n * per_sample)
+    flat = values.reshape(len(values), -1)
+    missing = [start for start in range(0, flat.shape[1], batch) if np.isnan(flat[:, start : start + batch]).any()]
+    # Before any is written: all have to see the same ones.
+    distributed.wait()
+    mine = distributed.part(torch.tensor(missing)).tolist()
+    done = -(-flat.shape[1] // batch) - len(missing)
     with torch.no_grad():
-        for start in progress(range(0, len(values), batch), "score", unit="batch"):
-            flat = torch.arange(start, min(start + batch, len(values)))
-            row, k, m = flat // per_sample, flat // len(x0) % len(t), flat % len(x0)
+        for start in progress(mine, "score", total=done + len(mine), done=done, unit="batch"):
+            triple = torch.arange(start, min(start + batch, flat.shape[1]))
+            row, k, m = triple // (len(t) * len(x0)), triple // len(x0) % len(t), triple % len(x0)
             first, last = int(row[0]), int(row[-1])
             x1 = latents(torch.arange(first, last + 1))
             x1 = x1[(row - first).to(x1.device)]
             y = None if labels is None else labels[row].to(x1.device)
-            measured = measure(x1, x0[m].to(x1), t[k].to(x1), y)
-            values[start : start + len(flat)] = measured.double().cpu().numpy()
-    return values.reshape(n, len(t), len(x0))
+            measured = torch.stack(list(measure(x1, x0[m].to(x1), t[k].to(x1), y)))
+            flat[:, start : start + batch] = measured.double().cpu().numpy()
 
 
 def normalise(values: np.ndarray) -> np.ndarray:
-    """Scores s_i from `score_table` values [n, T, M]: float64 [n], of mean 1.
+    """Scores s_i from one measure's values [n, T, M]: float64 [n], of mean 1.
 
     mu(t_k) is summed without rounding, so a score is the same, to the last bit, in whatever order the samples come.
     Raises UserError when some mu(t_k) is not finite and positive.

@@ -152,10 +152,9 @@ def loss_by_time(curves: pd.DataFrame, labels: Mapping[str, str]) -> "Figure":
 
     `curves`: columns run, step, and val_loss_0.0 ... by the beginning of each bin of [0, 1], NaN where not measured.
     """
-    bins = sorted((float(name.removeprefix("val_loss_")), name) for name in curves if name.startswith("val_loss_"))
-    edges = np.array([*(start for start, _ in bins), 1.0])
-    measured = curves.sort_values("step").dropna(subset=[name for _, name in bins])
-    last = measured.groupby("run")[[name for _, name in bins]].last()
+    names = [name for name in map(str, curves) if name.startswith("val_loss_")]
+    edges = np.array([*(float(name.removeprefix("val_loss_")) for name in names), 1.0])
+    last = curves.sort_values("step").dropna(subset=names).groupby("run")[names].last()
     shown = {run: label for run, label in labels.items() if run in last.index}
     figure = style.new_figure(FULL_WIDTH, 1.3 * -(-len(shown) // 3) + 0.4)
     grid = style.panels(figure, len(shown))

@@ -1,16 +1,18 @@
 """What no single field of a study can see: specs that contradict each other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from steadyflow.names import SMALLEST_PERCEPTUAL, side_multiple, smallest_judged
 from steadyflow.study.specs import (
     ArcFaceEncoder,
-    ClusterSubset,
     Diffusion,
+    DropClustersSubset,
     Evaluation,
     ExplicitFlowMatching,
+    ProbeEncoder,
     Run,
     ScoreSubset,
+    StratifiedSubset,
     Study,
     Subset,
 )
@@ -20,6 +22,30 @@ def unknown_surrogates(study: Study) -> Iterator[str]:
     for name in study.scorings:
         if name not in study.runs:
             yield f"scorings.{name}: names no run; a scoring is keyed by its surrogate (runs: {', '.join(study.runs)})"
+
+
+def endless_subsets(study: Study) -> Iterator[str]:
+    """Subsets made of others that are unknown, or in the end of themselves."""
+    for name, subset in study.subsets.items():
+        for member in subset.members:
+            if member not in study.subsets:
+                yield f"subsets.{name}.of: unknown '{member}' (known: {', '.join(study.subsets)})"
+        chain = _way_back(name, lambda made: getattr(study.subsets.get(made), "members", ()))
+        if chain:
+            yield f"subsets.{name}.of: {' -> '.join(chain)}: a subset cannot be made of itself"
+
+
+def _way_back(start: str, following: Callable[[str], Iterable[str]]) -> list[str]:
+    """A shortest chain from `start` over what follows each name back to `start`, both ends included; empty if none."""
+    chains, seen = [[start]], set()
+    for chain in chains:
+        for name in following(chain[-1]):
+            if name == start:
+                return [*chain, name]
+            if name not in seen:
+                seen.add(name)
+                chains.append([*chain, name])
+    return []
 
 
 def contradictions(study: Study) -> Iterator[str]:
@@ -34,15 +60,17 @@ def contradictions(study: Study) -> Iterator[str]:
             yield f"tokenizers.{name}.adversarial.layers: so many need images of {least} pixels, not {resolution}"
         if tokenizer.perceptual != "none" and resolution < SMALLEST_PERCEPTUAL:
             yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
-    for name, clustering in study.clusterings.items():
-        encoder = study.encoders[str(clustering.encoder)]
-        if isinstance(encoder, ArcFaceEncoder) and encoder.alignment == "five_points":
+    for name, encoder in study.encoders.items():
+        if isinstance(encoder, ProbeEncoder) and study.datasets[str(encoder.dataset)].unlabelled:
             yield (
-                f"clusterings.{name}.encoder: '{clustering.encoder}' leaves images without a detected face out, and "
-                "every image belongs to a cluster; alignment: whole_frame leaves none out"
+                f"encoders.{name}: dataset '{encoder.dataset}' has neither classes nor attributes, so there is nothing "
+                "to train a probe on; give it labels, or prune by loss or grad, which need none"
             )
+    for name, clustering in study.clusterings.items():
+        yield from _encoder_contradictions(study, f"clusterings.{name}.encoder", clustering.encoder)
     for name, subset in study.subsets.items():
         yield from _subset_contradictions(study, name, subset)
+        yield from _encoder_contradictions(study, f"subsets.{name}.encoder", getattr(subset, "encoder", None))
     for name, sampling in study.samplings.items():
         for field in sorted(sampling.not_taken & sampling.model_fields_set):
             yield f"samplings.{name}.{field}: is nothing that the solver '{sampling.solver}' takes"
@@ -52,6 +80,16 @@ def contradictions(study: Study) -> Iterator[str]:
             yield f"scorings.{name}: the objective of the surrogate is '{kind}'; scores are defined for flow_matching"
     for dataset, evaluation in study.evaluations.items():
         yield from _evaluation_contradictions(study, dataset, evaluation)
+
+
+def _encoder_contradictions(study: Study, place: str, name: str | None) -> Iterator[str]:
+    """Whether images can be chosen by an encoder; `place` is the key that names it."""
+    encoder = study.encoders[name] if name else None
+    if isinstance(encoder, ArcFaceEncoder) and encoder.alignment == "five_points":
+        yield (
+            f"{place}: '{name}' has no features of images without a detected face, and here every image needs its own; "
+            "alignment: whole_frame has them"
+        )
 
 
 def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
@@ -120,36 +158,52 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
         )
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
         yield f"runs.{name}.subset: '{run.subset}' belongs to dataset '{study.subsets[run.subset].dataset}'"
-    surrogates = _surrogates(study, name)
-    if name in surrogates:
-        by = "this very run" if len(surrogates) == 1 else f"{' -> '.join(surrogates)}: they choose each other"
+    surrogates = _way_back(name, lambda trained: _surrogates(study, study.runs[trained].subset))
+    if surrogates:
+        by = "this very run" if len(surrogates) == 2 else f"{' -> '.join(surrogates[1:])}: they choose each other"
         yield f"runs.{name}.subset: '{run.subset}' is chosen by the scores of {by}"
 
 
-def _surrogates(study: Study, run: str) -> list[str]:
-    """The surrogate whose scores choose the run's images, that one's surrogate, and so on, until one comes again."""
-    found: list[str] = []
-    subset = study.runs[run].subset
-    while subset is not None:
-        surrogate = getattr(study.subsets[subset], "scores", None)
-        if surrogate is None or surrogate in found:
-            break
-        found.append(surrogate)
-        subset = study.runs[surrogate].subset
-    return found
+def _surrogates(study: Study, subset: str | None) -> Iterator[str]:
+    """The runs whose scores a subset, or what it is made of, is chosen by."""
+    if subset is None:
+        return
+    spec = study.subsets[subset]
+    if isinstance(spec, ScoreSubset | StratifiedSubset):
+        yield str(spec.scores)
+    for member in spec.members:
+        yield from _surrogates(study, member)
 
 
 def _subset_contradictions(study: Study, name: str, subset: Subset) -> Iterator[str]:
-    owner = subset.dataset
-    if isinstance(subset, ClusterSubset):
-        owner = study.clusterings[str(subset.clusters)].dataset
-    if isinstance(subset, ScoreSubset):
-        owner = study.runs[str(subset.scores)].dataset
-        measure = subset.criterion.removesuffix("_inv")
+    owners = [study.subsets[member].dataset for member in subset.members]
+    clusters = getattr(subset, "clusters", None)
+    if clusters is not None:
+        owners.append(study.clusterings[clusters].dataset)
+    if isinstance(subset, ScoreSubset | StratifiedSubset):
+        owners.append(study.runs[str(subset.scores)].dataset)
+        measure = subset.criterion.partition("_")[0]
         if measure not in study.scorings[str(subset.scores)].measures:
             yield f"subsets.{name}.criterion: scorings.{subset.scores}.measures does not have '{measure}'"
-    if owner != subset.dataset:
-        yield f"subsets.{name}: is of dataset '{subset.dataset}', but chosen by what belongs to '{owner}'"
+    for owner in owners:
+        if owner != subset.dataset:
+            yield f"subsets.{name}: is of dataset '{subset.dataset}', but chosen by what belongs to '{owner}'"
+    tokenizer = getattr(subset, "tokenizer", None)
+    if tokenizer is not None:
+        yield from _tokenizer_contradictions(study, f"subsets.{name}.tokenizer", tokenizer, str(subset.dataset))
+    if isinstance(subset, DropClustersSubset):
+        yield from _drop_contradictions(name, subset, study.clusterings[str(subset.clusters)].k)
+
+
+def _drop_contradictions(name: str, subset: DropClustersSubset, k: int) -> Iterator[str]:
+    place, listed = f"subsets.{name}.drop", subset.drop if isinstance(subset.drop, tuple) else ()
+    count = subset.drop if isinstance(subset.drop, int) else len(set(listed))
+    if len(listed) > count:
+        yield f"{place}: names a cluster twice"
+    if listed and max(listed) >= k:
+        yield f"{place}: there is no cluster {max(listed)}; '{subset.clusters}' has 0 to {k - 1}"
+    elif count >= k:
+        yield f"{place}: '{subset.clusters}' has {k} clusters, and one at least has to be left"
 
 
 def tokenizers_of(study: Study, dataset: str, runs: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The identity of a training: its spec and those of all that flows into it, and nothing else."""
+"""The identity of long work: its spec and those of all that flows into it, and nothing else."""
 
 from typing import Any
 
@@ -10,14 +10,24 @@ def subset_identity(study: Study, name: str) -> dict[str, Any]:
     subset = study.subsets[name]
     parts: dict[str, Any] = {"subset": subset.identity(), "dataset": study.datasets[str(subset.dataset)].identity()}
     clusters, scores = getattr(subset, "clusters", None), getattr(subset, "scores", None)
+    tokenizer, encoder = getattr(subset, "tokenizer", None), getattr(subset, "encoder", None)
     if clusters is not None:
         clustering = study.clusterings[clusters]
         parts["clusters"] = clustering.identity()
         parts["encoder"] = encoder_identity(study, str(clustering.encoder))
     if scores is not None:
-        parts["scores"] = study.scorings[scores].identity()
-        parts["surrogate"] = run_identity(study, scores)
+        parts |= scoring_identity(study, scores)
+    if tokenizer is not None:
+        parts["latents"] = tokenizer_identity(study, tokenizer)
+    if encoder is not None:
+        parts["embeddings"] = encoder_identity(study, encoder)
+    if subset.members:
+        parts["of"] = [subset_identity(study, member) for member in subset.members]
     return parts
+
+
+def scoring_identity(study: Study, name: str) -> dict[str, Any]:
+    return {"scores": study.scorings[name].identity(), "surrogate": run_identity(study, name)}
 
 
 def tokenizer_identity(study: Study, name: str) -> dict[str, Any]:
@@ -42,7 +52,12 @@ def run_identity(study: Study, name: str) -> dict[str, Any]:
     }
 
 
-def training_hash(study: Study, section: str, name: str) -> str:
-    """The hash of a training of the section "runs", "tokenizers" or "encoders"."""
-    identities = {"runs": run_identity, "tokenizers": tokenizer_identity, "encoders": encoder_identity}
+def work_hash(study: Study, section: str, name: str) -> str:
+    """The hash of a training or scoring: of the section "runs", "tokenizers", "encoders" or "scorings"."""
+    identities = {
+        "runs": run_identity,
+        "tokenizers": tokenizer_identity,
+        "encoders": encoder_identity,
+        "scorings": scoring_identity,
+    }
     return spec_hash(identities[section](study, name))

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from steadyflow.artifacts import UserError
-from steadyflow.study.contradictions import contradictions, tokenizers_of, unknown_surrogates
+from steadyflow.study.contradictions import contradictions, endless_subsets, tokenizers_of, unknown_surrogates
 from steadyflow.study.specs import Evaluation, Run, Study
 
 
@@ -53,7 +53,7 @@ def parse_study(raw: Mapping[str, Any]) -> Study:
     except ValidationError as error:
         raise UserError("\n".join(_describe(problem) for problem in error.errors())) from error
     resolved = _resolve(study)
-    for check in (unknown_surrogates, contradictions):
+    for check in (unknown_surrogates, endless_subsets, contradictions):
         problems = list(check(resolved))
         if problems:
             raise UserError("\n".join(problems))
@@ -130,11 +130,10 @@ def _resolve(study: Study) -> Study:
             if field not in type(spec).model_fields:
                 continue
             known, value = getattr(study, target), getattr(spec, field)
-            if value is None and field != "subset":
+            if value is None and field not in spec.does_without:
                 if len(known) == 1:
                     update[field] = next(iter(known))
-                # An evaluation needs a sampling for its runs alone.
-                elif field != "sampling" or spec.runs:
+                else:
                     has = f"the study has {', '.join(known)}" if known else f"the study has no {target}"
                     problems.append(f"{section}.{name}.{field}: has to be named, since {has}")
             elif value is not None and value not in known:

@@ -1,7 +1,7 @@
 """Where every artifact of a study lies. The Snakefile and the scripts that read many artifacts share this page."""
 
 from steadyflow.artifacts import UserError
-from steadyflow.study.identity import training_hash
+from steadyflow.study.identity import work_hash
 from steadyflow.study.specs import ProbeEncoder, Study
 
 
@@ -67,7 +67,40 @@ def scores_file(study: Study, scoring: str) -> str:
 
 def subset_files(study: Study, subset: str) -> dict[str, str]:
     root = f"{study.results}/{study.subsets[subset].dataset}/subsets/{subset}"
-    return {"subset": f"{root}.parquet", "rule": f"{root}.json", "kept": f"{root}.txt"}
+    dropped = f"{study.results}/{study.subsets[subset].dataset}/subsets/dropped/{subset}.txt"
+    return {"subset": f"{root}.parquet", "rule": f"{root}.json", "kept": f"{root}.txt", "dropped": dropped}
+
+
+def prune_page(study: Study) -> str:
+    return f"{study.results}/reports/prune/{study.name}.html"
+
+
+def overlaps_file(study: Study, dataset: str) -> str:
+    """How much each two of a dataset's subsets have in common."""
+    return f"{study.results}/{dataset}/subsets.json"
+
+
+def chosen_by(study: Study, subset: str) -> dict[str, str]:
+    """The artifacts that a subset is chosen by; `sidecar` names the JSON beside each."""
+    spec, found = study.subsets[subset], {}
+    dataset, clusters, scores = str(spec.dataset), getattr(spec, "clusters", None), getattr(spec, "scores", None)
+    tokenizer, encoder = getattr(spec, "tokenizer", None), getattr(spec, "encoder", None)
+    if clusters is not None:
+        found["clusters"] = clusters_files(study, clusters)["clusters"]
+    if spec.criterion == "semdedup":
+        encoder = study.clusterings[str(clusters)].encoder
+    if scores is not None:
+        found["scores"] = scores_file(study, scores)
+    if tokenizer is not None:
+        found["latents"] = latents_files(study, dataset, tokenizer)["latents"]
+    if encoder is not None:
+        found["embeddings"] = embeddings_file(study, dataset, encoder)
+    return found | {f"subset {name}": subset_files(study, name)["subset"] for name in spec.members}
+
+
+def sidecar(file: str) -> str:
+    """The JSON beside a Parquet or .npy file, which says what it was made from."""
+    return f"{file.rpartition('.')[0]}.json"
 
 
 def run_files(study: Study, run: str) -> dict[str, str]:
@@ -107,5 +140,6 @@ def figure_files(study: Study, dataset: str, figure: str) -> list[str]:
 
 
 def state_file(study: Study, section: str, name: str) -> str:
-    """Where the resumable state of a training lies. An edited training has a new one: its old state is no trap."""
-    return f"{study.results}/state/{section}/{name}-{training_hash(study, section, name)}.pt"
+    """Where the resumable state of a training or scoring lies. An edited spec has a new one: the old is no trap."""
+    suffix = "npy" if section == "scorings" else "pt"
+    return f"{study.results}/state/{section}/{name}-{work_hash(study, section, name)}.{suffix}"

@@ -36,6 +36,11 @@ class _Source(Spec):
         """Whether its files are fetched into the study's downloads."""
         return False
 
+    @property
+    def unlabelled(self) -> bool:
+        """Whether the study already says that its images have neither classes nor attributes."""
+        return False
+
 
 class _HashSplit(_Source):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
@@ -106,6 +111,10 @@ class Folder(_HashSplit):
     @property
     def files(self) -> list[str]:
         return [path for path in (self.path, self.labels_csv) if path]
+
+    @property
+    def unlabelled(self) -> bool:
+        return self.labels_csv is None and self.classes == "none"
 
 
 class ImageFolder(_OwnSplit):
@@ -200,6 +209,10 @@ class HuggingFace(_Downloaded):
         if self.val is None and not self.val_fraction:
             raise ValueError("has no validation images: name their shards in `val`, or give a `val_fraction`")
         return self
+
+    @property
+    def unlabelled(self) -> bool:
+        return self.label_column is None
 
 
 Dataset = Annotated[

@@ -76,3 +76,7 @@ class Evaluation(Spec):
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
     seed: Seed = 0
     """Of the bootstrap."""
+
+    @property
+    def does_without(self) -> set[str]:
+        return set() if self.runs else {"sampling"}

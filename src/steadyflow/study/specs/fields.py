@@ -15,3 +15,8 @@ class Spec(BaseModel):
     def identity(self) -> dict[str, Any]:
         """All that defines the result, as JSON can hold it."""
         return self.model_dump(mode="json", exclude={"label"})
+
+    @property
+    def does_without(self) -> set[str]:
+        """Fields that name another entry of the study, and may stay empty."""
+        return set()

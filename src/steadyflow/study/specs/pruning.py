@@ -1,8 +1,8 @@
 """Clusters, scores, and the subsets chosen by them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
 from steadyflow.study.specs.fields import Name, Seed, Spec
 
@@ -41,6 +41,11 @@ class _Subset(Spec):
     dataset: Name | None = None
     label: str = ""
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The subsets that it is made of."""
+        return ()
+
 
 class RandomSubset(_Subset):
     criterion: Literal["random"]
@@ -64,12 +69,95 @@ class ClusterSubset(_Subset):
     clusters: Name | None = None
 
 
+class ClusterRandomSubset(_Subset):
+    """The same quotas, random inside each cluster."""
+
+    criterion: Literal["cluster_p_random", "cluster_b_random"]
+    pruning_fraction: PruningFraction
+    clusters: Name | None = None
+    seed: Seed = 0
+
+
+class _InSpace(_Subset):
+    space: Literal["latents", "embeddings"] = "latents"
+    """What images are compared in."""
+    tokenizer: Name | None = None
+    """Whose latents; it may belong to another dataset."""
+    encoder: Name | None = None
+    """Whose embeddings, each brought to unit length."""
+
+    @model_validator(mode="after")
+    def _one_space(self) -> Self:
+        unused = self.does_without & self.model_fields_set
+        if unused:
+            raise ValueError(f"has `{unused.pop()}`, but is chosen among {self.space}: leave it out, or change `space`")
+        return self
+
+    @property
+    def does_without(self) -> set[str]:
+        return {"encoder"} if self.space == "latents" else {"tokenizer"}
+
+
+class KernelSubset(_InSpace):
+    """Kernel herding: the mean of what is kept is that of all, in the space of an RBF kernel."""
+
+    criterion: Literal["kernel"]
+    pruning_fraction: PruningFraction
+    seed: Seed = 0
+
+
+class KernelClusterSubset(_InSpace):
+    """Kernel herding inside each cluster, to its own mean; quotas proportional to size (p) or equal (b)."""
+
+    criterion: Literal["kernel_p", "kernel_b"]
+    pruning_fraction: PruningFraction
+    clusters: Name | None = None
+    seed: Seed = 0
+
+
+class KCentreSubset(_InSpace):
+    """Greedy k-centre: always the image furthest from all kept so far."""
+
+    criterion: Literal["k_centre"]
+    pruning_fraction: PruningFraction
+    seed: Seed = 0
+
+
+class DeduplicatedSubset(_Subset):
+    """SemDeDup: what is least like another image of its cluster, in the embeddings that were clustered."""
+
+    criterion: Literal["semdedup"]
+    pruning_fraction: PruningFraction
+    clusters: Name | None = None
+
+
 class ScoreSubset(_Subset):
     """Highest scores kept, or lowest (inv)."""
 
     criterion: Literal["loss", "loss_inv", "grad", "grad_inv"]
     pruning_fraction: PruningFraction
     scores: Name | None = None
+
+
+class StratifiedSubset(_Subset):
+    """Coverage-centric selection: without the hardest, equal budgets over strata of the score, random inside each."""
+
+    criterion: Literal["loss_ccs", "grad_ccs"]
+    pruning_fraction: PruningFraction
+    scores: Name | None = None
+    hardest_cut: PruningFraction = 0.1
+    """Share of all training images, those of highest score, that goes first; part of the pruning_fraction."""
+    strata: PositiveInt = 50
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _cut_inside_pruning(self) -> Self:
+        if self.hardest_cut > self.pruning_fraction:
+            raise ValueError(
+                f"hardest_cut, {self.hardest_cut}, is more than the pruning_fraction, {self.pruning_fraction}, that "
+                "is removed in all; lower it"
+            )
+        return self
 
 
 class AttributeValueSubset(_Subset):
@@ -89,7 +177,90 @@ class AttributeBalancedSubset(_Subset):
     seed: Seed = 0
 
 
+class AttributeOversampledSubset(_Subset):
+    """Images repeated until each value of an attribute is as frequent as the most frequent."""
+
+    criterion: Literal["attribute_oversampled"]
+    attribute: str
+    seed: Seed = 0
+
+
+class ClusterOversampledSubset(_Subset):
+    """Images repeated until each cluster is as large as the largest."""
+
+    criterion: Literal["cluster_oversampled"]
+    clusters: Name | None = None
+    seed: Seed = 0
+
+
+def _number_or_list(value: Any) -> str:
+    return "<number>" if isinstance(value, int) else "<list>"
+
+
+class DropClustersSubset(_Subset):
+    """Whole clusters removed."""
+
+    criterion: Literal["drop_clusters"]
+    drop: Annotated[
+        Annotated[PositiveInt, Tag("<number>")]
+        | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), Tag("<list>")],
+        Discriminator(_number_or_list),
+    ]
+    """So many at random, or a list of their numbers."""
+    clusters: Name | None = None
+    seed: Seed = 0
+
+
+class IntersectionSubset(_Subset):
+    """What several subsets have in common."""
+
+    criterion: Literal["intersection"]
+    of: Annotated[tuple[Name, ...], Field(min_length=2)]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return self.of
+
+
+class ComplementSubset(_Subset):
+    """What another subset leaves out of the training images."""
+
+    criterion: Literal["complement"]
+    of: Name
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return (self.of,)
+
+
+class ListedSubset(_Subset):
+    """What a file names: a line each in a text, a JSON list, or a column of a Parquet file."""
+
+    criterion: Literal["listed"]
+    file: Annotated[str, Field(min_length=1)]
+    entries: Literal["keys", "ids"] = "keys"
+    """What stands in the file: the manifest's keys, or its ids. A Parquet file's column is called key, or id; in its
+    column multiplicity, where there is one, stands how often each is drawn."""
+
+
 Subset = Annotated[
-    RandomSubset | HalfSubset | ClusterSubset | ScoreSubset | AttributeValueSubset | AttributeBalancedSubset,
+    RandomSubset
+    | HalfSubset
+    | ClusterSubset
+    | ClusterRandomSubset
+    | KernelSubset
+    | KernelClusterSubset
+    | KCentreSubset
+    | DeduplicatedSubset
+    | ScoreSubset
+    | StratifiedSubset
+    | AttributeValueSubset
+    | AttributeBalancedSubset
+    | AttributeOversampledSubset
+    | ClusterOversampledSubset
+    | DropClustersSubset
+    | IntersectionSubset
+    | ComplementSubset
+    | ListedSubset,
     Field(discriminator="criterion"),
 ]

@@ -145,5 +145,9 @@ class Run(Spec):
             raise ValueError(f"has `weights`, so it is not trained: leave out {', '.join(sorted(unused))}")
         return self
 
+    @property
+    def does_without(self) -> set[str]:
+        return {"subset"}
+
     def identity(self) -> dict[str, Any]:
         return {k: v for k, v in super().identity().items() if self.weights is None or k not in self.training}

@@ -80,6 +80,19 @@ class Study(Spec):
         """The dataset's first clustering, the one that figures show."""
         return next((name for name, spec in self.clusterings.items() if spec.dataset == dataset), None)
 
+    @property
+    def pruned_datasets(self) -> list[str]:
+        """The datasets that have subsets."""
+        return [name for name in self.datasets if self.subsets_of(name)]
+
+    def subsets_of(self, dataset: str) -> list[str]:
+        return [name for name, subset in self.subsets.items() if subset.dataset == dataset]
+
+    def pruned_by(self, dataset: str) -> list[str]:
+        """The clusterings that the dataset's subsets are chosen by, each once."""
+        named = dict.fromkeys(getattr(self.subsets[name], "clusters", None) for name in self.subsets_of(dataset))
+        return [clustering for clustering in named if clustering is not None]
+
     def evaluated_subsets(self, dataset: str) -> list[str]:
         """The subsets that the dataset's evaluated runs are trained on, each once."""
         subsets = dict.fromkeys(self.runs[run].subset for run in self.evaluations[dataset].runs or ())
