@@ -17,6 +17,7 @@ import numpy as np
 from common import peak_memory, save
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
+LOCK = Path(__file__).parents[1] / "resources" / "weights.lock"
 SIDE = 8
 STUDY = """
 name: memory
@@ -79,7 +80,10 @@ def stages(root: Path, study: Path) -> dict[str, list[str]]:
         "train_probe": flags(
             study=study, encoder="tiny", dataset=dataset, state=root / "state.p", output=root / "probe"
         ),
-        "embed_images": flags(dataset=dataset, encoder=root / "probe", batch_size=256, output=embeddings),
+        "embed_images": [
+            *flags(study=study, dataset=dataset, encoder="tiny", weights_lock=LOCK, batch_size=256, output=embeddings),
+            *("--encoder-files", f"{root}/probe/weights.safetensors", f"{root}/probe/config.json"),
+        ],
         "cluster_embeddings": flags(
             study=study, clustering="tiny", manifest=manifest, embeddings=embeddings, output=root / "clusters.parquet"
         ),

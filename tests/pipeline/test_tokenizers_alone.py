@@ -164,7 +164,9 @@ def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], 
 
     space, study, _ = done
     output = tmp_path / "with" / "tokenizers.parquet"
+    probe = space.target("digits", "encoders", "probe")
     flags = ("--study", study, "--dataset", "digits", *lpips_flags(vgg16), "--batch-size", "50")
+    flags += ("--encoder-files", probe / "weights.safetensors", probe / "config.json")
     flags += ("--output", output, "--reconstructions", tmp_path / "reconstructions.npy", "--device", "cpu")
     subprocess.run([sys.executable, SCRIPTS / "measure_tokenizers.py", *flags], cwd=space.directory, check=True)
     found = pd.read_parquet(output)

@@ -13,7 +13,7 @@ LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
     {"artifacts", "distributed", "names", "noise", "progress"},
     {"models", "flow", "data", "fetch"},
-    {"train"},
+    {"train", "encoders"},
     {"prune", "evaluate", "report"},
     {"study", "cli"},
 ]

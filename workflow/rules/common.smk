@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
-from steadyflow.fetch.lock import read_lock
+from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
@@ -74,7 +74,31 @@ def lpips_weights(needed):
 
 def lpips_flags(wildcards, input):
     """What stands before that input. Where it lies is no param, or moving it would rerun everything."""
-    return '--weights-lock "$WEIGHTS_LOCK" --vgg16' if input.vgg16 else ""
+    return "--vgg16" if input.vgg16 else ""
+
+
+def encoder_input(name):
+    """All that an encoder is opened from. Weights of others are fetched beforehand, never amid a computation: here is
+    said, before anything is computed, which are not there."""
+    files = paths.encoder_files(study, name)
+    if study.encoders[name].weights and not all(map(os.path.isfile, files)):
+        needed = {paths.weights_file(study, file): entry_of(WEIGHTS, file) for file in study.encoder_weights}
+        absent = [described(entry, path) for path, entry in needed.items() if not os.path.isfile(path)]
+        advice = "run `snakemake fetch` where there is a network, or fetch them elsewhere and put them there"
+        raise WorkflowError("\n".join([f"weights of the study's encoders are absent; {advice}:", *absent]))
+    return files
+
+
+def encoder_identity(name):
+    """What an encoder's features depend on, beside the images and the weights of a probe."""
+    spec = study.encoders[name]
+    return [spec.kind, spec.options, [entry_of(WEIGHTS, file).sha256 for file in spec.weights]]
+
+
+def needed_weights():
+    """All files of resources/weights.lock that the study needs, each once."""
+    of_encoders = [paths.weights_file(study, name) for name in study.encoder_weights]
+    return list(dict.fromkeys(lpips_weights(study.uses_lpips) + of_encoders))
 
 
 def archive_files(wildcards):

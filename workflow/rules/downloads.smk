@@ -35,7 +35,7 @@ rule download_dataset:
 # Everything that the study needs from the network, for a machine that has one.
 rule fetch:
     input:
-        weights=lpips_weights(study.uses_lpips),
+        weights=needed_weights(),
         datasets=[paths.downloaded_files(study, name) for name, spec in study.datasets.items() if spec.downloaded],
     log:
         "<results>/logs/downloads/fetch.log",

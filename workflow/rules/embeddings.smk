@@ -9,6 +9,8 @@ rule train_probe:
         "<results>/logs/{dataset}/encoders/{encoder}.log",
     benchmark:
         "<results>/benchmarks/{dataset}/encoders/{encoder}.tsv"
+    wildcard_constraints:
+        encoder="|".join(re.escape(name) for name, spec in study.encoders.items() if spec.kind == "probe") or "^$",
     conda:
         "../../envs/steadyflow.yaml"
     params:
@@ -25,8 +27,7 @@ rule train_probe:
 rule embed_images:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        weights=lambda wildcards: paths.encoder_files(study, wildcards.encoder)["weights"],
-        config=lambda wildcards: paths.encoder_files(study, wildcards.encoder)["config"],
+        encoder=lambda wildcards: encoder_input(wildcards.encoder),
     output:
         embeddings="<results>/{dataset}/embeddings/{encoder}.npy",
         sidecar="<results>/{dataset}/embeddings/{encoder}.json",
@@ -40,17 +41,18 @@ rule embed_images:
         processes=1,
     params:
         dataset=subpath(input.manifest, parent=True),
-        encoder=subpath(input.weights, parent=True),
+        spec=lambda wildcards: encoder_identity(wildcards.encoder),
     shell:
         '"$SCRIPTS/launch.sh" {resources.processes} embed_images.py --dataset {params.dataset} '
-        '--encoder {params.encoder} --output {output.embeddings} --device "$DEVICE" --threads {threads} > {log} 2>&1'
+        '--study "$STUDY" --encoder {wildcards.encoder} --encoder-files {input.encoder} '
+        '--weights-lock "$WEIGHTS_LOCK" --output {output.embeddings} '
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule embed_samples:
     input:
         images="<results>/{dataset}/samples/{run}/{sampling}/images.npy",
-        weights=lambda wildcards: paths.encoder_files(study, wildcards.encoder)["weights"],
-        config=lambda wildcards: paths.encoder_files(study, wildcards.encoder)["config"],
+        encoder=lambda wildcards: encoder_input(wildcards.encoder),
     output:
         features="<results>/{dataset}/features/{encoder}/{run}/{sampling}.npy",
         sidecar="<results>/{dataset}/features/{encoder}/{run}/{sampling}.json",
@@ -63,7 +65,9 @@ rule embed_samples:
     resources:
         processes=1,
     params:
-        encoder=subpath(input.weights, parent=True),
+        spec=lambda wildcards: encoder_identity(wildcards.encoder),
     shell:
         '"$SCRIPTS/launch.sh" {resources.processes} embed_images.py --images {input.images} '
-        '--encoder {params.encoder} --output {output.features} --device "$DEVICE" --threads {threads} > {log} 2>&1'
+        '--study "$STUDY" --encoder {wildcards.encoder} --encoder-files {input.encoder} '
+        '--weights-lock "$WEIGHTS_LOCK" --output {output.features} '
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -46,7 +46,7 @@ rule measure_similarity:
 
 rule measure_fairness:
     input:
-        unpack(lambda wildcards: paths.encoder_files(study, study.evaluations[wildcards.dataset].encoder)),
+        unpack(lambda wildcards: paths.probe_files(study, study.evaluations[wildcards.dataset].encoder)),
         features=evaluated_files("features"),
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
@@ -68,7 +68,7 @@ rule measure_fairness:
 rule measure_tokenizers:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        unpack(lambda wildcards: paths.encoder_files(study, study.evaluations[wildcards.dataset].encoder)),
+        encoder=lambda wildcards: encoder_input(study.evaluations[wildcards.dataset].encoder),
         vgg16=lpips_weights(study.uses_lpips),
         tokenizers=evaluated_tokenizers("weights"),
         configs=evaluated_tokenizers("config"),
@@ -85,8 +85,10 @@ rule measure_tokenizers:
         spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
             mode="json", include={"encoder", "tokenizers"}
         ),
+        encoder=lambda wildcards: encoder_identity(study.evaluations[wildcards.dataset].encoder),
         lpips=lpips_flags,
     shell:
         'python "$SCRIPTS/measure_tokenizers.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        "{params.lpips} {input.vgg16} --output {output.metrics} --reconstructions {output.reconstructions} "
+        '--encoder-files {input.encoder} --weights-lock "$WEIGHTS_LOCK" {params.lpips} {input.vgg16} '
+        "--output {output.metrics} --reconstructions {output.reconstructions} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -44,7 +44,7 @@ def descriptions(spec, dataset):
 
 
 def probe(spec, dataset):
-    return [paths.encoder_files(study, spec.encoder)["config"]]
+    return [paths.probe_files(study, spec.encoder)["config"]]
 
 
 TABLE_INPUTS = {
@@ -98,8 +98,7 @@ def shown(dataset, kind):
         "runs by k": bool(runs_by_k(study, dataset)),
         "trained runs": bool(study.trained_runs(dataset)),
         "watched runs": bool(study.watched_runs(dataset)),
-        # The probe of another dataset knows attributes that this one has no labels of.
-        "runs and labels": bool(spec.runs) and study.encoders[spec.encoder].dataset == dataset,
+        "runs and labels": bool(spec.runs) and study.tells_attributes(dataset),
         "inverse pairs": bool(spec.inverse_pairs),
     }
     return [name for name, entry in kind.items() if there[entry.needs]]

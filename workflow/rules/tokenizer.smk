@@ -23,7 +23,8 @@ rule train_tokenizer:
         root=subpath(output.weights, parent=True),
     shell:
         '"$SCRIPTS/launch.sh" {resources.processes} train_tokenizer.py --study "$STUDY" '
-        "--tokenizer {wildcards.tokenizer} --dataset {params.dataset} {params.lpips} {input.vgg16} "
+        "--tokenizer {wildcards.tokenizer} --dataset {params.dataset} "
+        '--weights-lock "$WEIGHTS_LOCK" {params.lpips} {input.vgg16} '
         "--state {params.state} --output {params.root} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 

@@ -127,7 +127,7 @@ def fd_by_k(study: Study, dataset: str):
 
 
 def fairness_bars(study: Study, dataset: str):
-    attributes = read_json(paths.encoder_files(study, study.evaluations[dataset].encoder)["config"])["values"]
+    attributes = read_json(paths.probe_files(study, study.evaluations[dataset].encoder)["config"])["values"]
     return figures.fairness_bars(metrics(study, dataset, "fairness"), labels(study, dataset), list(attributes))
 
 

@@ -26,7 +26,7 @@ def main() -> None:
     sampling = study.samplings[spec.sampling]
     files = paths.dataset_files(study, args.dataset)
     manifest, info = read_manifest(files["manifest"]), read_dataset_info(files["info"])
-    encoder = {key: Path(path) for key, path in paths.encoder_files(study, spec.encoder).items()}
+    encoder = {key: Path(path) for key, path in paths.probe_files(study, spec.encoder).items()}
     config, weights = read_json(encoder["config"]), load_file(encoder["weights"])
     ids = train_ids(manifest)
     metrics = []

@@ -10,7 +10,7 @@ from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_manifest
 from steadyflow.evaluate import feature_statistics, frechet_with_interval, memorisation_ratio
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
-from steadyflow.evaluate.rows import ChosenRows
+from steadyflow.evaluate.rows import with_features
 from steadyflow.progress import progress
 from steadyflow.study import load_study, paths
 
@@ -28,11 +28,11 @@ def main() -> None:
     ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
     embeddings_path = Path(paths.embeddings_file(study, args.dataset, spec.encoder))
     embeddings = read_array(embeddings_path)
-    held_out = ChosenRows(embeddings, ids["val"])
+    held_out = with_features(embeddings, ids["val"])
     reference = feature_statistics(held_out)
     metrics = []
     for run in progress(spec.runs, "quality"):
-        features = read_array(paths.features_file(study, spec.encoder, run, spec.sampling))
+        features = with_features(read_array(paths.features_file(study, spec.encoder, run, spec.sampling)))
         subset = study.runs[run].subset
         trained_on = (
             ids["train"] if subset is None else pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"]
@@ -50,7 +50,7 @@ def main() -> None:
         fd = frechet_with_interval(features, reference)
         against = f"{path}, against the {len(held_out)} validation images"
         metrics.append(Metric(**common, metric="fd", protocol=against, **interval(fd)))
-        training = ChosenRows(embeddings, np.asarray(trained_on))
+        training = with_features(embeddings, np.asarray(trained_on))
         ratio = memorisation_ratio(features, held_out, training, seed=spec.seed)
         metrics.append(Metric(**common, metric="nn_ratio", protocol=path, **interval(ratio)))
     write_parquet(args.output, metrics_table(metrics))

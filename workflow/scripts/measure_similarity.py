@@ -10,6 +10,7 @@ from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.evaluate import pair_distance, pair_histogram, pair_similarity
 from steadyflow.evaluate.metrics import Metric, metrics_table, similarity_fields
+from steadyflow.evaluate.rows import with_features
 from steadyflow.progress import progress
 from steadyflow.prune import overlap
 from steadyflow.study import load_study, paths
@@ -45,23 +46,29 @@ def main() -> None:
     compared = [(run, spec.reference) for run in spec.runs if run != spec.reference]
     metrics, histograms = [], []
     for run, reference in progress(list(dict.fromkeys([*compared, *spec.inverse_pairs])), "similarity"):
+        # Pairs of which both have features: ArcFace gives none where it finds no face.
         a, b = features(run), features(reference)
+        both = np.intersect1d(with_features(a).rows, with_features(b).rows)
+        a, b = a[both], b[both]
         protocols = dict.fromkeys(study.protocol(name, spec.sampling) for name in (run, reference))
         common = {
             "dataset": args.dataset,
             "run": run,
             "reference": reference,
             "protocol": f"{' against '.join(protocols)} from shared noise",
-            "n": len(a),
             "seed": sampling.seed,
         }
         hashes = " ".join(f"{name} {weights_hash(study, name)}" for name in (run, reference))
         found = similarity_fields(pair_similarity(a, b, seed=spec.seed), "cosine")
-        metrics += [Metric(**common, metric=m, encoder=spec.encoder, hashes=hashes, **f) for m, f in found.items()]
+        metrics += [
+            Metric(**common, n=len(both), metric=m, encoder=spec.encoder, hashes=hashes, **f) for m, f in found.items()
+        ]
         found = similarity_fields(pair_distance(latents(run), latents(reference), seed=spec.seed), "latent_l2")
-        metrics += [Metric(**common, metric=m, encoder="latent", hashes=hashes, **f) for m, f in found.items()]
+        metrics += [
+            Metric(**common, n=sampling.count, metric=m, encoder="latent", hashes=hashes, **f) for m, f in found.items()
+        ]
         shared = overlap(trained_on(run), trained_on(reference))
-        metrics.append(Metric(**common, metric="overlap", encoder="", value=shared))
+        metrics.append(Metric(**common, n=sampling.count, metric="overlap", encoder="", value=shared))
         matched, unmatched = pair_histogram(a, b, EDGES)
         bins = {"bin_low": EDGES[:-1], "bin_high": EDGES[1:], "matched": matched, "unmatched": unmatched}
         histograms.append(pd.DataFrame({"run": run, "reference": reference, **bins}))

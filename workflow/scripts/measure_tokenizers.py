@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from steadyflow.artifacts import file_hash, read_json, write_array, write_parquet
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_manifest
+from steadyflow.encoders import Encoder, load_encoder
 from steadyflow.evaluate import (
     Estimate,
     feature_statistics,
@@ -22,8 +23,9 @@ from steadyflow.evaluate import (
 )
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
 from steadyflow.evaluate.reconstruction import SSIM_SMALLEST, codebook_use, edge_energy, psnr, sharpness, ssim
+from steadyflow.evaluate.rows import with_features
 from steadyflow.fetch.lock import read_lock, verified
-from steadyflow.models import VQVAE, Probe, load_trained, to_model_range, to_uint8
+from steadyflow.models import VQVAE, load_trained, to_model_range, to_uint8
 from steadyflow.names import SMALLEST_PERCEPTUAL, VGG16_WEIGHTS
 from steadyflow.progress import progress
 from steadyflow.study import load_study, paths
@@ -31,7 +33,8 @@ from steadyflow.study import load_study, paths
 parser = stage_parser(__doc__, study=True, device=True)
 parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
 parser.add_argument("--vgg16", type=Path, help=f"{VGG16_WEIGHTS}; LPIPS is measured with it alone")
-parser.add_argument("--weights-lock", type=Path, help="resources/weights.lock, which says what that file has to hold")
+parser.add_argument("--encoder-files", type=Path, nargs="+", required=True, help="all that the encoder is opened from")
+parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")
 parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--output", type=Path, required=True, help="metrics .parquet")
 parser.add_argument(
@@ -80,6 +83,7 @@ def main() -> None:
     manifest, store = read_manifest(files["manifest"], ["id", "split"]), ImageStore(files["images"])
     val = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
     images = Images(store, val, args.batch_size, device)
+    lock = read_lock(args.weights_lock)
     resolution = study.datasets[args.dataset].resolution
     measures: dict[str, Measure] = {
         "psnr": psnr,
@@ -91,12 +95,11 @@ def main() -> None:
     if args.vgg16 and resolution >= SMALLEST_PERCEPTUAL:
         from steadyflow.models.perceptual import Lpips
 
-        lpips = Lpips(verified(args.vgg16, read_lock(args.weights_lock)[VGG16_WEIGHTS])).to(device)
+        lpips = Lpips(verified(args.vgg16, lock[VGG16_WEIGHTS])).to(device)
         measures["lpips"] = lambda originals, copies: lpips(to_model_range(originals), to_model_range(copies))
 
-    encoder_files = paths.encoder_files(study, spec.encoder)
-    architecture = read_json(encoder_files["config"])["architecture"]
-    encoder, width = load_trained(Probe, architecture, encoder_files["weights"]).to(device), architecture["feature_dim"]
+    encoding = study.encoders[spec.encoder]
+    encoder = load_encoder(encoding.kind, encoding.options, args.encoder_files, lock=lock, device=device)
     metrics, shown = [], [store.read(val[:SHOWN])]
     args.output.parent.mkdir(parents=True, exist_ok=True)
     # What a kill left behind, as large as the features.
@@ -105,11 +108,11 @@ def main() -> None:
     # Features lie on the disk beside the results: those of 50,000 images are larger than all else.
     with tempfile.TemporaryDirectory(dir=args.output.parent, prefix=f".{args.output.stem}.") as scratch:
         real, copied = (
-            np.lib.format.open_memmap(f"{scratch}/{name}.npy", "w+", np.float32, (len(val), width))
+            np.lib.format.open_memmap(f"{scratch}/{name}.npy", "w+", np.float32, (len(val), encoder.dim))
             for name in ("originals", "copies")
         )
         for place, original in images.batches("originals"):
-            real[place] = encoder(to_model_range(original)).cpu()
+            real[place] = encoder.encode(original.cpu().numpy())
         for name in spec.tokenizers:
             files = paths.tokenizer_files(study, name)
             architecture = read_json(files["config"])["architecture"]
@@ -133,7 +136,7 @@ def main() -> None:
             use = codebook_use(found.counts)
             for metric, value in (("codes_used", use.used), ("perplexity", use.perplexity)):
                 metrics.append(Metric(**common, metric=metric, encoder="", value=value, n=len(val), hashes=hashes))
-            hashes += f" encoder {file_hash(encoder_files['weights'])}"
+            hashes += f" encoder {encoder.weights_hash}"
             rfd = interval(distance(copied, real))
             metrics.append(Metric(**common, metric="rfd", encoder=spec.encoder, n=len(val), hashes=hashes, **rfd))
     write_array(args.reconstructions, np.stack(shown))
@@ -141,7 +144,7 @@ def main() -> None:
 
 
 def reconstruct(
-    model: nn.Module, encoder: nn.Module, images: Images, measures: dict[str, Measure], features: np.ndarray, name: str
+    model: nn.Module, encoder: Encoder, images: Images, measures: dict[str, Measure], features: np.ndarray, name: str
 ) -> Reconstructed:
     """Encodes and decodes every image, and fills `features` [n,d] with the encoder's of the copies.
 
@@ -156,7 +159,7 @@ def reconstruct(
         counts += torch.bincount(quantised.codes.flatten().cpu(), minlength=len(counts)).numpy()
         for metric, measure in measures.items():
             values[metric][place] = measure(original, copy).cpu()
-        features[place] = encoder(to_model_range(copy)).cpu()
+        features[place] = encoder.encode(copy.cpu().numpy())
         if place.start < SHOWN:
             shown.append(copy[: SHOWN - place.start].cpu().numpy())
     return Reconstructed(values, counts, np.concatenate(shown))
@@ -164,10 +167,11 @@ def reconstruct(
 
 def distance(features: np.ndarray, real: np.ndarray) -> Estimate:
     """rFD: the Frechet distance of the copies' features to the originals', with an interval where images suffice."""
-    reference = feature_statistics(real)
-    if len(features) >= 2 * GROUPS:
-        return frechet_with_interval(features, reference, GROUPS)
-    found = feature_statistics(features)
+    reference = feature_statistics(with_features(real))
+    described = with_features(features)
+    if len(described) >= 2 * GROUPS:
+        return frechet_with_interval(described, reference, GROUPS)
+    found = feature_statistics(described)
     value = frechet_distance(reference.mean, reference.cov, found.mean, found.cov)
     return Estimate(value, float("nan"), float("nan"))
 

@@ -57,7 +57,7 @@ def tokenizers(study: Study, dataset: str, paper: list) -> Table:
 
 def fairness(study: Study, dataset: str, paper: list) -> Table:
     spec = study.evaluations[dataset]
-    attributes = read_json(paths.encoder_files(study, spec.encoder)["config"])["values"]
+    attributes = read_json(paths.probe_files(study, spec.encoder)["config"])["values"]
     beside = {attribute: spec.paper_attributes.get(attribute, "") for attribute in attributes}
     return tables.fairness(metrics(study, dataset, "fairness"), labels(study, dataset), paper, attributes=beside)
 

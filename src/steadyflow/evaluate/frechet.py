@@ -57,7 +57,7 @@ def frechet_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov
     return _distance(mean1, cov1, _root(cov1), mean2, cov2)
 
 
-def frechet_with_interval(features: np.ndarray, reference: FeatureStatistics, groups: int = 20) -> Estimate:
+def frechet_with_interval(features: Rows, reference: FeatureStatistics, groups: int = 20) -> Estimate:
     """The Frechet distance of `features` [n, d] to `reference`, with a delete-a-group jackknife interval.
 
     Group g holds the rows i with i % groups == g; the variance is (G-1)/G sum_g (FD_g - mean FD)^2 over the distances

@@ -39,3 +39,14 @@ class ChosenRows:
 
 
 Rows: TypeAlias = np.ndarray | ChosenRows
+
+
+def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> ChosenRows:
+    """Those of `rows` int64 [n], all when left out, of `features` [m, d], a memory map, that are no rows of NaN.
+
+    An encoder that finds nothing in an image (ArcFace no face) gives it such a row.
+    """
+    rows = np.arange(len(features)) if rows is None else rows
+    parts = [rows[start : start + chunk] for start in range(0, len(rows), chunk)]
+    found = [part[~np.isnan(features[part]).all(axis=1)] for part in parts]
+    return ChosenRows(features, np.concatenate(found) if found else rows)

@@ -81,14 +81,16 @@ def entry_of(lock: Mapping[str, Locked], name: str) -> Locked:
     return lock[name]
 
 
-def by_hand(entry: Locked, path: Path | str) -> str:
-    """How to bring the file to a machine that has no network."""
+def described(entry: Locked, path: Path | str) -> str:
+    """Where the file has to lie, what it has to be, and where it is from."""
     where = f", as {entry.member} in this archive" if entry.member else ""
     size = f"{entry.bytes} bytes, " if entry.bytes else ""
-    return (
-        f"without a network, fetch it elsewhere and put it there: {path} ({size}sha256 {entry.sha256}) "
-        f"from {entry.url}{where}"
-    )
+    return f"{path} ({size}sha256 {entry.sha256}) from {entry.url}{where}"
+
+
+def by_hand(entry: Locked, path: Path | str) -> str:
+    """How to bring the file to a machine that has no network."""
+    return f"without a network, fetch it elsewhere and put it there: {described(entry, path)}"
 
 
 def verified(path: Path | str, entry: Locked) -> Path:

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from steadyflow.names import SMALLEST_PERCEPTUAL, side_multiple, smallest_judged
 from steadyflow.study.specs import (
+    ArcFaceEncoder,
     Diffusion,
     DropClustersSubset,
     Evaluation,
     ExplicitFlowMatching,
+    ProbeEncoder,
     Run,
     ScoreSubset,
     StratifiedSubset,
@@ -59,13 +61,16 @@ def contradictions(study: Study) -> Iterator[str]:
         if tokenizer.perceptual != "none" and resolution < SMALLEST_PERCEPTUAL:
             yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
     for name, encoder in study.encoders.items():
-        if encoder.kind == "probe" and study.datasets[str(encoder.dataset)].unlabelled:
+        if isinstance(encoder, ProbeEncoder) and study.datasets[str(encoder.dataset)].unlabelled:
             yield (
                 f"encoders.{name}: dataset '{encoder.dataset}' has neither classes nor attributes, so there is nothing "
                 "to train a probe on; give it labels, or prune by loss or grad, which need none"
             )
+    for name, clustering in study.clusterings.items():
+        yield from _encoder_contradictions(study, f"clusterings.{name}.encoder", clustering.encoder)
     for name, subset in study.subsets.items():
         yield from _subset_contradictions(study, name, subset)
+        yield from _encoder_contradictions(study, f"subsets.{name}.encoder", getattr(subset, "encoder", None))
     for name, sampling in study.samplings.items():
         for field in sorted(sampling.not_taken & sampling.model_fields_set):
             yield f"samplings.{name}.{field}: is nothing that the solver '{sampling.solver}' takes"
@@ -75,6 +80,16 @@ def contradictions(study: Study) -> Iterator[str]:
             yield f"scorings.{name}: the objective of the surrogate is '{kind}'; scores are defined for flow_matching"
     for dataset, evaluation in study.evaluations.items():
         yield from _evaluation_contradictions(study, dataset, evaluation)
+
+
+def _encoder_contradictions(study: Study, place: str, name: str | None) -> Iterator[str]:
+    """Whether images can be chosen by an encoder; `place` is the key that names it."""
+    encoder = study.encoders[name] if name else None
+    if isinstance(encoder, ArcFaceEncoder) and encoder.alignment == "five_points":
+        yield (
+            f"{place}: '{name}' has no features of images without a detected face, and here every image needs its own; "
+            "alignment: whole_frame has them"
+        )
 
 
 def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
@@ -101,6 +116,11 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
                 yield f"evaluations.{dataset}.{field}: unknown run '{name}' (known: {', '.join(study.runs)})"
             elif name not in runs:
                 yield f"evaluations.{dataset}.{field}: run '{name}' is not among the evaluated runs"
+    if evaluation.paper_attributes and not study.tells_attributes(dataset):
+        yield (
+            f"evaluations.{dataset}.paper_attributes: no attributes are measured, since encoder "
+            f"'{evaluation.encoder}' is no probe of this dataset"
+        )
     for name in evaluation.tokenizers or ():
         place = f"evaluations.{dataset}.tokenizers"
         if name not in study.tokenizers:

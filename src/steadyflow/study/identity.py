@@ -3,7 +3,7 @@
 from typing import Any
 
 from steadyflow.artifacts import spec_hash
-from steadyflow.study.specs import Study
+from steadyflow.study.specs import ProbeEncoder, Study
 
 
 def subset_identity(study: Study, name: str) -> dict[str, Any]:
@@ -37,6 +37,8 @@ def tokenizer_identity(study: Study, name: str) -> dict[str, Any]:
 
 def encoder_identity(study: Study, name: str) -> dict[str, Any]:
     encoder = study.encoders[name]
+    if not isinstance(encoder, ProbeEncoder):
+        return {"encoder": encoder.identity()}
     return {"encoder": encoder.identity(), "dataset": study.datasets[str(encoder.dataset)].identity()}
 
 

@@ -1,7 +1,8 @@
 """Where every artifact of a study lies. The Snakefile and the scripts that read many artifacts share this page."""
 
+from steadyflow.artifacts import UserError
 from steadyflow.study.identity import work_hash
-from steadyflow.study.specs import Study
+from steadyflow.study.specs import ProbeEncoder, Study
 
 
 def weights_file(study: Study, name: str) -> str:
@@ -29,9 +30,21 @@ def tokenizer_files(study: Study, tokenizer: str) -> dict[str, str]:
     return {key: f"{root}/{name}" for key, name in names.items()}
 
 
-def encoder_files(study: Study, encoder: str) -> dict[str, str]:
-    root = f"{study.results}/{study.encoders[encoder].dataset}/encoders/{encoder}"
+def probe_files(study: Study, encoder: str) -> dict[str, str]:
+    """What the training of a probe leaves. Raises UserError for an encoder of another kind."""
+    spec = study.encoders[encoder]
+    if not isinstance(spec, ProbeEncoder):
+        raise UserError(
+            f"encoders.{encoder}.kind: '{spec.kind}' has no heads that tell attributes; a probe has (kind: probe)"
+        )
+    root = f"{study.results}/{spec.dataset}/encoders/{encoder}"
     return {"weights": f"{root}/weights.safetensors", "config": f"{root}/config.json"}
+
+
+def encoder_files(study: Study, encoder: str) -> list[str]:
+    """All that an encoder of any kind is opened from."""
+    weights = study.encoders[encoder].weights
+    return [weights_file(study, name) for name in weights] or list(probe_files(study, encoder).values())
 
 
 def latents_files(study: Study, dataset: str, tokenizer: str) -> dict[str, str]:

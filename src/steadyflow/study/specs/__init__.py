@@ -5,18 +5,21 @@ how and how fast something is computed (results folder, profile, device, batch s
 """
 
 from steadyflow.study.specs.datasets import Dataset
+from steadyflow.study.specs.encoders import ArcFaceEncoder, ProbeEncoder
 from steadyflow.study.specs.evaluation import Evaluation, Sampling
 from steadyflow.study.specs.pruning import DropClustersSubset, ScoreSubset, StratifiedSubset, Subset
 from steadyflow.study.specs.runs import Diffusion, ExplicitFlowMatching, FlowMatching, Run
 from steadyflow.study.specs.study import Study
 
 __all__ = [
+    "ArcFaceEncoder",
     "Dataset",
     "Diffusion",
     "DropClustersSubset",
     "Evaluation",
     "ExplicitFlowMatching",
     "FlowMatching",
+    "ProbeEncoder",
     "Run",
     "Sampling",
     "ScoreSubset",

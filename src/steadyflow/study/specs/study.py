@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from steadyflow.study.specs.datasets import Dataset
+from steadyflow.study.specs.encoders import Encoder, ProbeEncoder
 from steadyflow.study.specs.evaluation import Evaluation, Sampling
 from steadyflow.study.specs.fields import Name, Spec
-from steadyflow.study.specs.networks import ProbeEncoder, Tokenizer
 from steadyflow.study.specs.pruning import Clustering, Scoring, Subset
 from steadyflow.study.specs.runs import Run
+from steadyflow.study.specs.tokenizers import Tokenizer
 
 
 class Defaults(Spec):
@@ -27,7 +28,7 @@ class Study(Spec):
     """Folder of downloaded images and weights; several studies may share it. A link puts it elsewhere."""
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
-    encoders: dict[Name, ProbeEncoder] = {}
+    encoders: dict[Name, Encoder] = {}
     clusterings: dict[Name, Clustering] = {}
     scorings: dict[Name, Scoring] = {}
     subsets: dict[Name, Subset] = {}
@@ -55,6 +56,17 @@ class Study(Spec):
     def uses_lpips(self) -> bool:
         """Whether a tokenizer asks for LPIPS; then it is measured for all of them."""
         return any(tokenizer.perceptual != "none" for tokenizer in self.tokenizers.values())
+
+    @property
+    def encoder_weights(self) -> list[str]:
+        """The files of resources/weights.lock that its encoders need, each once."""
+        return list(dict.fromkeys(name for encoder in self.encoders.values() for name in encoder.weights))
+
+    def tells_attributes(self, dataset: str) -> bool:
+        """Whether the evaluation's encoder has heads for attributes that this dataset has labels of: a probe of its
+        own."""
+        encoder = self.encoders[str(self.evaluations[dataset].encoder)]
+        return isinstance(encoder, ProbeEncoder) and encoder.dataset == dataset
 
     def trained_runs(self, dataset: str) -> list[str]:
         """The dataset's evaluated runs that have a training's curve."""

@@ -1,4 +1,4 @@
-"""The networks beside velocity models: tokenizers and encoders."""
+"""Tokenizers."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -85,17 +85,3 @@ class Tokenizer(Spec):
         """What its reconstructions are trained on, in a few words."""
         terms = {"LPIPS": self.perceptual, "GAN": self.adversarial}
         return " + ".join(["MSE", *(word for word, term in terms.items() if term != "none")])
-
-
-class ProbeEncoder(Spec):
-    """A small classifier trained on the dataset's own label and attributes; its features and its heads are used."""
-
-    kind: Literal["probe"] = "probe"
-    dataset: Name | None = None
-    width: Annotated[int, Field(gt=0, multiple_of=8)] = 32
-    feature_dim: PositiveInt = 64
-    steps: PositiveInt = 1000
-    batch_size: PositiveInt = 64
-    learning_rate: PositiveFloat = 1e-3
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    seed: Seed = 0

@@ -1,0 +1,96 @@
+"""Encoders: one trained here, and those that others trained, whose weights resources/weights.lock names."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
+
+from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.study.specs.fields import Name, Seed, Spec
+
+
+class ProbeEncoder(Spec):
+    """A small classifier trained on the dataset's own label and attributes; its features and its heads are used."""
+
+    weights: ClassVar[tuple[str, ...]] = ()
+    """Its files in resources/weights.lock."""
+    options: ClassVar[dict[str, str]] = {}
+    """What is said, beside its kind, of how images are brought to it."""
+
+    kind: Literal["probe"] = "probe"
+    dataset: Name | None = None
+    width: Annotated[int, Field(gt=0, multiple_of=8)] = 32
+    feature_dim: PositiveInt = 64
+    steps: PositiveInt = 1000
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-3
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    seed: Seed = 0
+
+
+class _Pretrained(Spec):
+    @property
+    def options(self) -> dict[str, str]:
+        return self.model_dump(mode="json", exclude={"kind"})
+
+
+class InceptionEncoder(_Pretrained):
+    """Inception-v3 of 2015: the features of FID."""
+
+    weights: ClassVar[tuple[str, ...]] = ("weights-inception-2015-12-05-6726825d.pth",)
+
+    kind: Literal["inception"]
+    resize: Literal["clean", "paper"] = "clean"
+    """As clean-fid does it, or as torch-fidelity, with which the papers' numbers were made."""
+
+
+class ClipEncoder(_Pretrained):
+    """OpenAI's CLIP ViT-B/32."""
+
+    weights: ClassVar[tuple[str, ...]] = ("ViT-B-32.pt",)
+
+    kind: Literal["clip"]
+
+
+class DinoEncoder(_Pretrained):
+    """DINOv2."""
+
+    kind: Literal["dinov2"]
+    model: Literal["vitb14", "vitl14"] = "vitl14"
+    resize: Literal["antialias", "paper"] = "antialias"
+    """To 224 pixels, bicubic; as the papers do it, without antialiasing."""
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return (f"dinov2_{self.model}_pretrain.pth",)
+
+
+class ArcFaceEncoder(_Pretrained):
+    """InsightFace's ArcFace, for faces. Its weights are for non-commercial research only."""
+
+    kind: Literal["arcface"]
+    alignment: Literal["five_points", "whole_frame"] = "five_points"
+    """Of the face that a detector finds; where it finds none, an image has no features. Or the image as it is."""
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        return ("glintr100.onnx", "scrfd_10g_bnkps.onnx")[: 2 if self.alignment == "five_points" else 1]
+
+
+class Vgg16Encoder(_Pretrained):
+    """VGG16 on ImageNet: the features of the papers' precision and recall."""
+
+    weights: ClassVar[tuple[str, ...]] = (VGG16_WEIGHTS,)
+
+    kind: Literal["vgg16"]
+
+
+def _probe_unless_said(value: Any) -> Any:
+    return {"kind": "probe", **value} if isinstance(value, dict) else value
+
+
+_AnyEncoder = Annotated[
+    ProbeEncoder | InceptionEncoder | ClipEncoder | DinoEncoder | ArcFaceEncoder | Vgg16Encoder,
+    Field(discriminator="kind"),
+]
+Encoder = Annotated[_AnyEncoder, BeforeValidator(_probe_unless_said, json_schema_input_type=_AnyEncoder)]
+"""Of the kind `probe` where none is said."""
