@@ -120,7 +120,7 @@ def test_the_tokenizers_of_a_dataset_and_of_its_runs_are_measured():
 
 def test_a_measured_tokenizer_takes_the_images():
     named = {"encoder": "probe", "tokenizers": ["vqvae"]}
-    message = r"^evaluations\.digits\.tokenizers: 'vqvae' takes 3 channels, not 1$"
+    message = r"evaluations\.digits\.tokenizers: 'vqvae' takes 3 channels, not 1$"
     with pytest.raises(UserError, match=message):
         parse_study(complete(evaluations__digits=named))
 

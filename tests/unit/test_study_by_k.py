@@ -77,3 +77,22 @@ def test_another_encoder_is_another_line():
 
 
 CLUSTERINGS = [("k24", 24, "probe"), ("k2", 2, "probe"), ("w24", 24, "wide"), ("w2", 2, "wide")]
+
+
+def test_another_space_and_a_fraction_hardly_different_are_other_lines():
+    kernel = {"criterion": "kernel_b", "space": "embeddings"}
+    subsets = {
+        f"{name}-{k}": {**rule, "clusters": f"k{k}"}
+        for k in (2, 24)
+        for name, rule in {
+            "embeddings": {**kernel, "pruning_fraction": 0.5},
+            "latents": {**kernel, "pruning_fraction": 0.5, "space": "latents"},
+            "few": {"criterion": "cluster_b", "pruning_fraction": 0.12},
+            "more": {"criterion": "cluster_b", "pruning_fraction": 0.125},
+        }.items()
+    }
+    lines = found(subsets=subsets, runs={name: {"subset": name} for name in subsets})
+    assert lines["cluster_b, 12% removed"] == [(2, "few-2"), (24, "few-24")]
+    assert lines["cluster_b, 12.5% removed"] == [(2, "more-2"), (24, "more-24")]
+    ours = [points for rule, points in lines.items() if rule.startswith("kernel_b")]
+    assert sorted(ours) == [[(2, f"{space}-2"), (24, f"{space}-24")] for space in ("embeddings", "latents")]

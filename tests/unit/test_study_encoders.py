@@ -104,3 +104,27 @@ def test_choosing_needs_an_encoder_that_describes_every_image() -> None:
     study(subsets__herded={**herded, "encoder": "squashed"})
     with pytest.raises(UserError, match=r"subsets\.herded\.encoder: 'faces' has no features of images without"):
         study(subsets__herded={**herded, "encoder": "faces"})
+
+
+@pytest.mark.parametrize(
+    ("place", "section", "entry"),
+    [
+        ("clusterings.k4.encoder", "clusterings__k4", {"k": 4, "dataset": "faces", "encoder": "probe"}),
+        ("evaluations.faces.encoder", "evaluations__faces", {"encoder": "probe"}),
+        (
+            "subsets.half.encoder",
+            "subsets__half",
+            {
+                "dataset": "faces",
+                "criterion": "kernel",
+                "space": "embeddings",
+                "encoder": "probe",
+                "pruning_fraction": 0.5,
+            },
+        ),
+    ],
+)
+def test_a_probe_of_grey_images_takes_no_coloured_ones(place: str, section: str, entry: dict[str, Any]) -> None:
+    faces = {"source": "synthetic_faces", "resolution": 16}
+    with pytest.raises(UserError, match=rf"{place}: 'probe' is a probe for images of 1 channels, .*'faces' have 3"):
+        study(datasets__faces=faces, **{section: entry})

@@ -67,10 +67,14 @@ def contradictions(study: Study) -> Iterator[str]:
                 "to train a probe on; give it labels, or prune by loss or grad, which need none"
             )
     for name, clustering in study.clusterings.items():
-        yield from _encoder_contradictions(study, f"clusterings.{name}.encoder", clustering.encoder)
+        place = f"clusterings.{name}.encoder"
+        yield from _encoder_contradictions(study, place, clustering.encoder)
+        yield from _probe_contradictions(study, place, clustering.encoder, clustering.dataset)
     for name, subset in study.subsets.items():
         yield from _subset_contradictions(study, name, subset)
-        yield from _encoder_contradictions(study, f"subsets.{name}.encoder", getattr(subset, "encoder", None))
+        place, compared_in = f"subsets.{name}.encoder", getattr(subset, "encoder", None)
+        yield from _encoder_contradictions(study, place, compared_in)
+        yield from _probe_contradictions(study, place, compared_in, subset.dataset)
     for name, sampling in study.samplings.items():
         for field in sorted(sampling.not_taken & sampling.model_fields_set):
             yield f"samplings.{name}.{field}: is nothing that the solver '{sampling.solver}' takes"
@@ -92,10 +96,20 @@ def _encoder_contradictions(study: Study, place: str, name: str | None) -> Itera
         )
 
 
+def _probe_contradictions(study: Study, place: str, name: str | None, dataset: str | None) -> Iterator[str]:
+    """Whether an encoder, if it is a probe, can take a dataset's images."""
+    encoder = study.encoders[name] if name else None
+    if isinstance(encoder, ProbeEncoder):
+        taken, given = (study.datasets[str(each)].channels for each in (encoder.dataset, dataset))
+        if taken != given:
+            yield f"{place}: '{name}' is a probe for images of {taken} channels, and those of '{dataset}' have {given}"
+
+
 def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
     if dataset not in study.datasets:
         yield f"evaluations.{dataset}: names no dataset (known: {', '.join(study.datasets)})"
         return
+    yield from _probe_contradictions(study, f"evaluations.{dataset}.encoder", evaluation.encoder, dataset)
     runs = evaluation.runs or ()
     if runs and evaluation.reference is None:
         yield f"evaluations.{dataset}.reference: has to name the run that all are compared with ({', '.join(runs)})"
