@@ -55,7 +55,7 @@ def read_dataset_info(path: Path | str) -> DatasetInfo:
     return DatasetInfo(**{**content, "skipped": [Skipped(**entry) for entry in content["skipped"]]})
 
 
-def train_ids(manifest: pd.DataFrame) -> np.ndarray:
+def train_ids(manifest: "pd.DataFrame") -> np.ndarray:
     """The ids of the training split, int64, rising."""
     return manifest.loc[manifest["split"] == "train", "id"].to_numpy()
 

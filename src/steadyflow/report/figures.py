@@ -172,7 +172,6 @@ def loss_by_time(curves: pd.DataFrame, labels: Mapping[str, str]) -> "Figure":
             axes.stairs(last.loc[other], edges, baseline=None, color=PALE, linewidth=0.7)
         axes.stairs(last.loc[run], edges, baseline=None, color=BLUE, linewidth=1.2)
         axes.set_title(label)
-    grid[0].set_ylim(bottom=0)
     figure.supxlabel("time t, from noise to data", fontsize=8)
     figure.supylabel("held-out loss", fontsize=8)
     return figure
@@ -251,7 +250,7 @@ def similarity_by_run(metrics: pd.DataFrame, comparisons: Mapping[tuple[str, str
                 measure.value, row, xerr=np.nan_to_num(measure.sd), fmt=marker, color=colour, markersize=4, linewidth=1
             )
     style.rows_axis(axes, list(comparisons.values()))
-    axes.set_xlabel(f"cosine similarity ({encoder} features), mean ± SD over pairs")
+    axes.set_xlabel(f"cosine similarity ({encoder} features)\nmean ± SD over pairs")
     axes.grid(axis="x")
     _legend_above(figure, {"same noise": (BLUE, "o"), "different noise": (ORANGE, "D")})
     return figure
