@@ -100,7 +100,11 @@ def test_hashes_lead_back_to_what_a_subset_was_chosen_by(finished: Finished, stu
     root = finished.target("digits")
     encoder = read_json(root / "encoders" / "probe" / "config.json")["weights_hash"]
     embeddings = file_hash(root / "embeddings" / "probe.npy")
-    assert chosen_by("k_centre-x") == {"embeddings": {"hash": embeddings, "encoder_hash": encoder}}
+    images = read_json(root / "dataset.json")["content_hash"]
+    assert chosen_by("k_centre-x") == {
+        "embeddings": {"hash": embeddings, "encoder_hash": encoder, "images_hash": images}
+    }
+    assert chosen_by("cluster_b-x")["clusters"]["encoder_hash"] == encoder
     assert chosen_by("semdedup-x")["clusters"]["embeddings_hash"] == embeddings
     tokenizer = read_json(root / "tokenizers" / "vqvae" / "config.json")["weights_hash"]
     assert chosen_by("kernel-x")["latents"]["tokenizer_hash"] == tokenizer
@@ -146,4 +150,9 @@ def test_an_edited_list_makes_its_subset_anew(finished: Finished, study: Path, l
     listed.write_text(json.dumps(train_ids(finished)[:3].tolist()))
     planned = finished.planned("prune", study=study)
     listed.write_text(before)
-    assert planned == {"select_subset dataset=digits subset=listed-x", "compare_subsets dataset=digits"}
+    assert planned == {
+        "select_subset dataset=digits subset=listed-x",
+        "list_dropped dataset=digits subset=listed-x",
+        "compare_subsets dataset=digits",
+        "write_prune_page",
+    }
