@@ -190,7 +190,7 @@ def fd_by_criterion(
         colour = INK if measure.run == reference else BLUE
         _interval(axes, measure, row, colour, hollow=measure.run in inverses)
     style.rows_axis(axes, [labels[m.run] for m in measures])
-    axes.set_xlabel(f"FD ({measures[0].encoder}), lower is better")
+    axes.set_xlabel(f"FD ({measures[0].encoder})\nlower is better")
     axes.grid(axis="x")
     if inverses:
         _legend_above(figure, {"criterion": (BLUE, "o"), "its inverse": (BLUE, "$\\circ$")})
