@@ -67,7 +67,7 @@ def drop_from_page_cache(folder: Path) -> None:
             os.close(descriptor)
 
 
-def peak_memory(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
+def peak_memory(process: "subprocess.Popen[Any]") -> tuple[int, int]:
     """Waits for its end. Bytes of anonymous memory, sampled every 20 ms, and of resident memory."""
     anonymous, resident = 0, 0
     while process.poll() is None:

@@ -16,8 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import save
-from memory import memory_status
+from common import memory_status, peak_memory, save
 
 from steadyflow.artifacts import atomic_array, read_array, write_array
 
@@ -80,11 +79,8 @@ def in_own_process(side: str, vectors: Path, k: int, args: argparse.Namespace) -
     flags = {"restarts": args.restarts, "iterations": args.iterations, "tolerance": args.tolerance, "cases": f"0x{k}"}
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, __file__, "--side", side, "--vectors", str(vectors), *words]
-    peak = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        while process.poll() is None:
-            peak = max(peak, memory_status(process.pid).get("RssAnon", 0))
-            time.sleep(0.02)
+        peak, _ = peak_memory(process)
         if process.returncode:
             sys.exit(f"{side} failed")
         took = json.loads(process.stdout.read())
