@@ -22,6 +22,7 @@ rule cluster_embeddings:
 rule compare_cluster_numbers:
     input:
         unpack(clustered_files),
+        clustering="<results>/{dataset}/clusters/{clustering}.json",
     output:
         "<results>/{dataset}/clusters/by_k/{clustering}.json",
     log:
@@ -34,7 +35,7 @@ rule compare_cluster_numbers:
         spec=lambda wildcards: study.clusterings[wildcards.clustering].model_dump(mode="json"),
     shell:
         'python "$SCRIPTS/compare_cluster_numbers.py" --study "$STUDY" --clustering {wildcards.clustering} '
-        "--manifest {input.manifest} --embeddings {input.embeddings} --output {output} "
+        "--manifest {input.manifest} --embeddings {input.embeddings} --found {input.clustering} --output {output} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
