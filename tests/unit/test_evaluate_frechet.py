@@ -38,6 +38,16 @@ def test_against_a_general_matrix_root(n):
     assert frechet_distance(b.mean, b.cov, a.mean, a.cov) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("least", [1e-6, 1e-15, 0])  # from positive definite to singular
+def test_against_the_closed_form_of_covariances_with_the_same_axes(least):
+    r, a = rotation(30), np.geomspace(1, 1e-6, 30)
+    a[-5:] *= least
+    b = 4 * a[::-1]
+    expected = np.square(np.sqrt(a) - np.sqrt(b)).sum()
+    for cov1, cov2 in (((r * a) @ r.T, (r * b) @ r.T), ((r * b) @ r.T, (r * a) @ r.T)):
+        assert frechet_distance(np.zeros(30), cov1, np.zeros(30), cov2) == pytest.approx(expected, rel=1e-6)
+
+
 def test_zero_to_itself_and_never_below():
     a = feature_statistics(np.random.default_rng(0).normal(size=(20, 50)))
     assert 0 <= frechet_distance(a.mean, a.cov, a.mean, a.cov) < 1e-8

@@ -13,6 +13,13 @@ from steadyflow.evaluate.frechet import (
     frechet_with_interval,
     merge_statistics,
 )
+from steadyflow.evaluate.manifold import (
+    Manifold,
+    ManifoldMetrics,
+    compare_with_manifold,
+    manifold,
+    manifold_metrics,
+)
 from steadyflow.evaluate.neighbours import memorisation_ratio, nearest_neighbours
 from steadyflow.evaluate.similarity import (
     PairSimilarity,
@@ -26,13 +33,18 @@ __all__ = [
     "AttributeBias",
     "Estimate",
     "FeatureStatistics",
+    "Manifold",
+    "ManifoldMetrics",
     "PairSimilarity",
+    "compare_with_manifold",
     "feature_statistics",
     "frechet_distance",
     "frechet_with_interval",
     "kl_divergence",
     "kl_to_uniform",
     "kl_with_interval",
+    "manifold",
+    "manifold_metrics",
     "matched_values",
     "mean_with_interval",
     "memorisation_ratio",

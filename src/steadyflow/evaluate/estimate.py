@@ -20,6 +20,19 @@ def mean_with_interval(values: np.ndarray) -> Estimate:
     return Estimate(mean, mean - margin, mean + margin)
 
 
+def share_with_interval(hits: np.ndarray) -> Estimate:
+    """The share of `hits` bool [n] of independent items; the interval is Wilson's of their sampling."""
+    share = float(hits.mean())
+    return Estimate(share, *wilson_interval(share, len(hits)))
+
+
+def wilson_interval(share: float, n: float, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's score interval (1927) of a `share` of n independent items, `z` standard errors to each side."""
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    margin = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
+    return max(min(centre - margin, share), 0.0), min(max(centre + margin, share), 1.0)
+
+
 def generator(seed: int) -> np.random.Generator:
     """The generator behind every bootstrap."""
     return np.random.Generator(np.random.Philox(key=seed))

@@ -102,8 +102,11 @@ def _scatter(statistics: FeatureStatistics) -> np.ndarray:
 
 
 def _root(cov: np.ndarray) -> np.ndarray:
-    """V D^(1/2), a matrix R with R R' = cov [d, d]."""
-    values, vectors = np.linalg.eigh(cov)
+    """A matrix R with R R' = cov [d, d]: Cholesky's, or of a singular covariance V D^(1/2)."""
+    try:
+        return np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(cov)
     return vectors * np.sqrt(np.clip(values, 0, None))
 
 

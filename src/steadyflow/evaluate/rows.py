@@ -8,13 +8,16 @@ import numpy as np
 from steadyflow.artifacts import UserError
 
 
-def finite_rows(name: str, values: np.ndarray) -> np.ndarray:
-    """`values` [n, ...] as float64 [n, d]. Raises UserError, with `name` and the row, at NaN or infinity."""
+def finite_rows(name: str, values: np.ndarray, first: int = 0) -> np.ndarray:
+    """`values` [n, ...] as float64 [n, d]. Raises UserError, with `name` and the row, at NaN or infinity.
+
+    They are the rows from `first` on of what has that name.
+    """
     rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if bad.size:
         raise UserError(
-            f"{name}: {bad.size} of {len(rows)} rows hold NaN or infinity, the first is row {bad[0]}; "
+            f"{name}: {bad.size} of {len(rows)} rows hold NaN or infinity, the first is row {first + bad[0]}; "
             "delete that file and run its stage again"
         )
     return rows
@@ -39,6 +42,11 @@ class ChosenRows:
 
 
 Rows: TypeAlias = np.ndarray | ChosenRows
+
+
+def chosen(rows: Rows, index: np.ndarray) -> ChosenRows:
+    """The rows `index` int64 [n] of `rows`, which are not read."""
+    return ChosenRows(rows.array, rows.rows[index]) if isinstance(rows, ChosenRows) else ChosenRows(rows, index)
 
 
 def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> ChosenRows:
