@@ -105,7 +105,7 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
 @dataclass(frozen=True)
 class _Across:
     """Of each of m generated samples: whether a ball holds it, how many open ones do, and the nearest real sample. Of
-    each of n real ones: whether a generated one's ball holds it, and whether its own open ball holds a generated one."""
+    each of n real ones: whether a generated one's ball holds it, and whether its own open ball holds any such."""
 
     precise: np.ndarray
     balls: np.ndarray
