@@ -17,8 +17,8 @@ from steadyflow.evaluate.manifold import (
     Manifold,
     ManifoldMetrics,
     compare_with_manifold,
-    manifold,
     manifold_metrics,
+    manifold_of,
 )
 from steadyflow.evaluate.neighbours import memorisation_ratio, nearest_neighbours
 from steadyflow.evaluate.similarity import (
@@ -43,8 +43,8 @@ __all__ = [
     "kl_divergence",
     "kl_to_uniform",
     "kl_with_interval",
-    "manifold",
     "manifold_metrics",
+    "manifold_of",
     "matched_values",
     "mean_with_interval",
     "memorisation_ratio",

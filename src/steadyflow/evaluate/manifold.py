@@ -53,10 +53,10 @@ def manifold_metrics(
 
     The published choice is k = 3 and density_k = 5.
     """
-    return compare_with_manifold(manifold(real, k, density_k, chunk=chunk), fake)
+    return compare_with_manifold(manifold_of(real, k, density_k, chunk=chunk), fake)
 
 
-def manifold(real: Rows, k: int = 3, density_k: int | None = None, *, chunk: int = 1024) -> Manifold:
+def manifold_of(real: Rows, k: int = 3, density_k: int | None = None, *, chunk: int = 1024) -> Manifold:
     """The balls around `real` [n, d], to compare several sets with; `density_k` is k by default.
 
     `chunk` rows of either side are in memory at once. Raises UserError when k is outside 1..n-1, or a value is not
