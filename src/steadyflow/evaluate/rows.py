@@ -41,6 +41,16 @@ class ChosenRows:
 Rows: TypeAlias = np.ndarray | ChosenRows
 
 
+def parts(n: int, chunk: int) -> list[slice]:
+    """0..n-1 in slices of `chunk`, the last one shorter."""
+    return [slice(start, min(start + chunk, n)) for start in range(0, n, chunk)]
+
+
+def noise_indices(rows: Rows) -> np.ndarray:
+    """Which noise each row came from, int64 [n]: its place in the array of all samples."""
+    return rows.rows if isinstance(rows, ChosenRows) else np.arange(len(rows))
+
+
 def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> ChosenRows:
     """Those of `rows` int64 [n], all when left out, of `features` [m, d], a memory map, that are no rows of NaN.
 
