@@ -136,7 +136,8 @@ def test_means_over_three_runs(of_runs):
 
 
 def test_resampling_three_runs_would_not_do():
-    """Why means over runs are not bootstrapped: with three runs, a bootstrap over runs and noises covers far too little."""
+    """Why means over runs are not bootstrapped: with three runs, a bootstrap over runs and noises covers far too
+    little."""
     rng, n = np.random.default_rng(9), 200
     covered = 0
     for _ in range(200):

@@ -4,6 +4,7 @@ import pytest
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, similarity
 from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_within
 
 
 def cosine(x, y):
@@ -151,3 +152,21 @@ def test_no_cosine_of_zero():
     with pytest.raises(UserError, match="row 7"):
         pair_similarity(a, b)
     assert np.isfinite(pair_distance(a, b).unmatched_mean)
+
+
+def test_samples_of_other_noises_are_not_matched():
+    noises = Noises(0, 100, (4, 8, 8))
+    require_shared_noises(("a", "b"), (noises, Noises(0, 100, (4, 8, 8))))
+    for other, what in ((Noises(1, 100, (4, 8, 8)), "seed 0 against 1"), (Noises(0, 99, (4, 8, 8)), "count 100"),
+                        (Noises(0, 100, (8, 8, 8)), r"shape \(4, 8, 8\) against")):  # fmt: skip
+        with pytest.raises(UserError, match=f"'a' and 'b' do not share their noises .{what}"):
+            require_shared_noises(("a", "b"), (noises, other))
+
+
+def test_the_floor_of_conditional_runs_against_a_double_loop():
+    a, b = related(n=30)
+    classes = np.arange(30) % 4
+    pairs = [cosine(a[i], b[j]) for i in range(30) for j in range(30) if i != j and classes[i] == classes[j]]
+    assert unmatched_within(a, b, classes) == pytest.approx(np.mean(pairs))
+    assert unmatched_within(a, b, np.zeros(30)) == pytest.approx(pair_similarity(a, b).unmatched_mean)
+    assert np.isnan(unmatched_within(a, b, np.arange(30)))

@@ -70,10 +70,10 @@ def frechet_with_interval(features: Rows, reference: FeatureStatistics) -> Estim
 def frechet_infinity(distance: Estimate) -> Estimate:
     """The Frechet distance at infinitely many samples, from that of n with its interval and replicates.
 
-    The bias at finite n is linear in 1/n (Chong and Forsyth, 2020). They extrapolate along a regression on the distances
-    of random parts; here the line goes through n and n (1 - 1/GROUPS), the mean over all groups (the jackknife's own
-    bias correction), which has less bias and less variance (`tests/unit/test_evaluate_frechet.py`), and costs nothing.
-    The bias of the finite reference stays. Cut at 0.
+    The bias at finite n is linear in 1/n (Chong and Forsyth, 2020). They extrapolate along a regression on the
+    distances of random parts; here the line goes through n and n (1 - 1/GROUPS), the mean over all groups (the
+    jackknife's own bias correction), which has less bias and less variance (`tests/unit/test_evaluate_frechet.py`), and
+    costs nothing. The bias of the finite reference stays. Cut at 0.
     """
     moved = (GROUPS - 1) * (distance.value - float(np.mean(distance.replicates)))
     return at_least(0.0, Estimate(distance.value + moved, distance.ci_low + moved, distance.ci_high + moved))

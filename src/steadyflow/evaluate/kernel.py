@@ -13,10 +13,10 @@ def kernel_distance(
     """The squared maximum mean discrepancy of `features` [n, d] and `reference` [m, d], kernel (x.y/d + 1)^3.
 
     It is the unbiased U-statistic over all pairs, where the usual KID averages it over random parts: the same
-    expectation without their luck; it may be below zero. The 95% interval is a delete-a-group jackknife over `features`:
-    the sampling of the generated set alone. `within_reference` is `mean_kernel(reference)`, where several sets are
-    compared with one. Holds `chunk` rows of each side at a time.
-    Raises UserError when n < 2 GROUPS, m < 2, dimensions differ, or a feature is not finite.
+    expectation without their luck; it may be below zero. The 95% interval is a delete-a-group jackknife over
+    `features`: the sampling of the generated set alone. `within_reference` is `mean_kernel(reference)`, where several
+    sets are compared with one. Holds `chunk` rows of each side at a time. Raises UserError when n < 2 GROUPS, m < 2,
+    dimensions differ, or a feature is not finite.
     """
     if features.shape[1] != reference.shape[1]:
         raise UserError(
@@ -50,7 +50,8 @@ def mean_kernel(rows: Rows, *, chunk: int = 1024) -> float:
 
 
 def _pair_sums(rows: Rows, member: np.ndarray, chunk: int) -> np.ndarray:
-    """Sums [G, G] of the kernel over all pairs i != j by the groups of i and j; `member` [n, G] says who is in which."""
+    """Sums [G, G] of the kernel over all pairs i != j by the groups of i and j; `member` [n, G] says who is in
+    which."""
     sums = np.zeros((member.shape[1], member.shape[1]))
     places = parts(len(rows), chunk)
     for count, some in enumerate(places, start=1):

@@ -65,8 +65,8 @@ def kept_ratio(samples: Rows, kept: Rows, dropped: Rows) -> Estimate:
     """Mean distance of `samples` to their nearest image of those `kept` for training, over that to those `dropped`.
 
     1: samples are as far from images never seen as from those trained on; below: they lean on what was seen. Both sets
-    are [m, ...] of one size m, for the nearest of many is nearer. The interval is a delete-a-group jackknife over samples.
-    Raises UserError when the sizes differ, at fewer than 2 GROUPS samples, and as `nearest_neighbours`.
+    are [m, ...] of one size m, for the nearest of many is nearer. The interval is a delete-a-group jackknife over
+    samples. Raises UserError when the sizes differ, at fewer than 2 GROUPS samples, and as `nearest_neighbours`.
     """
     if len(kept) != len(dropped):
         raise UserError(

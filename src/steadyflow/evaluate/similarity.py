@@ -16,6 +16,27 @@ from steadyflow.evaluate.rows import finite_rows
 _CHUNK = 512  # rows of the n x n table held at once
 _TIE = 1e-9  # two values this close, relative to the largest possible, differ by rounding alone
 
+
+@dataclass(frozen=True)
+class Noises:
+    """The noises that a run was sampled from: `count` of them, of the `shape` of its latents, by their `seed`."""
+
+    seed: int
+    count: int
+    shape: tuple[int, ...]
+
+
+def require_shared_noises(runs: tuple[str, str], noises: tuple[Noises, Noises]) -> None:
+    """Raises UserError, naming the two runs, unless sample i of both comes from the same noise."""
+    for what in ("seed", "count", "shape"):
+        here, there = (getattr(each, what) for each in noises)
+        if here != there:
+            raise UserError(
+                f"samples of '{runs[0]}' and '{runs[1]}' do not share their noises ({what} {here} against {there}), so "
+                "they are not matched; sample both with one seed, one count and latents of one shape"
+            )
+
+
 Table = Callable[[slice], np.ndarray]
 
 
@@ -23,11 +44,11 @@ Table = Callable[[slice], np.ndarray]
 class PairSimilarity:
     """What `pair_similarity` and `pair_distance` find over `n` matched and n(n-1) unmatched pairs.
 
-    `matched_*`: mean, SD (n-1) and SE = SD/sqrt(n). `unmatched_*`: exact mean and SD of all pairs i != j.
-    `matched`, `unmatched`, `difference`: the two means, and matched minus unmatched, as estimates: 95% intervals of the
-    sampling of noises, and replicates (of at least 2 GROUPS pairs; of fewer, NaN and none). `auc`: chance that a matched
-    pair is closer than an unmatched one, ties half; 0.5 = no relation, 1 = always. `top1`: share of rows of `a` whose
-    match is strictly the closest row of `b`; 1/n by chance.
+    `matched_*`: mean, SD (n-1) and SE = SD/sqrt(n). `unmatched_*`: exact mean and SD of all pairs i != j. `matched`,
+    `unmatched`, `difference`: the two means, and matched minus unmatched, as estimates: 95% intervals of the sampling
+    of noises, and replicates (of at least 2 GROUPS pairs; of fewer, NaN and none). `auc`: chance that a matched pair is
+    closer than an unmatched one, ties half; 0.5 = no relation, 1 = always. `top1`: share of rows of `a` whose match is
+    strictly the closest row of `b`; 1/n by chance.
     """
 
     n: int
@@ -46,8 +67,8 @@ class PairSimilarity:
 def pair_similarity(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None) -> PairSimilarity:
     """Cosine similarity of features `a`, `b` [n, d]; a positive difference means stable.
 
-    `indices` int64 [n] are those of the noises, 0..n-1 where left out. Intervals are delete-a-group jackknives over them.
-    Raises UserError when shapes differ, n < 2, or a row is not finite or zero.
+    `indices` int64 [n] are those of the noises, 0..n-1 where left out. Intervals are delete-a-group jackknives over
+    them. Raises UserError when shapes differ, n < 2, or a row is not finite or zero.
     """
     a, b = _directions(a, b)
     return _compare(_cosines(a, b), _matched_cosines(a, b), 1, _TIE, indices)
@@ -75,6 +96,17 @@ def pair_distance(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = Non
 def matched_values(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cosine of each matched pair, float64 [n] in [-1, 1]. Errors as in `pair_similarity`."""
     return _matched_cosines(*_directions(a, b))
+
+
+def unmatched_within(a: np.ndarray, b: np.ndarray, classes: np.ndarray) -> float:
+    """The exact mean cosine of all pairs i != j of one class, `classes` int64 [n]: the floor of conditional runs, whose
+    samples are alike for their labels' sake. NaN where no class has two. Errors as in `pair_similarity`."""
+    a, b = _directions(a, b)
+    member = (classes[:, None] == np.unique(classes)).astype(np.float64)
+    counts = member.sum(axis=0)
+    total = float(((member.T @ a) * (member.T @ b)).sum() - np.einsum("nd,nd->", a, b))
+    pairs = float((counts * (counts - 1)).sum())
+    return total / pairs if pairs else float("nan")
 
 
 def pair_histogram(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
