@@ -12,7 +12,7 @@ from steadyflow.evaluate import kept_ratio, memorisation_ratio
 from steadyflow.evaluate.estimate import Estimate, generator
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
 from steadyflow.evaluate.quality import Reference, prepare_reference, quality
-from steadyflow.evaluate.rows import ChosenRows, with_features
+from steadyflow.evaluate.rows import ChosenRows, mixed, with_features
 from steadyflow.progress import progress
 from steadyflow.study import Study, load_study, paths
 
@@ -33,9 +33,11 @@ def main() -> None:
         embeddings, made_of = read_array(path), read_json(path.with_suffix(".json"))
         held_out = with_features(embeddings, ids["val"])
         reference = prepare_reference(held_out)
-        for run in progress(spec.runs, f"quality in {encoder}"):
-            features = with_features(read_array(paths.features_file(study, encoder, run, spec.sampling)))
-            sampled = study.protocol(run, spec.sampling)
+        for run in progress([*spec.runs, *spec.mixtures], f"quality in {encoder}"):
+            members = spec.mixtures[run].runs if run in spec.mixtures else (run,)
+            sampled = study.protocol(members[0], spec.sampling)
+            files = [paths.features_file(study, encoder, member, spec.sampling) for member in members]
+            features = with_features(mixed([read_array(file) for file in files]))
             common = {
                 "dataset": args.dataset,
                 "run": run,
@@ -49,6 +51,8 @@ def main() -> None:
             against = f"{sampled}; {made_of['protocol']}; against the {len(held_out)} validation images"
             found = quality(features, reference)
             metrics += [Metric(**common, metric=m, protocol=against, **interval(e)) for m, e in found.items()]
+            if run in spec.mixtures:
+                continue
             found = memorisation(features, held_out, embeddings, ids["train"], trained_on(study, run), spec.seed)
             beside = f"{sampled}; {made_of['protocol']}"
             metrics += [Metric(**common, metric=m, protocol=beside, **interval(e)) for m, e in found.items()]

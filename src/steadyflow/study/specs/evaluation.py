@@ -57,6 +57,14 @@ class Sampling(Spec):
         return f"{self.solver} {self.steps} steps{shift}"
 
 
+class Mixture(Spec):
+    """Samples of several runs in equal parts, measured as if they were one run's: of models of one mode each, say."""
+
+    label: str = ""
+    """Shown in tables; the mixture's name when empty."""
+    runs: Annotated[tuple[Name, ...], Field(min_length=2)]
+
+
 class Evaluation(Spec):
     """What is compared on one dataset; the section's key names the dataset."""
 
@@ -79,6 +87,8 @@ class Evaluation(Spec):
     """All runs of the dataset but surrogates when left out. Order of tables and figures."""
     inverse_pairs: tuple[tuple[Name, Name], ...] = ()
     """Runs whose training images are (nearly) disjoint, compared with each other."""
+    mixtures: dict[Name, Mixture] = {}
+    """Of evaluated runs; the table mode_balance compares them with the runs whose modes were balanced in training."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
     seed: Seed = 0

@@ -40,6 +40,10 @@ class Study(Spec):
         """How tables and figures call a run."""
         return self.runs[run].label or run
 
+    def mixture_label(self, dataset: str, mixture: str) -> str:
+        """How tables call a mixture of runs."""
+        return self.evaluations[dataset].mixtures[mixture].label or mixture
+
     def tokenizer_label(self, tokenizer: str) -> str:
         """How tables and figures call a tokenizer."""
         return self.tokenizers[tokenizer].label or tokenizer
