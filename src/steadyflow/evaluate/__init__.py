@@ -4,15 +4,17 @@
 torch.
 """
 
-from steadyflow.evaluate.estimate import Estimate, mean_with_interval
+from steadyflow.evaluate.estimate import Estimate, contrast, difference, mean_over_runs, mean_with_interval
 from steadyflow.evaluate.fairness import AttributeBias, kl_divergence, kl_to_uniform, kl_with_interval
 from steadyflow.evaluate.frechet import (
     FeatureStatistics,
     feature_statistics,
     frechet_distance,
+    frechet_infinity,
     frechet_with_interval,
     merge_statistics,
 )
+from steadyflow.evaluate.kernel import kernel_distance, mean_kernel
 from steadyflow.evaluate.manifold import (
     Manifold,
     ManifoldMetrics,
@@ -20,7 +22,7 @@ from steadyflow.evaluate.manifold import (
     manifold_metrics,
     manifold_of,
 )
-from steadyflow.evaluate.neighbours import memorisation_ratio, nearest_neighbours
+from steadyflow.evaluate.neighbours import kept_ratio, memorisation_ratio, nearest_neighbours
 from steadyflow.evaluate.similarity import (
     PairSimilarity,
     matched_values,
@@ -37,15 +39,22 @@ __all__ = [
     "ManifoldMetrics",
     "PairSimilarity",
     "compare_with_manifold",
+    "contrast",
+    "difference",
     "feature_statistics",
     "frechet_distance",
+    "frechet_infinity",
     "frechet_with_interval",
+    "kept_ratio",
+    "kernel_distance",
     "kl_divergence",
     "kl_to_uniform",
     "kl_with_interval",
     "manifold_metrics",
     "manifold_of",
     "matched_values",
+    "mean_kernel",
+    "mean_over_runs",
     "mean_with_interval",
     "memorisation_ratio",
     "merge_statistics",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate.rows import Rows, chosen, finite_rows
+from steadyflow.evaluate.rows import Rows, chosen, finite_rows, parts
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Points:
         return Points(chosen(self.rows, index), self.centre, self.floor[index], self.slack[index], self.chunk)
 
     def parts(self) -> list[slice]:
-        return chunks(len(self), self.chunk)
+        return parts(len(self), self.chunk)
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,9 @@ def points(name: str, rows: Rows, chunk: int, centre: np.ndarray | None = None) 
     """
     if not len(rows):
         raise UserError(f"{name}: no rows")
-    parts = chunks(len(rows), chunk)
-    sums = sum(finite_rows(name, rows[part], part.start).sum(axis=0) for part in parts)
+    sums = sum(finite_rows(name, rows[part], part.start).sum(axis=0) for part in parts(len(rows), chunk))
     centre = np.asarray(sums / len(rows), dtype=np.float32) if centre is None else centre
-    squares = np.concatenate([_square_lengths(_centred(rows[part], centre)) for part in parts])
+    squares = np.concatenate([_square_lengths(_centred(rows[part], centre)) for part in parts(len(rows), chunk)])
     if not squares.max() < 1e37:
         raise UserError(f"{name}: lengths of {squares.max() ** 0.5:.1e} have no square in float32; scale the features")
     # A dot product of d terms, in any order, is off by d units of |a||b| at most (Higham, 2002, section 3.1), and all
@@ -106,13 +105,9 @@ def pairs_within(tile: Tile, limits: np.ndarray) -> Pairs:
 def squared_distances(a: Rows, i: np.ndarray, b: Rows, j: np.ndarray) -> np.ndarray:
     """Between rows i [p] of `a` and j [p] of `b`, float64 [p]: sums of squared differences, the same either way."""
     found = np.empty(len(i))
-    for part in chunks(len(i), max(1, 2**19 // int(np.prod(a.shape[1:])))):
+    for part in parts(len(i), max(1, 2**19 // int(np.prod(a.shape[1:])))):
         found[part] = _square_lengths(np.subtract(_flat(a[i[part]]), _flat(b[j[part]]), dtype=np.float64))
     return found
-
-
-def chunks(n: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 @dataclass(frozen=True)

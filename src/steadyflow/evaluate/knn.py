@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steadyflow.evaluate.distances import Points, Tile, chunks, pairs_within, squared_distances, tiles, tiles_within
+from steadyflow.evaluate.distances import Points, Tile, pairs_within, squared_distances, tiles, tiles_within
+from steadyflow.evaluate.rows import parts
 
 # Candidates beyond the k asked for, so that rounding seldom leaves a doubt about the rows that are none.
 _SPARE = 8
@@ -38,8 +39,8 @@ class Candidates:
 
     def nearest(self) -> Neighbours:
         """The k nearest among the candidates."""
-        parts = [self._nearest(part) for part in self.own.parts()]
-        return Neighbours(np.concatenate([p.squares for p in parts]), np.concatenate([p.index for p in parts]))
+        found = [self._nearest(part) for part in self.own.parts()]
+        return Neighbours(np.concatenate([f.squares for f in found]), np.concatenate([f.index for f in found]))
 
     def least_elsewhere(self) -> np.ndarray:
         """At most the squared distance of any row that is no candidate, float64 [n]."""
@@ -96,7 +97,7 @@ def squares_to_others(a: Points, k: int) -> np.ndarray:
 
 def _searched(own: Points, others: Points, doubtful: np.ndarray, found: Neighbours, apart: bool) -> Neighbours:
     """`found`, with the `doubtful` rows int64 [r] compared with all rows again; `apart`: with all but themselves."""
-    for part in chunks(len(doubtful), own.chunk):
+    for part in parts(len(doubtful), own.chunk):
         rows = doubtful[part]
         reach, k = found.squares[rows, -1:], found.squares.shape[1]
         i, j, squares = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)

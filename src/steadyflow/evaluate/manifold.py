@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy import stats
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate.distances import Pairs, Points, pairs_within, points, squared_distances, tiles
-from steadyflow.evaluate.estimate import Estimate, mean_with_interval, share_with_interval, wilson_interval
+from steadyflow.evaluate.estimate import GROUPS, Estimate, mean_with_interval, proportion_with_interval, wilson_interval
 from steadyflow.evaluate.knn import Candidates, nearest_among, nearest_in, squares_to_others
-from steadyflow.evaluate.rows import Rows, chosen
+from steadyflow.evaluate.rows import Rows, chosen, noise_indices
 
-_GROUPS, _ROWS_PER_NEIGHBOUR = 20, 4
+# A group of samples holds at least so many times the neighbours of a ball and its centre.
+_GROUP_PER_NEIGHBOUR = 4
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,14 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
     al., 2020), in open ones, of `fake` [m, d]. Exactly as by all distances in float64.
 
     The 95% intervals show the sampling of: precision and density, the generated samples, beside these real ones
-    (Wilson's, and the normal one of the mean); recall, the real samples, beside these generated ones (Wilson's);
+    (Wilson's, and Student's of the mean); recall, the real samples, beside these generated ones (Wilson's);
     f_score, both of these (the delta method, with the slopes in the middle of the two intervals, where none vanishes);
     coverage, both sets. There a ball's radius hangs on the other real samples, and shares are up to 1.7 times as
     uncertain as of independent ones: by how much, 20 disjoint groups of both sets tell, rows i with i % 20 == g, or
     fewer groups, where one would have less than 4 rows for each of the k + 1 neighbours. The interval is Wilson's of
     as many independent samples as that makes, with Student's quantile; [0, 1] where there are no two groups.
-    No interval shows the training. All values depend on n and m: compare none between sets of other sizes.
+    No interval shows the training. Precision and density keep their values without each group of noises. All values
+    depend on n and m: compare none between sets of other sizes.
     Raises UserError when k is outside 1..m-1, dimensions differ, or a value is not finite.
     """
     real, k = reference.points, reference.k
@@ -90,12 +92,12 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
     alone = points("generated features", fake, real.chunk)
     fake_square = squares_to_others(alone, _checked(alone, "generated", k))[:, -1]
     found = _across(reference, points("generated features", fake, real.chunk, real.centre), fake_square)
-    precision, recall = share_with_interval(found.precise), share_with_interval(found.recalled)
+    precision, recall = _share(found.precise, noise_indices(fake)), _share(found.recalled)
     return ManifoldMetrics(
         precision=precision,
         recall=recall,
         f_score=_f_score(precision, recall),
-        density=_density(found.balls, reference.density_k),
+        density=_density(found.balls, reference.density_k, noise_indices(fake)),
         coverage=_coverage(found.covered, real, fake, reference.density_k),
         nearest=np.sqrt(found.nearest_square),
         nearest_index=found.nearest_index,
@@ -145,21 +147,28 @@ def _settled(pairs: Pairs, fake: Points, real: Points, *limits: np.ndarray) -> n
     return settled
 
 
-def _density(balls: np.ndarray, k: int) -> Estimate:
-    mean = mean_with_interval(balls)
-    return Estimate(mean.value / k, max(mean.ci_low, 0.0) / k, mean.ci_high / k)
+def _share(hits: np.ndarray, noises: np.ndarray | None = None) -> Estimate:
+    share = proportion_with_interval(int(hits.sum()), len(hits))
+    replicates = () if noises is None else mean_with_interval(hits.astype(np.float64), noises).replicates
+    return Estimate(share.value, share.ci_low, share.ci_high, replicates)
+
+
+def _density(balls: np.ndarray, k: int, noises: np.ndarray) -> Estimate:
+    mean = mean_with_interval(balls, noises)
+    replicates = tuple(replicate / k for replicate in mean.replicates)
+    return Estimate(mean.value / k, max(mean.ci_low, 0.0) / k, mean.ci_high / k, replicates)
 
 
 def _coverage(covered: np.ndarray, real: Points, fake: Rows, k: int) -> Estimate:
     share, fewest = float(covered.mean()), min(len(real), len(fake))
-    groups = min(_GROUPS, fewest // (_ROWS_PER_NEIGHBOUR * (k + 1)))
+    groups = min(GROUPS, fewest // (_GROUP_PER_NEIGHBOUR * (k + 1)))
     if groups < 2:
         return Estimate(share, 0.0, 1.0)
     shares = [_group_coverage(real, fake, k, groups, g) for g in range(groups)]
     independent = np.mean(shares) * (1 - np.mean(shares)) / (len(real) / groups)
     # Never less than 1: a few groups may agree by chance.
     inflation = max(float(np.var(shares, ddof=1) / independent), 1.0) if independent else 1.0
-    return Estimate(share, *wilson_interval(share, len(real) / inflation, float(stdtrit(groups - 1, 0.975))))
+    return Estimate(share, *wilson_interval(share, len(real) / inflation, float(stats.t.ppf(0.975, groups - 1))))
 
 
 def _group_coverage(real: Points, fake: Rows, k: int, groups: int, group: int) -> float:
