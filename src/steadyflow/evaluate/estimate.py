@@ -128,7 +128,8 @@ def wilson_interval(share: float, n: float, quantile: float = _NORMAL) -> tuple[
     square = quantile**2
     centre = (share + square / (2 * n)) / (1 + square / n)
     margin = quantile / (1 + square / n) * (share * (1 - share) / n + square / (4 * n**2)) ** 0.5
-    return max(centre - margin, 0.0), min(centre + margin, 1.0)
+    # Rounding leaves the interval of 0 or 1 a little beside it.
+    return max(min(centre - margin, share), 0.0), min(max(centre + margin, share), 1.0)
 
 
 def generator(seed: int) -> np.random.Generator:
