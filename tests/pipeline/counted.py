@@ -1,4 +1,4 @@
-"""counted.py LOG FATAL SCRIPT FLAGS...: a stage's script as it is, its passes through an encoder or a tokenizer counted.
+"""counted.py LOG FATAL SCRIPT FLAGS...: a stage's script as it is, its passes through an encoder or tokenizer counted.
 
 The rows of each batch are entered in the file LOG-RANK. Rank 0 is killed before its batch FATAL, counted from 0.
 """

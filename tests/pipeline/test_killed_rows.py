@@ -46,7 +46,9 @@ def passes(log: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize(("stage", "stored"), [("embed_images", "embeddings/probe"), ("encode_latents", "latents/vqvae")])
+@pytest.mark.parametrize(
+    ("stage", "stored"), [("embed_images", "embeddings/probe"), ("encode_latents", "latents/vqvae")]
+)
 def test_a_kill_loses_no_finished_batch_and_changes_no_byte(
     finished: Finished, tmp_path: Path, stage: str, stored: str, processes: int
 ) -> None:

@@ -652,6 +652,22 @@ def test_the_state_of_a_scoring_follows_its_surrogate():
     assert paths.state_file(study(runs__half__seed=3), "scorings", "surrogate") == plain
 
 
+@pytest.mark.parametrize(
+    ("section", "names", "into", "others"),
+    [
+        ("latents", ("faces", "vqvae"), {"tokenizers__vqvae__seed": 3}, {"encoders__probe__steps": 5}),
+        ("embeddings", ("faces", "probe"), {"encoders__probe__steps": 5}, {"tokenizers__vqvae__seed": 3}),
+        ("features", ("probe", "half", "euler"), {"samplings__euler__steps": 7}, {"runs__near__seed": 3}),
+    ],
+)
+def test_the_state_of_rows_follows_what_they_are_computed_from(section, names, into, others):
+    plain = paths.state_file(study(), section, *names)
+    assert plain.startswith(f"results/state/{section}/{'/'.join(names)}-") and plain.endswith(".npy")
+    for edit in (into, {"datasets__faces__count": 99}):
+        assert paths.state_file(study(**edit), section, *names) != plain
+    assert paths.state_file(study(**others), section, *names) == plain
+
+
 def test_the_criteria_of_the_study_are_those_of_the_library():
     kinds = get_args(get_args(Subset)[0])
     named = [name for kind in kinds for name in get_args(kind.model_fields["criterion"].annotation)]
