@@ -84,7 +84,8 @@ def stages(root: Path, study: Path) -> dict[str, list[str]]:
         ),
         "embed_images": [
             *flags(study=study, dataset=dataset, encoder="tiny", weights_lock=LOCK, batch_size=256, output=embeddings),
-            *("--state", root / "state.e.npy", "--encoder-files", f"{root}/probe/weights.safetensors", f"{root}/probe/config.json"),
+            *("--state", str(root / "state.e.npy")),
+            *("--encoder-files", f"{root}/probe/weights.safetensors", f"{root}/probe/config.json"),
         ],
         "cluster_embeddings": flags(
             study=study, clustering="tiny", manifest=manifest, embeddings=embeddings, output=root / "clusters.parquet"
