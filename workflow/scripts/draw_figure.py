@@ -107,6 +107,12 @@ def similarity_histogram(study: Study, dataset: str):
     return figures.similarity_histogram(histograms, encoder=study.evaluations[dataset].encoder)
 
 
+def path_distance(study: Study, dataset: str):
+    pairs = study.path_pairs(dataset)
+    shown = {pair: label for pair, label in comparisons(study, dataset).items() if pair in pairs}
+    return figures.path_distance(metrics(study, dataset, "path_distances"), shown)
+
+
 def fd_by_criterion(study: Study, dataset: str):
     spec = study.evaluations[dataset]
     criteria = {name: subset.criterion for name, subset in study.subsets.items()}
@@ -144,6 +150,7 @@ FIGURES = {
         metrics(study, dataset, "similarity"), comparisons(study, dataset)
     ),
     "similarity_histogram": similarity_histogram,
+    "path_distance": path_distance,
     "fd_by_criterion": fd_by_criterion,
     "fd_by_k": fd_by_k,
     "fairness_bars": fairness_bars,

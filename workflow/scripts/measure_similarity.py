@@ -43,9 +43,8 @@ def main() -> None:
             return everything
         return pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"].to_numpy()
 
-    compared = [(run, spec.reference) for run in spec.runs if run != spec.reference]
     metrics, histograms = [], []
-    for run, reference in progress(list(dict.fromkeys([*compared, *spec.inverse_pairs])), "similarity"):
+    for run, reference in progress(study.compared_pairs(args.dataset), "similarity"):
         # Pairs of which both have features: ArcFace gives none where it finds no face.
         a, b = features(run), features(reference)
         both = np.intersect1d(with_features(a).rows, with_features(b).rows)

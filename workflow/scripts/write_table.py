@@ -79,6 +79,9 @@ TABLES = {
         paper,
         pairs=study.evaluations[dataset].inverse_pairs,
     ),
+    "path_deviation": lambda study, dataset, paper: tables.path_deviation(
+        metrics(study, dataset, "paths"), labels(study, dataset), pairs=study.path_pairs(dataset)
+    ),
     "fairness": fairness,
     "memorisation": lambda study, dataset, paper: tables.memorisation(
         metrics(study, dataset, "quality"), labels(study, dataset)

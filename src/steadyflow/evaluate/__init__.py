@@ -14,6 +14,7 @@ from steadyflow.evaluate.frechet import (
     merge_statistics,
 )
 from steadyflow.evaluate.neighbours import memorisation_ratio, nearest_neighbours
+from steadyflow.evaluate.paths import PathComparison, common_times, compare_paths, path_deviation
 from steadyflow.evaluate.similarity import (
     PairSimilarity,
     matched_values,
@@ -27,6 +28,9 @@ __all__ = [
     "Estimate",
     "FeatureStatistics",
     "PairSimilarity",
+    "PathComparison",
+    "common_times",
+    "compare_paths",
     "feature_statistics",
     "frechet_distance",
     "frechet_with_interval",
@@ -41,4 +45,5 @@ __all__ = [
     "pair_distance",
     "pair_histogram",
     "pair_similarity",
+    "path_deviation",
 ]

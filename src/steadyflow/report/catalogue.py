@@ -17,7 +17,7 @@ class Entry:
     needs: Literal[
         "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs by k", "trained runs",
         "watched runs",
-        "runs and labels", "inverse pairs",
+        "runs and labels", "inverse pairs", "paths",
     ] = "runs"  # fmt: skip
 
 
@@ -26,6 +26,7 @@ TABLES = {
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
     "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability"),
     "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability", "inverse pairs"),
+    "path_deviation": Entry("How far paths from the same noise lie apart", "Stability", "paths"),
     "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
     "memorisation": Entry("Distance of the samples to the training images", "Memorisation"),
 }
@@ -41,6 +42,7 @@ FIGURES = {
     "matched_noise_grid": Entry("Samples from the same noise", "Stability"),
     "similarity_by_run": Entry("Matched against unmatched similarity", "Stability"),
     "similarity_histogram": Entry("Distribution of similarity", "Stability"),
+    "path_distance": Entry("Distance of paths over time", "Stability", "paths"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
     "fd_by_k": Entry("Sample quality by number of clusters", "Quality", "runs by k"),
     "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),

@@ -135,6 +135,8 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
             f"evaluations.{dataset}.paper_attributes: no attributes are measured, since encoder "
             f"'{evaluation.encoder}' is no probe of this dataset"
         )
+    if evaluation.paths and all(name in study.runs for each in named.values() for name in each):
+        yield from _path_contradictions(study, dataset, evaluation)
     for name in evaluation.tokenizers or ():
         place = f"evaluations.{dataset}.tokenizers"
         if name not in study.tokenizers:
@@ -142,6 +144,16 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
         # The others are checked where they, and the runs that use them, are defined.
         elif name not in tokenizers_of(study, dataset, runs):
             yield from _tokenizer_contradictions(study, place, name, dataset)
+
+
+def _path_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
+    place = f"evaluations.{dataset}.paths"
+    if evaluation.paths == 1:
+        yield f"{place}: 1 noise has no other to be compared with; 2 at least, or 0 to measure no paths"
+    if not study.path_pairs(dataset):
+        yield f"{place}: there are no two runs whose paths could be compared (diffusion runs have none)"
+    elif evaluation.paths > (count := study.samplings[str(evaluation.sampling)].count):
+        yield f"{place}: {evaluation.paths} are more than the {count} noises of sampling '{evaluation.sampling}'"
 
 
 def _tokenizer_contradictions(study: Study, place: str, name: str, dataset: str) -> Iterator[str]:

@@ -123,6 +123,12 @@ def samples_files(study: Study, run: str, sampling: str) -> dict[str, str]:
     return {key: f"{root}/{name}" for key, name in names.items()}
 
 
+def trace_files(study: Study, run: str, sampling: str) -> dict[str, str]:
+    """The paths of the first noises of a sampling."""
+    root = f"{study.results}/{study.runs[run].dataset}/samples/{run}/{sampling}"
+    return {"paths": f"{root}/paths.npy", "description": f"{root}/paths.json"}
+
+
 def features_file(study: Study, encoder: str, run: str, sampling: str) -> str:
     return f"{study.results}/{study.runs[run].dataset}/features/{encoder}/{run}/{sampling}.npy"
 

@@ -72,6 +72,8 @@ class Evaluation(Spec):
     """All runs of the dataset but surrogates when left out. Order of tables and figures."""
     inverse_pairs: tuple[tuple[Name, Name], ...] = ()
     """Runs whose training images are (nearly) disjoint, compared with each other."""
+    paths: Annotated[int, Field(ge=0)] = 0
+    """How many noises are followed through every run, to measure how far the paths of two runs lie apart; 0: none."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
     seed: Seed = 0
