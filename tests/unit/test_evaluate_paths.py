@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate import common_times, compare_paths, path_deviation, similarity
@@ -58,7 +59,10 @@ def test_against_a_double_loop(chunk):
     assert found.n == n
     assert found.matched.value == pytest.approx(matched.mean())
     assert found.matched_sd == pytest.approx(matched.std(ddof=1))
-    assert found.matched.ci_high - found.matched.value == pytest.approx(1.959964 * matched.std(ddof=1) / 3)
+    margin = stats.t.ppf(0.975, n - 1) * matched.std(ddof=1) / n**0.5
+    assert (found.matched.ci_low, found.matched.ci_high) == pytest.approx(
+        (matched.mean() - margin, matched.mean() + margin)
+    )
     assert found.matched_median == pytest.approx(np.median(matched))
     assert found.matched_p95 == pytest.approx(np.quantile(matched, 0.95))
     assert found.unmatched_mean == pytest.approx(deviation[off].mean(), rel=1e-9)

@@ -10,6 +10,7 @@ from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.evaluate import common_times, compare_paths
 from steadyflow.evaluate.metrics import Metric, metrics_table, path_fields
+from steadyflow.evaluate.similarity import Noises, require_shared_noises
 from steadyflow.progress import progress
 from steadyflow.study import load_study, paths
 
@@ -29,9 +30,13 @@ def main() -> None:
         # Another evaluation may follow more noises.
         return read_array(files["paths"])[:, : spec.paths], read_json(files["description"])
 
+    def noises(points: np.ndarray, said: dict[str, Any]) -> Noises:
+        return Noises(said["spec"]["seed"], points.shape[1], points.shape[2:])
+
     metrics, bands = [], []
     for run, reference in progress(study.path_pairs(args.dataset), "paths"):
         (a, of_run), (b, of_reference) = traced(run), traced(reference)
+        require_shared_noises((run, reference), (noises(a, of_run), noises(b, of_reference)))
         times = common_times(of_run["times"], of_reference["times"])
         found = compare_paths(a, b, times)
         weights = {run: of_run["weights_hash"], reference: of_reference["weights_hash"]}
