@@ -689,6 +689,10 @@ def test_paths_need_two_noises_and_two_runs():
         study(evaluations__faces__paths=1)
     with pytest.raises(UserError, match=r"^evaluations\.faces\.paths: there are no two runs whose paths could be"):
         study(evaluations__faces__paths=4, runs__all={"objective": "diffusion"})
+    for edit in ({"evaluations__faces__reference": ...}, {"evaluations__faces__reference": "nix"}):
+        with pytest.raises(UserError) as error:
+            study(evaluations__faces__paths=4, **edit)
+        assert [line.partition(":")[0] for line in str(error.value).splitlines()] == ["evaluations.faces.reference"]
     with pytest.raises(UserError, match=r"^evaluations\.faces\.paths: input should be greater than or equal to 0"):
         study(evaluations__faces__paths=-1)
 

@@ -143,7 +143,9 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
             f"evaluations.{dataset}.paper_attributes: no attributes are measured, since encoder "
             f"'{(evaluation.encoders or ('none',))[0]}' is no probe of this dataset"
         )
-    if evaluation.paths and all(name in study.runs for each in named.values() for name in each):
+    known = all(name in study.runs for each in named.values() for name in each)
+    # Of what is not all there, enough is said above.
+    if evaluation.paths and known and (evaluation.reference or not runs):
         yield from _path_contradictions(study, dataset, evaluation)
     for name in evaluation.tokenizers or ():
         place = f"evaluations.{dataset}.tokenizers"
