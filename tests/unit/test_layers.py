@@ -11,7 +11,7 @@ import steadyflow
 
 LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
-    {"artifacts", "distributed", "names", "noise", "progress"},
+    {"artifacts", "distributed", "names", "noise", "progress", "resumable"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
     {"prune", "evaluate"},

@@ -57,6 +57,13 @@ def histograms():
     return {"highest loss": (EDGES, counts, counts[::-1] * 10)}
 
 
+def path_distances():
+    t = np.array([0, 0.25, 1])
+    parts = [(kind, part) for kind in ("matched", "unmatched") for part in ("low", "median", "high")]
+    columns = {f"{kind}_{part}": t * (place % 3) + (kind == "unmatched") for place, (kind, part) in enumerate(parts)}
+    return pd.concat([pd.DataFrame({"run": r, "reference": s, "t": t, **columns})[::-1] for r, s in COMPARISONS])
+
+
 DRAW = {
     "dataset_samples": lambda: figures.dataset_samples(images(7, 8, 8, 3), columns=3),
     "tokenizer_reconstructions": lambda: figures.tokenizer_reconstructions(images(3, 4, 8, 8, 3), ["MSE", "MSE + GAN"]),
@@ -71,6 +78,7 @@ DRAW = {
     ),
     "similarity_by_run": lambda: figures.similarity_by_run(METRICS, COMPARISONS, encoders=["probe"]),
     "similarity_histogram": lambda: figures.similarity_histogram({"probe": histograms(), "clip": histograms()}),
+    "path_distance": lambda: figures.path_distance(path_distances(), COMPARISONS),
     "fd_by_criterion": lambda: figures.fd_by_criterion(
         METRICS, LABELS, encoders=["probe"], reference="unpruned", inverses={"loss_inv-0.5"}
     ),
@@ -234,6 +242,20 @@ def test_every_run_has_the_held_out_loss_of_its_last_measured_step():
         values, edges, _ = axes.patches[-1].get_data()
         np.testing.assert_array_equal(values, [place + 20.0, place + 20.5])
         np.testing.assert_array_equal(edges, [0, 0.5, 1])
+
+
+def test_every_pair_has_the_distances_of_its_paths_over_time():
+    figure = DRAW["path_distance"]()
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title("left") for axes in panels] == list(COMPARISONS.values())
+    unmatched, matched = panels[1].lines
+    np.testing.assert_array_equal(matched.get_xydata(), [[0, 0], [0.25, 0.25], [1, 1]])
+    np.testing.assert_array_equal(unmatched.get_ydata(), [1, 1.25, 2])
+    # The band of those from one noise reaches from 0 to 2 t.
+    corners = panels[1].collections[1].get_paths()[0].vertices
+    assert {(0.25, 0.0), (0.25, 0.5), (1.0, 2.0)} <= set(map(tuple, corners))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["same noise", "different noise"]
+    assert panels[0].get_ylim()[0] == 0
 
 
 def test_originals_stand_over_each_tokenizers_reconstructions():

@@ -27,6 +27,7 @@ COSINES = ("cosine_matched", "cosine_unmatched", "cosine_difference", "cosine_au
 PIXELS = ("psnr", "ssim", "lpips", "sharpness", "perplexity")
 TOKENIZERS = {"vq": "without", "vq-gan": "with"}
 LOSSES = {"vq": "MSE", "vq-gan": "MSE + GAN"}
+DEVIATIONS = tuple(f"path_deviation_{name}" for name in ("matched", "median", "p95", "unmatched"))
 QUALITY = ("fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage")
 LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
 
@@ -49,6 +50,7 @@ def metrics():
     rows += [row(run, "kl_hair_length", next(values), "uniform") for run in ("training_data", *LABELS)]
     rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in COSINES]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in LATENTS]
+    rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in DEVIATIONS]
     rows.append(row(*PAIR[:1], "overlap", 0.0, PAIR[1], ""))
     rows += [row(name, "rfd", next(values)) for name in TOKENIZERS]
     rows += [row(name, metric, next(values), encoder="") for name in TOKENIZERS for metric in PIXELS]
@@ -82,6 +84,7 @@ def every_table(metrics, runs):
         "claims": tables.claims([(CLAIMS[0], Finding("holds", "0.5 [0.4, 0.6]", 2000)), (CLAIMS[1], NOTHING_FOUND)]),
         "similarity_to_unpruned": to_unpruned(metrics),
         "similarity_to_inverse": to_inverse(metrics),
+        "path_deviation": tables.path_deviation(metrics, LABELS, pairs=[("loss-0.5", "unpruned"), PAIR]),
         "fairness": tables.fairness(metrics, LABELS, PAPER, attributes={"hair_length": "kl_gender"}),
         "memorisation": tables.memorisation(metrics, LABELS, encoders=["probe"]),
     }
@@ -137,6 +140,22 @@ def test_similarity_of_opposites_finds_the_papers_pair_in_either_order(metrics):
     swapped = metrics.rename(columns={"run": "reference", "reference": "run"})
     table = tables.similarity_to_inverse(swapped, LABELS, PAPER, pairs=[PAIR[::-1]], encoders=["probe"])
     assert table.rows[0][-1] == "0.72 ± 0.15"
+
+
+def test_deviations_of_paths_stand_pair_by_pair(metrics):
+    table = tables.path_deviation(metrics, LABELS, pairs=[("loss-0.5", "unpruned"), PAIR])
+    assert [r[:2] for r in table.rows] == [("highest loss", "all data"), ("highest loss", "lowest loss")]
+    assert [(c.group, c.header) for c in table.columns[2:]] == [
+        ("from the same noise", "mean"),
+        ("from the same noise", "median"),
+        ("from the same noise", "95th percentile"),
+        ("from different noises", "mean"),
+    ]
+    found = [find_measure(metrics, metric, *PAIR).value for metric in DEVIATIONS]
+    assert table.rows[1][2].startswith(f"{found[0]:.2f} [{found[0] - 0.01:.2f}, ")
+    assert table.rows[1][5] == f"{found[3]:.2f} ± 0.05"
+    assert list(table.raw["path_deviation_median"])[1] == found[1]
+    assert "integral over t" in table.caption and "n = 2,000" in table.caption
 
 
 def test_fairness_heads_the_papers_column_with_the_papers_attribute(metrics):

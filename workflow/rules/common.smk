@@ -173,6 +173,14 @@ def evaluated_features(field):
     return files
 
 
+def traced_files(file):
+    """One of the files of every run whose paths are compared."""
+    return lambda wildcards: [
+        paths.trace_files(study, run, study.evaluations[wildcards.dataset].sampling)[file]
+        for run in study.traced_runs(wildcards.dataset)
+    ]
+
+
 def evaluated_tokenizers(file):
     """One of the files of every evaluated tokenizer."""
     return lambda wildcards: [
@@ -184,6 +192,16 @@ def evaluation_identity(wildcards):
     """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[wildcards.dataset]
     return [
-        spec.model_dump(mode="json", exclude={"paper_attributes", "tokenizers"}),
+        spec.model_dump(mode="json", exclude={"paper_attributes", "paths", "tokenizers"}),
         {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(wildcards.dataset)},
+    ]
+
+
+def paths_identity(wildcards):
+    """The comparison of paths: an edit of it leaves samples and other metrics as they are."""
+    spec = study.evaluations[wildcards.dataset]
+    return [
+        spec.paths,
+        study.path_pairs(wildcards.dataset),
+        {run: study.path_identity(run, spec.sampling) for run in study.traced_runs(wildcards.dataset)},
     ]

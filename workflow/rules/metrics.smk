@@ -42,6 +42,26 @@ rule measure_similarity:
         "--output {output.metrics} --histograms {output.histograms} > {log} 2>&1"
 
 
+rule measure_paths:
+    input:
+        paths=traced_files("paths"),
+        descriptions=traced_files("description"),
+    output:
+        metrics="<results>/{dataset}/metrics/paths.parquet",
+        distances="<results>/{dataset}/metrics/path_distances.parquet",
+    log:
+        "<results>/logs/{dataset}/metrics/paths.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/metrics/paths.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        spec=paths_identity,
+    shell:
+        'python "$SCRIPTS/measure_paths.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--output {output.metrics} --distances {output.distances} > {log} 2>&1"
+
+
 rule measure_fairness:
     input:
         unpack(lambda wildcards: paths.probe_files(study, study.evaluations[wildcards.dataset].encoders[0])),

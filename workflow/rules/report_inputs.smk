@@ -59,6 +59,7 @@ TABLE_INPUTS = {
     "similarity_to_unpruned": [metrics_of("similarity")],
     "similarity_to_inverse": [metrics_of("similarity")],
     "fairness": [metrics_of("fairness"), probe],
+    "path_deviation": [metrics_of("paths")],
     "memorisation": [metrics_of("quality")],
 }
 FIGURE_INPUTS = {
@@ -78,6 +79,7 @@ FIGURE_INPUTS = {
         metrics_of("similarity"),
         metrics_of("similarity_histograms"),
     ],
+    "path_distance": [metrics_of("path_distances")],
     "fd_by_criterion": [metrics_of("quality")],
     "fd_by_k": [metrics_of("quality")],
     "fairness_bars": [metrics_of("fairness"), probe],
@@ -110,6 +112,7 @@ def shown(dataset, kind):
         "watched runs": bool(study.watched_runs(dataset)),
         "runs and labels": bool(spec.runs) and study.tells_attributes(dataset),
         "inverse pairs": bool(spec.inverse_pairs),
+        "paths": bool(spec.paths),
     }
     return [name for name, entry in kind.items() if there[entry.needs]]
 

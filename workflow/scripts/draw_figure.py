@@ -146,6 +146,12 @@ def similarity_histogram(study: Study, dataset: str):
     return figures.similarity_histogram(histograms)
 
 
+def path_distance(study: Study, dataset: str):
+    pairs = study.path_pairs(dataset)
+    shown = {pair: label for pair, label in comparisons(study, dataset).items() if pair in pairs}
+    return figures.path_distance(metrics(study, dataset, "path_distances"), shown)
+
+
 def fd_by_criterion(study: Study, dataset: str):
     spec = study.evaluations[dataset]
     criteria = {name: subset.criterion for name, subset in study.subsets.items()}
@@ -201,6 +207,7 @@ FIGURES = {
         encoders=study.evaluations[dataset].similarity_encoders,
     ),
     "similarity_histogram": similarity_histogram,
+    "path_distance": path_distance,
     "fd_by_criterion": fd_by_criterion,
     "fd_by_fraction": by_fraction(figures.fd_by_fraction),
     "precision_recall_by_fraction": by_fraction(figures.precision_recall_by_fraction),

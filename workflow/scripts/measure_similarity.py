@@ -56,8 +56,7 @@ def main() -> None:
 def compared(study: Study, dataset: str) -> Iterator[tuple[Sampled, Sampled]]:
     """Every run with the reference, inverses with each other, and the reference with itself under another solver."""
     spec = study.evaluations[dataset]
-    pairs = [(run, spec.reference) for run in spec.runs if run != spec.reference]
-    for run, reference in dict.fromkeys([*pairs, *spec.inverse_pairs]):
+    for run, reference in study.compared_pairs(dataset):
         yield (run, spec.sampling), (reference, spec.sampling)
     if spec.ceiling is not None:
         yield (spec.reference, spec.ceiling), (spec.reference, spec.sampling)

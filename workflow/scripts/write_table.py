@@ -118,6 +118,9 @@ TABLES = {
         pairs=study.evaluations[dataset].inverse_pairs,
         encoders=study.evaluations[dataset].similarity_encoders,
     ),
+    "path_deviation": lambda study, dataset, paper: tables.path_deviation(
+        metrics(study, dataset, "paths"), labels(study, dataset), pairs=study.path_pairs(dataset)
+    ),
     "fairness": fairness,
     "memorisation": lambda study, dataset, paper: tables.memorisation(
         metrics(study, dataset, "quality"), labels(study, dataset), encoders=study.evaluations[dataset].encoders

@@ -23,6 +23,7 @@ from steadyflow.evaluate.manifold import (
     manifold_of,
 )
 from steadyflow.evaluate.neighbours import kept_ratio, memorisation_ratio, nearest_neighbours
+from steadyflow.evaluate.paths import PathComparison, common_times, compare_paths, path_deviation
 from steadyflow.evaluate.similarity import (
     PairSimilarity,
     matched_values,
@@ -38,6 +39,9 @@ __all__ = [
     "Manifold",
     "ManifoldMetrics",
     "PairSimilarity",
+    "PathComparison",
+    "common_times",
+    "compare_paths",
     "compare_with_manifold",
     "contrast",
     "difference",
@@ -62,4 +66,5 @@ __all__ = [
     "pair_distance",
     "pair_histogram",
     "pair_similarity",
+    "path_deviation",
 ]

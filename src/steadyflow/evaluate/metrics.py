@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from steadyflow.evaluate.estimate import Estimate
+from steadyflow.evaluate.paths import PathComparison
 from steadyflow.evaluate.similarity import PairSimilarity
 
 NAN = float("nan")
@@ -57,4 +58,14 @@ def similarity_fields(found: PairSimilarity, prefix: str) -> dict[str, dict[str,
         f"{prefix}_difference": interval(found.difference),
         f"{prefix}_auc": {"value": found.auc},
         f"{prefix}_top1": {"value": found.top1},
+    }
+
+
+def path_fields(found: PathComparison) -> dict[str, dict[str, Any]]:
+    """The same of a comparison of paths."""
+    return {
+        "path_deviation_matched": {**interval(found.matched), "sd": found.matched_sd},
+        "path_deviation_median": {"value": found.matched_median},
+        "path_deviation_p95": {"value": found.matched_p95},
+        "path_deviation_unmatched": {"value": found.unmatched_mean, "sd": found.unmatched_sd},
     }

@@ -80,17 +80,23 @@ def pair_distance(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = Non
     Holds a part of the n x n distances at a time. Intervals and errors as in `pair_similarity`; zero rows are welcome.
     """
     a, b = _pairs(a, b)
+    centre = a.mean(axis=0)
+    largest = float(np.linalg.norm(a - centre, axis=1).max() + np.linalg.norm(b - centre, axis=1).max())
+    return _compare(distances(a, b), np.linalg.norm(a - b, axis=1), -1, _TIE * largest, indices)
+
+
+def distances(a: np.ndarray, b: np.ndarray) -> Table:
+    """The L2 distances of all pairs of rows of `a`, `b` float64 [n, d], a part at a time."""
     # Distances do not feel a shift, while |a|^2 + |b|^2 - 2ab loses digits to a common mean.
     centre = a.mean(axis=0)
     a, b = a - centre, b - centre
     square_a, square_b = np.square(a).sum(axis=1), np.square(b).sum(axis=1)
 
-    def distances(rows: slice) -> np.ndarray:
+    def table(rows: slice) -> np.ndarray:
         squares = square_a[rows, None] + square_b - 2 * (a[rows] @ b.T)
         return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
 
-    largest = float(np.sqrt(square_a.max()) + np.sqrt(square_b.max()))
-    return _compare(distances, np.linalg.norm(a - b, axis=1), -1, _TIE * largest, indices)
+    return table
 
 
 def matched_values(a: np.ndarray, b: np.ndarray) -> np.ndarray:

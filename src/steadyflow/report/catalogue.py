@@ -17,7 +17,7 @@ class Entry:
     needs: Literal[
         "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs by k", "trained runs",
         "watched runs", "several fractions",
-        "runs and labels", "inverse pairs",
+        "runs and labels", "inverse pairs", "paths",
     ] = "runs"  # fmt: skip
 
 
@@ -28,6 +28,7 @@ TABLES = {
     "claims": Entry("What the papers claim, and what was measured here", "Claims"),
     "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability"),
     "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability", "inverse pairs"),
+    "path_deviation": Entry("How far paths from the same noise lie apart", "Stability", "paths"),
     "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
     "memorisation": Entry("Distance of the samples to the training images", "Memorisation"),
 }
@@ -44,6 +45,7 @@ FIGURES = {
     "stability_grid": Entry("Samples from the same noise, by what was changed", "Stability"),
     "similarity_by_run": Entry("Matched against unmatched similarity", "Stability"),
     "similarity_histogram": Entry("Distribution of similarity", "Stability"),
+    "path_distance": Entry("Distance of paths over time", "Stability", "paths"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
     "fd_by_fraction": Entry("Sample quality by fraction removed", "Quality", "several fractions"),
     "precision_recall_by_fraction": Entry("Precision and recall by fraction removed", "Quality", "several fractions"),

@@ -399,6 +399,33 @@ def similarity_histogram(histograms: Mapping[str, Mapping[str, Histogram]]) -> "
 
 
 @styled
+def path_distance(distances: pd.DataFrame, comparisons: Mapping[tuple[str, str], str]) -> "Figure":
+    """A panel per comparison: how far paths from the same noise, and from different noises, lie apart at each time.
+
+    `distances`: columns run, reference, t, and matched_ and unmatched_ low, median, high, which make a line in a band.
+    `comparisons`: (run, reference) -> label.
+    """
+    figure = style.new_figure(FULL_WIDTH, 1.3 * -(-len(comparisons) // 3) + 0.55)
+    grid = style.panels(figure, len(comparisons))
+    for axes, ((run, reference), label) in zip(grid, comparisons.items(), strict=True):
+        rows = distances[(distances["run"] == run) & (distances["reference"] == reference)].sort_values("t")
+        for kind, colour in (("unmatched", ORANGE), ("matched", BLUE)):
+            axes.fill_between(
+                rows["t"], rows[f"{kind}_low"], rows[f"{kind}_high"], color=colour, alpha=0.25, linewidth=0
+            )
+            axes.plot(rows["t"], rows[f"{kind}_median"], color=colour)
+        axes.set_title(label)
+        axes.grid(axis="y")
+    grid[0].set_xlim(0, 1)
+    grid[0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    grid[0].set_ylim(bottom=0)
+    figure.supxlabel("time t, from noise to data", fontsize=8)
+    figure.supylabel("distance (latent L2)", fontsize=8)
+    _legend_above(figure, {"same noise": (BLUE, "s"), "different noise": (ORANGE, "s")})
+    return figure
+
+
+@styled
 def fairness_bars(metrics: pd.DataFrame, labels: Mapping[str, str], attributes: Sequence[str]) -> "Figure":
     """KL to uniform per attribute (a panel) and run (a bar) with its interval; a line at the training data's."""
     figure = style.new_figure(FULL_WIDTH, _ROW * len(labels) + _MARGIN + 0.45)

@@ -214,6 +214,37 @@ def similarity_to_inverse(
     )
 
 
+def path_deviation(metrics: pd.DataFrame, labels: Mapping[str, str], *, pairs: Sequence[tuple[str, str]]) -> Table:
+    """How far the paths of pairs (run, reference) from the same noise lie apart, and those from different noises.
+
+    Metrics `path_deviation_matched`, `_median`, `_p95` and `_unmatched`.
+    """
+
+    def measured(metric: str) -> list[Measure]:
+        return [find_measure(metrics, f"path_deviation_{metric}", *pair) for pair in pairs]
+
+    matched, median, p95, unmatched = map(measured, ("matched", "median", "p95", "unmatched"))
+    # Beside each other, the four are to be compared.
+    decimals = decimals_for(measure.value for measure in matched)
+    runs, references = [run for run, _ in pairs], [reference for _, reference in pairs]
+    same, different = "from the same noise", "from different noises"
+    caption = (
+        "Deviation of two models' paths: the integral over t from 0 (noise) to 1 (data) of their distance in latent "
+        "space (L2; latents of unit variance). Paths from different noises: all pairs of one model's paths with the "
+        f"other's. {_INTERVAL} {_SD} {describe(matched)}."
+    )
+    return assemble(
+        TABLES["path_deviation"].title,
+        caption,
+        text_column("Model", [labels[run] for run in runs], {"run": runs}),
+        text_column("Against", [labels[reference] for reference in references], {"reference": references}),
+        measured_column("mean", matched, with_interval, group=same, decimals=decimals),
+        measured_column("median", median, with_interval, group=same, decimals=decimals),
+        measured_column("95th percentile", p95, with_interval, group=same, decimals=decimals),
+        measured_column("mean", unmatched, with_sd, group=different, decimals=decimals),
+    )
+
+
 def fairness(
     metrics: pd.DataFrame,
     labels: Mapping[str, str],

@@ -143,6 +143,10 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
             f"evaluations.{dataset}.paper_attributes: no attributes are measured, since encoder "
             f"'{(evaluation.encoders or ('none',))[0]}' is no probe of this dataset"
         )
+    known = all(name in study.runs for each in named.values() for name in each)
+    # Of what is not all there, enough is said above.
+    if evaluation.paths and known and (evaluation.reference or not runs):
+        yield from _path_contradictions(study, dataset, evaluation)
     for name in evaluation.tokenizers or ():
         place = f"evaluations.{dataset}.tokenizers"
         if name not in study.tokenizers:
@@ -161,6 +165,16 @@ def _ceiling_contradictions(study: Study, dataset: str, ceiling: str, sampling: 
         here, there = getattr(study.samplings[sampling], field), getattr(other, field)
         if here != there:
             yield f"{place}: '{ceiling}' has {field} {there}, '{sampling}' {here}: their samples would not be matched"
+
+
+def _path_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
+    place = f"evaluations.{dataset}.paths"
+    if evaluation.paths == 1:
+        yield f"{place}: 1 noise has no other to be compared with; 2 at least, or 0 to measure no paths"
+    if not study.path_pairs(dataset):
+        yield f"{place}: there are no two runs whose paths could be compared (diffusion runs have none)"
+    elif evaluation.paths > (count := study.samplings[str(evaluation.sampling)].count):
+        yield f"{place}: {evaluation.paths} are more than the {count} noises of sampling '{evaluation.sampling}'"
 
 
 def _tokenizer_contradictions(study: Study, place: str, name: str, dataset: str) -> Iterator[str]:

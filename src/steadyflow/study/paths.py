@@ -123,6 +123,12 @@ def samples_files(study: Study, run: str, sampling: str) -> dict[str, str]:
     return {key: f"{root}/{name}" for key, name in names.items()}
 
 
+def trace_files(study: Study, run: str, sampling: str) -> dict[str, str]:
+    """The paths of the first noises of a sampling."""
+    root = f"{study.results}/{study.runs[run].dataset}/samples/{run}/{sampling}"
+    return {"paths": f"{root}/paths.npy", "description": f"{root}/paths.json"}
+
+
 def features_file(study: Study, encoder: str, run: str, sampling: str) -> str:
     return f"{study.results}/{study.runs[run].dataset}/features/{encoder}/{run}/{sampling}.npy"
 
@@ -144,7 +150,11 @@ def figure_files(study: Study, dataset: str, figure: str) -> list[str]:
     return [f"{study.results}/{dataset}/figures/{figure}.{suffix}" for suffix in ("pdf", "png")]
 
 
-def state_file(study: Study, section: str, name: str) -> str:
-    """Where the resumable state of a training or scoring lies. An edited spec has a new one: the old is no trap."""
-    suffix = "npy" if section == "scorings" else "pt"
-    return f"{study.results}/state/{section}/{name}-{work_hash(study, section, name)}.{suffix}"
+_TRAININGS = ("tokenizers", "encoders", "runs")
+
+
+def state_file(study: Study, section: str, *names: str) -> str:
+    """Where the resumable state of long work lies, a training's or a table's: the sections and names of `work_hash`. An
+    edited spec has a new one: the old is no trap."""
+    suffix = "pt" if section in _TRAININGS else "npy"
+    return f"{study.results}/state/{section}/{'/'.join(names)}-{work_hash(study, section, *names)}.{suffix}"

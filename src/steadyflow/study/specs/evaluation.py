@@ -89,6 +89,8 @@ class Evaluation(Spec):
     """Runs whose training images are (nearly) disjoint, compared with each other."""
     mixtures: dict[Name, Mixture] = {}
     """Of evaluated runs; the table mode_balance compares them with the runs whose modes were balanced in training."""
+    paths: Annotated[int, Field(ge=0)] = 0
+    """How many noises are followed through every run, to measure how far the paths of two runs lie apart; 0: none."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
     seed: Seed = 0

@@ -87,6 +87,37 @@ class Study(Spec):
         """Those of them whose loss on held-out images is followed: a diffusion model has no velocity."""
         return [run for run in self.trained_runs(dataset) if self.runs[run].objective.kind != "diffusion"]
 
+    def compared_pairs(self, dataset: str) -> list[tuple[str, str]]:
+        """(run, reference): every run against the evaluation's reference, then its inverse pairs; each once."""
+        spec = self.evaluations[dataset]
+        compared = [(run, str(spec.reference)) for run in spec.runs or () if run != spec.reference]
+        return list(dict.fromkeys([*compared, *spec.inverse_pairs]))
+
+    def path_pairs(self, dataset: str) -> list[tuple[str, str]]:
+        """Those of them whose paths can be compared: a diffusion run counts another time, and has none."""
+        return [
+            pair
+            for pair in self.compared_pairs(dataset)
+            if all(self.runs[run].objective.kind != "diffusion" for run in pair)
+        ]
+
+    def traced_runs(self, dataset: str) -> list[str]:
+        """The runs of those pairs, each once."""
+        return list(dict.fromkeys(run for pair in self.path_pairs(dataset) for run in pair))
+
+    def path_identity(self, run: str, sampling: str) -> dict[str, Any]:
+        """All of a sampling that defines each single path of this run."""
+        return {key: value for key, value in self.sampling_identity(run, sampling).items() if key != "count"}
+
+    def traced_noises(self, run: str, sampling: str) -> int:
+        """How many noises the evaluations follow through this run."""
+        asked = [
+            spec.paths
+            for dataset, spec in self.evaluations.items()
+            if spec.sampling == sampling and run in self.traced_runs(dataset)
+        ]
+        return max(asked, default=0)
+
     def clustering_of(self, dataset: str) -> str | None:
         """The dataset's first clustering, the one that figures show."""
         return next((name for name, spec in self.clusterings.items() if spec.dataset == dataset), None)
