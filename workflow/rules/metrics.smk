@@ -46,8 +46,7 @@ rule measure_similarity:
 
 rule measure_fairness:
     input:
-        unpack(lambda wildcards: paths.probe_files(study, study.evaluations[wildcards.dataset].encoder)),
-        features=evaluated_files("features"),
+        attributes=evaluated_attributes,
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
     output:
@@ -59,7 +58,7 @@ rule measure_fairness:
     conda:
         "../../envs/steadyflow.yaml"
     params:
-        spec=evaluation_identity,
+        spec=fairness_identity,
     shell:
         'python "$SCRIPTS/measure_fairness.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output} > {log} 2>&1"

@@ -43,8 +43,10 @@ def descriptions(spec, dataset):
     return [paths.run_files(study, run)["description"] for run in spec.runs]
 
 
-def probe(spec, dataset):
-    return [paths.probe_files(study, spec.encoder)["config"]]
+def told_values(spec, dataset):
+    """Which attributes every classifier tells, and the dataset's own labels and attributes."""
+    told = [paths.sidecar(paths.attributes_file(study, dataset, name)) for name in spec.classifiers]
+    return [*told, paths.dataset_files(study, dataset)["info"]]
 
 
 TABLE_INPUTS = {
@@ -52,7 +54,7 @@ TABLE_INPUTS = {
     "fd_by_criterion": [metrics_of("quality"), descriptions],
     "similarity_to_unpruned": [metrics_of("similarity")],
     "similarity_to_inverse": [metrics_of("similarity")],
-    "fairness": [metrics_of("fairness"), probe],
+    "fairness": [metrics_of("fairness"), told_values],
     "memorisation": [metrics_of("quality")],
 }
 FIGURE_INPUTS = {
@@ -71,7 +73,7 @@ FIGURE_INPUTS = {
     ],
     "fd_by_criterion": [metrics_of("quality")],
     "fd_by_k": [metrics_of("quality")],
-    "fairness_bars": [metrics_of("fairness"), probe],
+    "fairness_bars": [metrics_of("fairness"), told_values],
 }
 
 
@@ -98,16 +100,18 @@ def shown(dataset, kind):
         "runs by k": bool(runs_by_k(study, dataset)),
         "trained runs": bool(study.trained_runs(dataset)),
         "watched runs": bool(study.watched_runs(dataset)),
-        "runs and labels": bool(spec.runs) and study.tells_attributes(dataset),
+        "runs and classifiers": bool(spec.runs) and bool(spec.classifiers),
         "inverse pairs": bool(spec.inverse_pairs),
     }
     return [name for name, entry in kind.items() if there[entry.needs]]
 
 
 def display_identity(wildcards):
-    """Labels and what stands beside our numbers: an edit of these remakes tables and figures, and nothing else."""
+    """Labels, the order of classifiers, and what stands beside our numbers: an edit of these remakes tables and
+    figures."""
     spec = study.evaluations[wildcards.dataset]
     return [
+        spec.classifiers,
         spec.paper_attributes,
         {run: study.runs[run].label for run in spec.runs},
         {tokenizer: study.tokenizers[tokenizer].label for tokenizer in spec.tokenizers},

@@ -6,6 +6,7 @@ import pandas as pd
 
 from steadyflow.artifacts import read_json
 from steadyflow.cli import run_stage, stage_parser
+from steadyflow.data.images import read_dataset_info
 from steadyflow.report import tables
 from steadyflow.report.paper import read_paper_values
 from steadyflow.report.typeset import Table, write_table
@@ -56,10 +57,26 @@ def tokenizers(study: Study, dataset: str, paper: list) -> Table:
 
 
 def fairness(study: Study, dataset: str, paper: list) -> Table:
-    spec = study.evaluations[dataset]
-    attributes = read_json(paths.probe_files(study, spec.encoder)["config"])["values"]
-    beside = {attribute: spec.paper_attributes.get(attribute, "") for attribute in attributes}
-    return tables.fairness(metrics(study, dataset, "fairness"), labels(study, dataset), paper, attributes=beside)
+    spec, info = study.evaluations[dataset], read_dataset_info(paths.dataset_files(study, dataset)["info"])
+    values = {
+        name: read_json(paths.sidecar(paths.attributes_file(study, dataset, name)))["values"]
+        for name in spec.classifiers
+    }
+    own = {**info.attributes, "label": info.classes}
+    labelled = {
+        (name, attribute)
+        for name, attributes in values.items()
+        for attribute, of_attribute in attributes.items()
+        if sorted(of_attribute) == sorted(own.get(attribute) or [])
+    }
+    return tables.fairness(
+        metrics(study, dataset, "fairness"),
+        labels(study, dataset),
+        paper,
+        told={name: list(attributes) for name, attributes in values.items()},
+        labelled=labelled,
+        beside=spec.paper_attributes,
+    )
 
 
 TABLES = {

@@ -5,7 +5,7 @@ torch.
 """
 
 from steadyflow.evaluate.estimate import Estimate, mean_with_interval
-from steadyflow.evaluate.fairness import AttributeBias, kl_divergence, kl_to_uniform, kl_with_interval
+from steadyflow.evaluate.fairness import AttributeBias, kl_between, kl_divergence, kl_to_uniform, kl_with_interval
 from steadyflow.evaluate.frechet import (
     FeatureStatistics,
     feature_statistics,
@@ -30,6 +30,7 @@ __all__ = [
     "feature_statistics",
     "frechet_distance",
     "frechet_with_interval",
+    "kl_between",
     "kl_divergence",
     "kl_to_uniform",
     "kl_with_interval",

@@ -59,3 +59,29 @@ def _probabilities(counts: np.ndarray) -> np.ndarray:
     if not (counts >= 0).all() or not counts.sum() > 0:
         raise UserError(f"counts must not be negative, and one must be above zero; got {counts.tolist()}")
     return counts / counts.sum()
+
+
+def kl_between(
+    codes: np.ndarray, reference_codes: np.ndarray, num_values: int, repeats: int = 1000, seed: int = 0
+) -> AttributeBias:
+    """KL(p || q) of attribute `codes` [n] from `reference_codes` [m], both in 0..num_values-1, with a percentile
+    bootstrap interval over both sets.
+
+    Infinite, as an end of the interval may be, where only the reference lacks a value. -1 is unknown: dropped, and
+    counted in the result for `codes`. Raises UserError at other codes, or when all of one set are unknown.
+    """
+    p, q = _counts(codes, num_values), _counts(reference_codes, num_values)
+    value, rng = kl_divergence(p, q), generator(seed)
+    drawn = [rng.multinomial(counts.sum(), counts / counts.sum(), size=repeats) / counts.sum() for counts in (p, q)]
+    low, high = np.quantile(rel_entr(*drawn).sum(axis=1), (0.025, 0.975), method="inverted_cdf")
+    known = int(p.sum())
+    return AttributeBias(value, float(low), float(high), known, len(codes) - known)
+
+
+def _counts(codes: np.ndarray, num_values: int) -> np.ndarray:
+    """How many of `codes` [n] are each of 0..num_values-1. Raises UserError at codes that are neither these nor -1."""
+    codes = np.asarray(codes)
+    outside = codes[(codes < -1) | (codes >= num_values)]
+    if outside.size:
+        raise UserError(f"attribute code {outside[0]} is outside -1..{num_values - 1} (-1 is unknown)")
+    return np.bincount(codes[codes >= 0], minlength=num_values)

@@ -17,7 +17,7 @@ class Entry:
     needs: Literal[
         "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs by k", "trained runs",
         "watched runs",
-        "runs and labels", "inverse pairs",
+        "runs and classifiers", "inverse pairs",
     ] = "runs"  # fmt: skip
 
 
@@ -26,7 +26,7 @@ TABLES = {
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
     "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability"),
     "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability", "inverse pairs"),
-    "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
+    "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and classifiers"),
     "memorisation": Entry("Distance of the samples to the training images", "Memorisation"),
 }
 
@@ -43,5 +43,5 @@ FIGURES = {
     "similarity_histogram": Entry("Distribution of similarity", "Stability"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
     "fd_by_k": Entry("Sample quality by number of clusters", "Quality", "runs by k"),
-    "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
+    "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and classifiers"),
 }

@@ -72,6 +72,9 @@ class Evaluation(Spec):
     """All runs of the dataset but surrogates when left out. Order of tables and figures."""
     inverse_pairs: tuple[tuple[Name, Name], ...] = ()
     """Runs whose training images are (nearly) disjoint, compared with each other."""
+    classifiers: tuple[Name, ...] | None = None
+    """What tells the attributes of samples and training images: probe encoders, and entries of the section
+    `classifiers`. When left out, the probes of this dataset, then all of that section. Order of tables and figures."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
     seed: Seed = 0
