@@ -18,6 +18,7 @@ from steadyflow.names import PALIGEMMA_REPO
 
 # Of an answer; more than any value's words take.
 MOST_TOKENS = 10
+PRECISION = torch.bfloat16
 
 
 def load(files: Sequence[Path], attributes: Mapping[str, Mapping[str, Any]], device: torch.device) -> Classifier:
@@ -61,7 +62,7 @@ def _open(folder: Path, device: torch.device) -> tuple[Any, Any]:
     """The processor and the model. Raises UserError for a folder of anything else, or without some of the weights."""
     expected = f"expected the files of {PALIGEMMA_REPO}, fetched whole"
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    opened: dict[str, Any] = {"use_safetensors": True, "dtype": torch.bfloat16, "output_loading_info": True}
+    opened: dict[str, Any] = {"use_safetensors": True, "dtype": PRECISION, "output_loading_info": True}
     try:
         processor = AutoProcessor.from_pretrained(folder, **local)
         both: Any = PaliGemmaForConditionalGeneration.from_pretrained(folder, **local, **opened)
