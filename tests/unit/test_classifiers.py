@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from clip_networks import write_archive
+from paligemma_network import PATCHES, VOCABULARY, write_paligemma
 from safetensors.torch import load_file, save_file
 
 from steadyflow.artifacts import UserError, write_json, write_weights
@@ -169,50 +170,12 @@ def test_other_prompts_or_values_are_another_classifier(tiny_clip):
     assert hashes[0] == hashes[1] and len(set(hashes)) == 3
 
 
-WORDS = ["<pad>", "<eos>", "<bos>", "<unk>", "<image>", "\n", "female", "male", "woman", "man", "and", "black", "?"]
-ASKED = ["answer", "en", "is", "this", "one"]
 QUESTION = "answer en is this one ?"
-SIDE, PATCHES = 28, 4
 
 
 @pytest.fixture(scope="module")
 def paligemma_folder(tmp_path_factory):
-    """PaliGemma's folder, of a network of a few thousand random weights and a vocabulary of a few words."""
-    import transformers
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    names = {word: code for code, word in enumerate([*WORDS, *ASKED])}
-    words = Tokenizer(models.WordLevel(names, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(" ", "removed"), pre_tokenizers.Split("\n", "isolated")]
-    )
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>"
-    )
-    pictures = transformers.SiglipImageProcessor(size={"height": SIDE, "width": SIDE})
-    pictures.image_seq_length = PATCHES
-    common = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    vision = {"model_type": "siglip_vision_model", "image_size": SIDE, "patch_size": 14, "vision_use_head": False}
-    text = {"model_type": "gemma", "num_key_value_heads": 1, "head_dim": 16, "vocab_size": len(names)}
-    special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
-    config = transformers.PaliGemmaConfig(
-        vision_config={**common, **vision, "projection_dim": 32},
-        text_config={**common, **text, **special},
-        image_token_index=4,
-        projection_dim=32,
-        hidden_size=32,
-    )
-    torch.manual_seed(3)
-    model = transformers.PaliGemmaForConditionalGeneration(config)
-    for name, weight in model.named_parameters():
-        if weight.ndim > 1:
-            torch.nn.init.normal_(weight, std=2.0 if "patch_embedding" in name else 0.5)
-    # A real one never says these.
-    model.get_input_embeddings().weight.data[[0, 2, 3, 4]] = 0
-    folder = tmp_path_factory.mktemp("hub") / "paligemma-3b-mix-224"
-    model.save_pretrained(folder)
-    transformers.PaliGemmaProcessor(pictures, tokenizer).save_pretrained(folder)
-    return folder
+    return write_paligemma(tmp_path_factory.mktemp("hub") / "paligemma-3b-mix-224")
 
 
 def files_of(folder):
@@ -238,8 +201,7 @@ def greedy(folder, pictures):
     from transformers import PaliGemmaForConditionalGeneration
 
     model = PaliGemmaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    vocabulary = [*WORDS, *ASKED]
-    prompt = [4] * PATCHES + [2] + [vocabulary.index(word) for word in QUESTION.split()] + [5]
+    prompt = [VOCABULARY.index("<image>")] * PATCHES + [2] + [VOCABULARY.index(word) for word in QUESTION.split()] + [5]
     said = []
     for picture in pictures:
         pixels = (torch.from_numpy(picture).movedim(-1, 0)[None] / 255 - 0.5) / 0.5
@@ -254,7 +216,7 @@ def greedy(folder, pictures):
                     pixel_values=pixels,
                 ).logits
             answer.append(int(logits[0, -1].argmax()))
-        said.append([vocabulary[code] for code in answer])
+        said.append([VOCABULARY[code] for code in answer])
     return said
 
 
