@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate import kl_divergence, kl_to_uniform, kl_with_interval
+from steadyflow.evaluate import kl_between, kl_divergence, kl_to_uniform, kl_with_interval
 
 
 def test_known_values():
@@ -60,3 +60,47 @@ def test_refuses_codes():
         kl_with_interval(np.array([-1, -1]), 2)
     with pytest.raises(UserError, match="2 and 3 values"):
         kl_divergence([1, 1], [1, 1, 1])
+
+
+def test_divergence_between_sets():
+    found = kl_between(np.array([0] * 25 + [1] * 75 + [-1] * 4), np.array([0] * 75 + [1] * 25 + [-1]), 2)
+    assert found.value == kl_divergence([1, 3], [3, 1])
+    assert (found.known, found.unknown) == (100, 4)
+    assert found.ci_low < found.value < found.ci_high
+    assert kl_between(np.arange(6) % 3, np.arange(9) % 3, 3).value == pytest.approx(0)
+
+
+def test_divergence_between_sets_varies_as_both_do():
+    """The bootstrap's spread is that of the whole experiment repeated, and wider than of one set alone."""
+    rng = np.random.default_rng(2)
+
+    def drawn(share, n=400):
+        return np.where(rng.random(n) < share, 0, 1)
+
+    values = [kl_between(drawn(0.7), drawn(0.4), 2, repeats=1).value for _ in range(2000)]
+    found = [kl_between(drawn(0.7), drawn(0.4), 2, repeats=400) for _ in range(100)]
+    widths = np.mean([each.ci_high - each.ci_low for each in found])
+    assert widths == pytest.approx(np.subtract(*np.quantile(values, (0.975, 0.025))), rel=0.1)
+    truth = kl_divergence([0.7, 0.3], [0.4, 0.6])
+    assert np.mean([each.ci_low <= truth <= each.ci_high for each in found]) > 0.85
+    alone = [kl_between(drawn(0.7), drawn(0.4, 10**6), 2, repeats=400) for _ in range(20)]
+    assert np.mean([each.ci_high - each.ci_low for each in alone]) < 0.8 * widths
+
+
+def test_what_only_the_reference_lacks_is_infinitely_far():
+    found = kl_between(np.array([0, 1, 2]), np.array([0, 1, 1, 0]), 3)
+    assert found.value == found.ci_high == np.inf and not np.isnan(found.ci_low)
+    rare = kl_between(np.array([0] * 50 + [1]), np.array([0] * 50 + [1]), 2)
+    assert rare.value == 0 and rare.ci_high == np.inf
+
+
+def test_divergence_between_sets_refuses_codes():
+    known = np.array([0, 1])
+    for codes, reference, message in (
+        (np.array([2]), known, "code 2"),
+        (known, np.array([-2]), "code -2"),
+        (np.array([-1]), known, "above zero"),
+        (known, np.array([-1]), "above zero"),
+    ):
+        with pytest.raises(UserError, match=message):
+            kl_between(codes, reference, 2)

@@ -47,10 +47,10 @@ def main() -> None:
         split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
         count, usable = len(split), np.flatnonzero(split != "skipped")
     if args.features:
+        # Under torchrun each process does all, and writes the same bytes.
         features = read_array(args.features)
         parts = [usable[start : start + FEATURES] for start in range(0, len(usable), FEATURES)]
         told = [classifier.classify(features[part]) for part in parts]
-        # Under torchrun each process writes the same bytes.
         codes = {name: np.concatenate([part[name] for part in told]) for name in classifier.values}
         write(args.output, classifier, codes, count, usable, spec, {"features_hash": file_hash(args.features)})
         return
@@ -64,8 +64,8 @@ def main() -> None:
         read = images.__getitem__
     else:
         read, images_hash = ImageStore(args.dataset / "images").read, dataset_hash(args.dataset)
-    # An edited question, or other images, have a file of their own: an old one is no trap.
-    state = args.state / f"{spec_hash([classifier.hash, images_hash])}.npy"
+    # An edited question, other images or another run have a file of their own: an old one is no trap.
+    state = args.state / f"{spec_hash([classifier.hash, images_hash, str(args.output)])}.npy"
     with distributed.joined(device), resumable_table(state, (len(usable), len(classifier.values)), state.stem) as table:
         look(classifier, lambda rows: read(usable[rows]), table, args.batch_size)
     if distributed.rank() > 0:
