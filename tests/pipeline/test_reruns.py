@@ -99,8 +99,12 @@ PROMPTS = {"kind": "clip_zero_shot", "attributes": {"shape": {"round": ["a circl
 
 def test_a_classifier_more_is_asked_alone(finished: Finished) -> None:
     """Its own features and answers, and fairness; not what measures quality or similarity."""
-    edits = {f"{user}/encoder": "probe" for user in ("clusterings/k10", "clusterings/k5", "evaluations/digits")}
-    edits |= {"encoders/clip": {"kind": "clip"}, "classifiers/prompts": PROMPTS}
+    edits = {f"clusterings/{name}/encoder": "probe" for name in ("k10", "k5")}
+    edits |= {
+        "evaluations/digits/encoders": ["probe"],
+        "encoders/clip": {"kind": "clip"},
+        "classifiers/prompts": PROMPTS,
+    }
     weights = finished.directory / "downloads" / "weights" / "ViT-B-32.pt"
     weights.parent.mkdir(parents=True)
     weights.touch()

@@ -34,7 +34,7 @@ classifiers:
       gender: {question: "answer en is this a man?", answers: {female: [female, woman], male: [male, man]}}
       age: {question: "answer en how old?", answers: {young: [young], old: [old, elderly]}}
 evaluations:
-  digits: {encoder: fid}
+  digits: {encoders: [fid]}
 """)
 
 
@@ -55,12 +55,12 @@ def of(evaluation: Study, dataset: str = "digits") -> tuple[str, ...] | None:
 
 def test_an_evaluation_takes_the_probes_of_its_dataset_and_all_that_are_named() -> None:
     assert of(study()) == ("probe", "again", "prompts", "vlm")
-    assert of(study(evaluations__others={"encoder": "fid"}), "others") == ("of_others", "prompts", "vlm")
-    assert of(study(evaluations__digits={"encoder": "fid", "classifiers": ["vlm", "of_others"]})) == (
+    assert of(study(evaluations__others={"encoders": ["fid"]}), "others") == ("of_others", "prompts", "vlm")
+    assert of(study(evaluations__digits={"encoders": ["fid"], "classifiers": ["vlm", "of_others"]})) == (
         "vlm",
         "of_others",
     )
-    assert of(study(evaluations__digits={"encoder": "fid", "classifiers": []})) == ()
+    assert of(study(evaluations__digits={"encoders": ["fid"], "classifiers": []})) == ()
 
 
 def test_zero_shot_reads_the_only_encoder_of_its_kind() -> None:
@@ -132,11 +132,11 @@ def test_every_mistake_is_named_by_its_key(spec: dict[str, Any], message: str) -
 )
 def test_what_an_evaluation_cannot_take(evaluation: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=rf"evaluations\.digits\.{message}"):
-        study(evaluations__digits={"encoder": "fid", **evaluation})
+        study(evaluations__digits={"encoders": ["fid"], **evaluation})
 
 
 def test_attributes_of_a_probe_are_not_known_before_it_is_trained() -> None:
-    study(evaluations__digits={"encoder": "fid", "paper_attributes": {"whatever": "kl_gender"}})
+    study(evaluations__digits={"encoders": ["fid"], "paper_attributes": {"whatever": "kl_gender"}})
 
 
 def test_names_mean_one_thing() -> None:
@@ -150,4 +150,4 @@ def test_a_probe_tells_nothing_of_images_of_other_channels() -> None:
     with pytest.raises(
         UserError, match=r"evaluations\.faces\.classifiers: 'probe' is a probe for images of 1 channels"
     ):
-        study(evaluations__faces={"encoder": "fid", "classifiers": ["probe"]})
+        study(evaluations__faces={"encoders": ["fid"], "classifiers": ["probe"]})

@@ -25,7 +25,7 @@ encoders:
   squashed: {kind: arcface, alignment: whole_frame}
   again: {kind: inception, resize: paper}
 evaluations:
-  digits: {encoder: probe}
+  digits: {encoders: [probe]}
 """)
 
 
@@ -97,7 +97,7 @@ def test_choosing_needs_an_encoder_that_describes_every_image() -> None:
     ("place", "section", "entry"),
     [
         ("clusterings.k4.encoder", "clusterings__k4", {"k": 4, "dataset": "faces", "encoder": "probe"}),
-        ("evaluations.faces.encoder", "evaluations__faces", {"encoder": "probe"}),
+        ("evaluations.faces.encoders", "evaluations__faces", {"encoders": ["probe"]}),
         (
             "subsets.half.encoder",
             "subsets__half",

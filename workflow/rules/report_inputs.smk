@@ -43,6 +43,10 @@ def descriptions(spec, dataset):
     return [paths.run_files(study, run)["description"] for run in spec.runs]
 
 
+def claimed_fairness(spec, dataset):
+    return metrics_of("fairness")(spec, dataset) if spec.classifiers else []
+
+
 def told_values(spec, dataset):
     """Which attributes every classifier tells, and the dataset's own labels and attributes."""
     told = [paths.sidecar(paths.attributes_file(study, dataset, name)) for name in spec.classifiers]
@@ -50,6 +54,8 @@ def told_values(spec, dataset):
 
 
 TABLE_INPUTS = {
+    "quality": [metrics_of("quality")],
+    "claims": [metrics_of("quality"), metrics_of("similarity"), claimed_fairness],
     "tokenizers": [metrics_of("tokenizers")],
     "fd_by_criterion": [metrics_of("quality"), descriptions],
     "similarity_to_unpruned": [metrics_of("similarity")],
@@ -58,6 +64,9 @@ TABLE_INPUTS = {
     "memorisation": [metrics_of("quality")],
 }
 FIGURE_INPUTS = {
+    "stability_grid": [images],
+    "fd_by_fraction": [metrics_of("quality")],
+    "precision_recall_by_fraction": [metrics_of("quality")],
     "dataset_samples": [dataset_images],
     "tokenizer_reconstructions": [reconstructions],
     "tokenizer_curves": [tokenizer_curves],
@@ -97,6 +106,7 @@ def shown(dataset, kind):
         "clustering": clustering,
         "clustering and subsets": clustering and bool(study.evaluated_subsets(dataset)),
         "runs": bool(spec.runs),
+        "several fractions": bool(arms_by_fraction(study, dataset)),
         "runs by k": bool(runs_by_k(study, dataset)),
         "trained runs": bool(study.trained_runs(dataset)),
         "watched runs": bool(study.watched_runs(dataset)),

@@ -10,10 +10,9 @@ from steadyflow.artifacts import UserError, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate import kl_between, kl_with_interval
-from steadyflow.evaluate.metrics import Metric, interval, metrics_table
+from steadyflow.evaluate.metrics import TRAINING_DATA, Metric, interval, metrics_table
 from steadyflow.names import LABELS
 from steadyflow.progress import progress
-from steadyflow.report.measures import TRAINING_DATA
 from steadyflow.study import load_study, paths
 
 parser = stage_parser(__doc__, study=True)

@@ -30,23 +30,23 @@ def text_column(
 
 def measured_column(
     header: str,
-    measures: Sequence[Measure | None],
+    measures: Sequence[Measure],
     show: Callable[[Measure, int], str],
     *,
     group: str = "",
     decimals: int | None = None,
-    name: str = "",
+    raw_prefix: str = "",
+    raw_suffix: str = "",
 ) -> Filled:
-    """Measured numbers of one metric, all with the same decimals (None: as many as their size asks for), and a dash
-    where there is none; `name` is that of the CSV's column, where it is not the metric's."""
-    found = [m for m in measures if m]
-    shown_decimals = decimals_for(m.value for m in found) if decimals is None else decimals
-    name = name or (found[0].metric if found else header)
-    raw = {
-        f"{name}{suffix}": [getattr(m, field, float("nan")) for m in measures]
-        for field, suffix in (("value", ""), *((field, f"_{field}") for field in ("ci_low", "ci_high", "sd", "n")))
-    }
-    return Filled(Column(header, group), [show(m, shown_decimals) if m else NOTHING for m in measures], raw)
+    """Measured numbers of one metric, all with the same decimals (None: as many as their size asks for).
+
+    `raw_prefix` and `raw_suffix` stand around the names of the CSV columns, where several columns are of one metric.
+    """
+    shown_decimals = decimals_for(m.value for m in measures) if decimals is None else decimals
+    metric = raw_prefix + (measures[0].metric if measures else header) + raw_suffix
+    raw: dict[str, list[float]] = {metric: [m.value for m in measures]}
+    raw |= {f"{metric}_{field}": [getattr(m, field) for m in measures] for field in ("ci_low", "ci_high", "sd", "n")}
+    return Filled(Column(header, group), [show(m, shown_decimals) for m in measures], raw)
 
 
 def paper_column(header: str, quantity: str, values: Sequence[PaperValue | None], *, group: str = "") -> Filled:

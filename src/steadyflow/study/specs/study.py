@@ -42,6 +42,10 @@ class Study(Spec):
         """How tables and figures call a run."""
         return self.runs[run].label or run
 
+    def mixture_label(self, dataset: str, mixture: str) -> str:
+        """How tables call a mixture of runs."""
+        return self.evaluations[dataset].mixtures[mixture].label or mixture
+
     def tokenizer_label(self, tokenizer: str) -> str:
         """How tables and figures call a tokenizer."""
         return self.tokenizers[tokenizer].label or tokenizer
@@ -76,6 +80,13 @@ class Study(Spec):
     def classified_features(self, classifier: str) -> str | None:
         """The encoder whose features a classifier reads: a probe is its own; None where it looks at the images."""
         return classifier if classifier in self.probes else getattr(self.classifiers[classifier], "encoder", None)
+
+    def evaluated_samples(self, dataset: str, *, ceiling: bool = True) -> list[tuple[str, str]]:
+        """(run, sampling) of all that the dataset's evaluation compares; `ceiling` says whether with that."""
+        spec = self.evaluations[dataset]
+        sampled = [(run, str(spec.sampling)) for run in spec.runs or ()]
+        with_ceiling = ceiling and spec.ceiling is not None and spec.reference is not None
+        return [*sampled, (str(spec.reference), str(spec.ceiling))] if with_ceiling else sampled
 
     def trained_runs(self, dataset: str) -> list[str]:
         """The dataset's evaluated runs that have a training's curve."""
