@@ -140,11 +140,11 @@ def test_metrics_count_the_images_that_have_features(faces: Faces) -> None:
     assert set(metrics["quality"]["encoder"]) == {"faces"} and metrics["quality"]["value"].notna().all()
 
 
-def test_fairness_needs_a_probe(faces: Faces) -> None:
+def test_fairness_needs_a_classifier(faces: Faces) -> None:
     assert not list(faces.target("digits").rglob("*fairness*"))
     target = faces.target("digits", "metrics", "fairness.parquet")
     done = faces.snakemake(target, study=faces.write(STUDY), repository=faces.repository)
-    assert done.returncode != 0 and "'arcface' has no heads that tell attributes; a probe has" in done.stdout
+    assert done.returncode != 0 and "evaluations.digits.classifiers: there are none" in done.stdout
 
 
 def embedded(jobs: set[str]) -> set[str]:

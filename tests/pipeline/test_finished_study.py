@@ -15,7 +15,7 @@ from workspace import Finished, half_written
 
 from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 from steadyflow.evaluate.metrics import Metric
-from steadyflow.models import VQVAE, build_velocity, to_uint8
+from steadyflow.models import VQVAE, Probe, build_velocity, to_model_range, to_uint8
 from steadyflow.noise import noise
 from steadyflow.report.catalogue import FIGURES, TABLES
 
@@ -183,6 +183,45 @@ def test_deviations_of_paths_are_those_of_the_stored_paths(root: Path) -> None:
     assert bands["t"].tolist() == [0, 0.25, 0.5, 0.75, 1]
     np.testing.assert_allclose(bands["matched_median"], [np.median(np.diag(table)) for table in apart], atol=1e-6)
     np.testing.assert_allclose(bands["unmatched_high"], [np.quantile(table[off], 0.95) for table in apart], rtol=1e-6)
+
+
+def test_fairness_is_that_of_what_the_probe_sees(root: Path, manifest: pd.DataFrame) -> None:
+    """From pixels to a divergence, by the network itself."""
+    config = read_json(root / "encoders" / "probe" / "config.json")
+    probe = Probe(**config["architecture"]).eval()
+    probe.load_state_dict(read_weights(root / "encoders" / "probe" / "weights.safetensors"))
+    images = torch.from_numpy(np.array(read_array(root / "samples" / "unpruned" / "euler" / "images.npy")))
+    with torch.no_grad():
+        seen = probe.classify(probe(to_model_range(images)))["label"].argmax(dim=1).numpy()
+    told, said = (root / "attributes" / "probe" / "unpruned" / f"euler.{suffix}" for suffix in ("parquet", "json"))
+    np.testing.assert_array_equal(pd.read_parquet(told)["label"], seen)
+    assert read_json(said)["features_hash"] == file_hash(root / "features" / "probe" / "unpruned" / "euler.npy")
+    train = manifest["split"] == "train"
+    training = pd.read_parquet(root / "attributes" / "probe" / "dataset.parquet")["label"]
+    assert len(training) == len(manifest)
+    p, q, labels = (
+        np.bincount(codes, minlength=10) / len(codes) for codes in (seen, training[train], manifest["label"][train])
+    )
+    uniform = np.full(10, 0.1)
+    expected = {
+        ("unpruned", "uniform", "probe"): divergence(p, uniform),
+        ("unpruned", "training_data", "probe"): divergence(p, q),
+        ("training_data", "uniform", "probe"): divergence(q, uniform),
+        ("training_data", "uniform", "labels"): divergence(labels, uniform),
+    }
+    metrics = pd.read_parquet(root / "metrics" / "fairness.parquet").set_index(["run", "reference", "encoder"])
+    assert not metrics.index.duplicated().any() and set(metrics["metric"]) == {"kl_label"}
+    for row, value in expected.items():
+        assert metrics.loc[row, "value"] == pytest.approx(value, rel=1e-6), row
+    assert metrics.loc[("unpruned", "uniform", "probe"), "protocol"] == "euler 4 steps, 0 unknown"
+    table = pd.read_csv(root / "tables" / "fairness.csv")
+    assert table["label"].tolist()[:2] == ["Training data, labels", "Training data"]
+    assert table["probe_kl_label_to_uniform"][0] == pytest.approx(expected["training_data", "uniform", "labels"])
+
+
+def divergence(p: np.ndarray, q: np.ndarray) -> float:
+    with np.errstate(divide="ignore"):
+        return sum(a * np.log(a / b) for a, b in zip(p, q, strict=True) if a)
 
 
 def test_function_evaluations_are_counted(finished: Finished, root: Path, evaluated: list[str]) -> None:

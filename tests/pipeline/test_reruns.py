@@ -1,5 +1,6 @@
 """An edit of a study reruns what depends on it, and nothing else. Dry runs on a finished study."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -27,11 +28,12 @@ def plan(finished: Finished, edits: dict[str, Any], *arguments: object) -> set[s
 
 
 def chain(run: str) -> set[str]:
-    """One evaluated run: its training, its samples, their features, its paths."""
+    """One evaluated run: its training, its samples, their features and attributes, its paths."""
     return traced(*[run] if run in TRACED or run not in EVALUATED else []) | {
         f"train_run dataset=digits run={run}",
         f"sample_run dataset=digits run={run} sampling=euler",
         f"embed_samples dataset=digits encoder=probe run={run} sampling=euler",
+        f"classify_samples dataset=digits classifier=probe run={run} sampling=euler",
     }
 
 
@@ -98,6 +100,30 @@ def test_a_label_of_a_surrogate_does_nothing(finished: Finished) -> None:
 
 def test_paper_attributes_remake_tables_and_figures_only(finished: Finished) -> None:
     assert plan(finished, {"evaluations/digits/paper_attributes": {"label": "kl_gender"}}) == shown()
+
+
+PROMPTS = {"kind": "clip_zero_shot", "attributes": {"shape": {"round": ["a circle"], "straight": ["a line"]}}}
+
+
+def test_a_classifier_more_is_asked_alone(finished: Finished) -> None:
+    """Its own features and answers, and fairness; not what measures quality or similarity."""
+    edits = {f"clusterings/{name}/encoder": "probe" for name in ("k10", "k5")}
+    edits |= {
+        "evaluations/digits/encoders": ["probe"],
+        "encoders/clip": {"kind": "clip"},
+        "classifiers/prompts": PROMPTS,
+    }
+    weights = finished.directory / "downloads" / "weights" / "ViT-B-32.pt"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    try:
+        found = plan(finished, edits)
+    finally:
+        shutil.rmtree(finished.directory / "downloads")
+    own = {f"embed_samples dataset=digits encoder=clip run={run} sampling=euler" for run in EVALUATED}
+    own |= {f"classify_samples dataset=digits classifier=prompts run={run} sampling=euler" for run in EVALUATED}
+    own |= {"embed_images dataset=digits encoder=clip", "classify_images dataset=digits classifier=prompts"}
+    assert found == own | {"measure_fairness dataset=digits"} | shown()
 
 
 def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> None:

@@ -11,6 +11,7 @@ from steadyflow.evaluate import (
     frechet_with_interval,
     kept_ratio,
     kernel_distance,
+    kl_between,
     kl_divergence,
     kl_to_uniform,
     kl_with_interval,
@@ -105,9 +106,9 @@ def test_divergences_from_uniform(shares):
 
 
 def test_divergences_from_another_distribution():
-    rng, shares, reference = np.random.default_rng(6), [0.5, 0.3, 0.2], [60, 30, 10]
-    draws = rng.multinomial(400, shares, size=REPEATS)
-    found = [kl_with_interval(np.repeat(np.arange(3), c), 3, reference, repeats=300) for c in draws]
+    rng, shares, reference = np.random.default_rng(6), [0.5, 0.3, 0.2], [0.6, 0.3, 0.1]
+    drawn = zip(*(rng.multinomial(n, p, size=REPEATS) for n, p in ((400, shares), (300, reference))), strict=True)
+    found = [kl_between(*(np.repeat(np.arange(3), c) for c in counts), 3, repeats=300) for counts in drawn]
     assert_calibrated(kl_divergence(shares, reference), found)
 
 

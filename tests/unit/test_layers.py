@@ -14,6 +14,7 @@ FLOORS = [
     {"artifacts", "distributed", "names", "noise", "progress", "resumable"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
+    {"classifiers"},
     {"prune", "evaluate"},
     {"report"},
     {"study", "cli"},
@@ -71,6 +72,7 @@ def test_a_study_stands_on_names_and_artifacts_alone():
         ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),
+        ("steadyflow.classifiers", {"torch", "pandas", "transformers"}),
     ],
 )
 def test_what_is_imported_at_every_parse_is_light(module, heavy):

@@ -17,11 +17,12 @@ FD = {"unpruned": 3.0, "loss-0.5": 5.0, "loss_inv-0.5": 2.0}
 COMPARISONS = {("loss-0.5", "unpruned"): "highest loss", ("loss_inv-0.5", "unpruned"): "lowest loss"}
 NUMBERS = pd.DataFrame({"k": [2, 4, 8], "inertia": [9.0, 5.0, 3.0], "silhouette": [0.1, 0.4, -0.2]})
 BY_K = {"cluster_b, 70% removed": [(2, "loss-0.5"), (2, "loss_inv-0.5"), (24, "loss_inv-0.5")]}
+TOLD = {"probe": ["age"], "clip_zero_shot": ["age", "gender", "skin_tone", "hair_color", "glasses", "hat"]}
 EDGES = np.linspace(-1, 1, 41)
 
 
-def row(run, metric, value, reference="", sd=np.nan):
-    names = {"dataset": "faces", "run": run, "reference": reference, "metric": metric, "encoder": "probe"}
+def row(run, metric, value, reference="", sd=np.nan, encoder="probe"):
+    names = {"dataset": "faces", "run": run, "reference": reference, "metric": metric, "encoder": encoder}
     spread = {"ci_low": value - 0.5, "ci_high": value + 0.25, "sd": sd, "n": 100, "seed": 0}
     spread |= {"note": "", "replicates": ()}
     return {**names, "protocol": "euler-50", "value": value, **spread}
@@ -30,6 +31,11 @@ def row(run, metric, value, reference="", sd=np.nan):
 METRICS = pd.DataFrame(
     [row(run, metric, value) for run, value in FD.items() for metric in ("fd", "f_score", "precision", "recall")]
     + [row(run, "kl_age", 1 + place, "uniform") for place, run in enumerate(("training_data", *LABELS))]
+    + [
+        row(run, f"kl_{name}", number + place, "uniform", encoder="clip_zero_shot")
+        for number, name in enumerate(TOLD["clip_zero_shot"], start=2)
+        for place, run in enumerate(("training_data", *LABELS))
+    ]
     + [row(*pair[:1], "cosine_matched", 0.9 + place / 100, pair[1], 0.05) for place, pair in enumerate(COMPARISONS)]
     + [row(*pair[:1], "cosine_unmatched", 0.3 + place / 100, pair[1], 0.15) for place, pair in enumerate(COMPARISONS)]
 )
@@ -87,7 +93,7 @@ DRAW = {
     "fd_by_k": lambda: figures.fd_by_k(
         METRICS, BY_K, encoder="probe", reference="unpruned", reference_label="all data"
     ),
-    "fairness_bars": lambda: figures.fairness_bars(METRICS, LABELS, ["age"]),
+    "fairness_bars": lambda: figures.fairness_bars(METRICS, LABELS, TOLD),
 }
 
 
@@ -278,9 +284,14 @@ def test_a_term_has_a_panel_where_a_tokenizer_has_it_and_a_line_from_where_it_st
 
 
 def test_fairness_bars_stand_beside_the_training_data():
-    axes = DRAW["fairness_bars"]().axes[0]
-    assert [patch.get_width() for patch in axes.patches] == [2, 3, 4]
-    assert axes.lines[0].get_xdata()[0] == 1
+    panels = [axes for axes in DRAW["fairness_bars"]().axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        "told by probe\nage", "told by clip_zero_shot\nage", "gender", "skin tone", "hair color", "glasses",
+        "told by clip_zero_shot\nhat",
+    ]  # fmt: skip
+    for first, axes in enumerate(panels, start=1):
+        assert [patch.get_width() for patch in axes.patches] == [first + 1, first + 2, first + 3]
+        assert axes.lines[0].get_xdata()[0] == first
 
 
 def test_the_grid_shows_every_sample_in_its_row_and_column():

@@ -28,6 +28,7 @@ PIXELS = ("psnr", "ssim", "lpips", "sharpness", "perplexity")
 TOKENIZERS = {"vq": "without", "vq-gan": "with"}
 LOSSES = {"vq": "MSE", "vq-gan": "MSE + GAN"}
 DEVIATIONS = tuple(f"path_deviation_{name}" for name in ("matched", "median", "p95", "unmatched"))
+PERCEIVED = (("probe", "hair_length"), ("clip", "hair_length"), ("clip", "age"))
 QUALITY = ("fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage")
 LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
 
@@ -47,7 +48,10 @@ def metrics():
     rows = [row(run, metric, next(values)) for run in LABELS for metric in (*QUALITY, "nn_ratio")]
     rows += [row(run, "kept_ratio", next(values)) for run in LABELS if run != "unpruned"]
     rows.append(row("validation_images", "cosine_unmatched", next(values), "validation_images"))
-    rows += [row(run, "kl_hair_length", next(values), "uniform") for run in ("training_data", *LABELS)]
+    runs = ("training_data", *LABELS)
+    rows += [row(run, f"kl_{name}", next(values), "uniform", by) for by, name in PERCEIVED for run in runs]
+    rows += [row(run, f"kl_{name}", next(values), "training_data", by) for by, name in PERCEIVED for run in LABELS]
+    rows.append(row("training_data", "kl_hair_length", 0.25, "uniform", "labels"))
     rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in COSINES]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in LATENTS]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in DEVIATIONS]
@@ -68,6 +72,12 @@ def tokenizers(metrics):
     return tables.tokenizers(metrics, TOKENIZERS, losses=LOSSES, codebook_sizes={"vq": 512, "vq-gan": 8192})
 
 
+def fairness(metrics, **more):
+    told = {"probe": ["hair_length"], "clip": ["hair_length", "age"]}
+    words = {"labelled": {("probe", "hair_length")}, "beside": {"hair_length": "kl_gender"}}
+    return tables.fairness(metrics, LABELS, PAPER, told=told, **{**words, **more})
+
+
 def to_unpruned(metrics, encoders=("probe",)):
     return tables.similarity_to_unpruned(metrics, LABELS, PAPER, reference="unpruned", encoders=encoders)
 
@@ -85,7 +95,7 @@ def every_table(metrics, runs):
         "similarity_to_unpruned": to_unpruned(metrics),
         "similarity_to_inverse": to_inverse(metrics),
         "path_deviation": tables.path_deviation(metrics, LABELS, pairs=[("loss-0.5", "unpruned"), PAIR]),
-        "fairness": tables.fairness(metrics, LABELS, PAPER, attributes={"hair_length": "kl_gender"}),
+        "fairness": fairness(metrics),
         "memorisation": tables.memorisation(metrics, LABELS, encoders=["probe"]),
     }
 
@@ -159,15 +169,57 @@ def test_deviations_of_paths_stand_pair_by_pair(metrics):
 
 
 def test_fairness_heads_the_papers_column_with_the_papers_attribute(metrics):
-    table = tables.fairness(metrics, LABELS, PAPER, attributes={"hair_length": "kl_gender"})
+    table = fairness(metrics)
     assert [(c.group, c.header) for c in table.columns[1:]] == [
-        ("KL to uniform (nats)", "hair length"),
+        ("KL to uniform (nats), probe", "hair length"),
+        ("KL to training data (nats), probe", "hair length"),
+        ("KL to uniform (nats), clip", "hair length"),
+        ("KL to uniform (nats), clip", "age"),
+        ("KL to training data (nats), clip", "hair length"),
+        ("KL to training data (nats), clip", "age"),
         ("paper: KL, CelebA-HQ 256", "gender"),
     ]
-    assert table.rows[0][0] == "Training data"
-    assert [r[-1] for r in table.rows] == ["–", "0.044", "–", "0.040"]
-    alone = tables.fairness(metrics, LABELS, PAPER, attributes={"hair_length": ""})
-    assert len(alone.columns) == 2
+    assert [r[-1] for r in table.rows] == ["–", "–", "0.044", "–", "0.040"]
+    assert len(fairness(metrics, beside={}).columns) == 7
+
+
+def test_fairness_mixes_no_classifiers(metrics):
+    table = fairness(metrics)
+
+    def value(run, reference, by, attribute):
+        found = metrics.query("run == @run and reference == @reference and encoder == @by")
+        return found.loc[found["metric"] == f"kl_{attribute}", "value"].item()
+
+    assert [r[0] for r in table.rows[:2]] == ["Training data, labels", "Training data"]
+    # Labels are of other values than what CLIP was asked for.
+    assert [r[1:7] for r in table.rows[:1]] == [("0.250 [0.240, 0.270]", *"–––––")]
+    assert [cell for cell in table.rows[1] if cell == "–"] == ["–"] * 4
+    for place, run in enumerate(LABELS, start=2):
+        for column, (by, name) in ((1, PERCEIVED[0]), (3, PERCEIVED[1]), (4, PERCEIVED[2])):
+            own = value(run, "uniform", by, name)
+            assert table.rows[place][column].startswith(f"{own:.3f} [")
+            assert table.raw[f"{by}_kl_{name}_to_uniform"][place] == own
+        from_training = value(run, "training_data", "clip", "age")
+        assert table.rows[place][6] == f"{from_training:.3f}"
+        assert table.raw["clip_kl_age_to_training_data_ci_high"][place] == from_training + 0.02
+
+
+def test_fairness_has_no_row_of_labels_where_no_classifier_tells_the_same(metrics):
+    assert [r[0] for r in fairness(metrics, labelled=()).rows] == ["Training data", *LABELS.values()]
+
+
+def test_fairness_says_how_samples_were_made_and_not_how_many_were_unknown(metrics):
+    counted = metrics.assign(protocol=[f"euler-50, {n} unknown" for n in range(len(metrics))])
+    caption = fairness(counted).caption
+    assert "protocol euler-50; seed" in caption and "left out" in caption
+
+
+def test_what_is_infinite_says_so(metrics):
+    far = metrics["reference"].eq("training_data") & metrics["metric"].eq("kl_age")
+    table = fairness(metrics.assign(value=metrics["value"].mask(far, np.inf), ci_high=np.inf))
+    assert [r[6] for r in table.rows] == ["–", "–", "∞", "∞", "∞"]
+    assert table.rows[2][1].endswith(", ∞]")
+    assert r"$\infty$" in latex(table, "tab:fairness")
 
 
 def test_a_missing_number_is_named(metrics):

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
 from steadyflow.fetch.lock import described, entry_of, read_lock
-from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.names import PALIGEMMA_REPO, VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
 from steadyflow.study.arms import arms_by_fraction
@@ -51,6 +51,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, study.datasets)) or "^$",
     tokenizer="|".join(map(re.escape, study.tokenizers)) or "^$",
     encoder="|".join(map(re.escape, study.encoders)) or "^$",
+    classifier="|".join(map(re.escape, [*study.probes, *study.classifiers])) or "^$",
     clustering="|".join(map(re.escape, study.clusterings)) or "^$",
     subset="|".join(map(re.escape, study.subsets)) or "^$",
     run="|".join(map(re.escape, study.runs)) or "^$",
@@ -94,6 +95,45 @@ def encoder_identity(name):
     """What an encoder's features depend on, beside the images and the weights of a probe."""
     spec = study.encoders[name]
     return [spec.kind, spec.options, [entry_of(WEIGHTS, file).sha256 for file in spec.weights]]
+
+
+def classifier_input(name):
+    """All that a classifier is opened from; said before anything is computed where PaliGemma is absent."""
+    if study.classified_features(name) == name:
+        return paths.classifier_files(study, name)
+    if study.classified_features(name) is not None:
+        return encoder_input(study.classified_features(name))
+    (folder,) = map(Path, paths.classifier_files(study, name))
+    files = sorted(str(path) for suffix in ("json", "safetensors") for path in folder.glob(f"*.{suffix}"))
+    if not (folder / "config.json").is_file() or not any(file.endswith(".safetensors") for file in files):
+        raise WorkflowError(
+            f"classifiers.{name}: {folder} does not hold the model {PALIGEMMA_REPO} (config.json, *.safetensors and "
+            "others). It is gated, and `snakemake fetch` does not get it: accept the Gemma Terms of Use at "
+            f"https://huggingface.co/{PALIGEMMA_REPO}, log in with a token of your own, and where there is a network "
+            f"run\n  hf download {PALIGEMMA_REPO} --local-dir {folder}\n"
+            "or name other `classifiers` in the evaluation (docs/fairness.md)."
+        )
+    return files
+
+
+def classifier_identity(name):
+    """What a classifier's answers depend on, beside its files and the features that it reads."""
+    return study.classifiers[name].identity() if name in study.classifiers else "heads of a probe"
+
+
+def classified_features(wildcards):
+    """The features that a classifier reads, of a run's samples or of the dataset; none where it looks at images."""
+    encoder = study.classified_features(wildcards.classifier)
+    if encoder is None:
+        return []
+    if "run" in wildcards.keys():
+        return [paths.features_file(study, encoder, wildcards.run, wildcards.sampling)]
+    return [paths.embeddings_file(study, wildcards.dataset, encoder)]
+
+
+def features_flags(wildcards, input):
+    """What stands before the input `features`, for classifiers that read some."""
+    return "--features" if input.features else ""
 
 
 def needed_weights():
@@ -181,6 +221,18 @@ def traced_files(file):
     ]
 
 
+def evaluated_attributes(wildcards):
+    """What the evaluation's classifiers tell of the dataset and of every evaluated run, each with the JSON beside it."""
+    dataset, spec = wildcards.dataset, study.evaluations[wildcards.dataset]
+    if not spec.classifiers:
+        raise WorkflowError(f"evaluations.{dataset}.classifiers: there are none, so nothing tells attributes")
+    told = [paths.attributes_file(study, dataset, name) for name in spec.classifiers]
+    told += [
+        paths.sampled_attributes_file(study, name, run, spec.sampling) for name in spec.classifiers for run in spec.runs
+    ]
+    return [*told, *map(paths.sidecar, told)]
+
+
 def evaluated_tokenizers(file):
     """One of the files of every evaluated tokenizer."""
     return lambda wildcards: [
@@ -192,7 +244,7 @@ def evaluation_identity(wildcards):
     """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[wildcards.dataset]
     return [
-        spec.model_dump(mode="json", exclude={"paper_attributes", "paths", "tokenizers"}),
+        spec.model_dump(mode="json", exclude={"classifiers", "paper_attributes", "paths", "tokenizers"}),
         {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(wildcards.dataset)},
     ]
 
@@ -204,4 +256,13 @@ def paths_identity(wildcards):
         spec.paths,
         study.path_pairs(wildcards.dataset),
         {run: study.path_identity(run, spec.sampling) for run in study.traced_runs(wildcards.dataset)},
+    ]
+
+
+def fairness_identity(wildcards):
+    """What fairness is measured of: neither an encoder nor a reference enters it."""
+    spec = study.evaluations[wildcards.dataset]
+    return [
+        spec.model_dump(mode="json", include={"classifiers", "runs", "sampling", "seed"}),
+        {run: study.sampling_identity(run, spec.sampling) for run in spec.runs},
     ]

@@ -64,11 +64,7 @@ rule measure_paths:
 
 rule measure_fairness:
     input:
-        unpack(lambda wildcards: paths.probe_files(study, study.evaluations[wildcards.dataset].encoders[0])),
-        features=lambda wildcards: [
-            paths.features_file(study, study.evaluations[wildcards.dataset].encoders[0], *each)
-            for each in study.evaluated_samples(wildcards.dataset, ceiling=False)
-        ],
+        attributes=evaluated_attributes,
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
     output:
@@ -80,7 +76,7 @@ rule measure_fairness:
     conda:
         "../../envs/steadyflow.yaml"
     params:
-        spec=evaluation_identity,
+        spec=fairness_identity,
     shell:
         'python "$SCRIPTS/measure_fairness.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output} > {log} 2>&1"

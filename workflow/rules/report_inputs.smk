@@ -44,11 +44,13 @@ def descriptions(spec, dataset):
 
 
 def claimed_fairness(spec, dataset):
-    return metrics_of("fairness")(spec, dataset) if study.tells_attributes(dataset) else []
+    return metrics_of("fairness")(spec, dataset) if spec.classifiers else []
 
 
-def probe(spec, dataset):
-    return [paths.probe_files(study, spec.encoders[0])["config"]]
+def told_values(spec, dataset):
+    """Which attributes every classifier tells, and the dataset's own labels and attributes."""
+    told = [paths.sidecar(paths.attributes_file(study, dataset, name)) for name in spec.classifiers]
+    return [*told, paths.dataset_files(study, dataset)["info"]]
 
 
 TABLE_INPUTS = {
@@ -58,7 +60,7 @@ TABLE_INPUTS = {
     "fd_by_criterion": [metrics_of("quality"), descriptions],
     "similarity_to_unpruned": [metrics_of("similarity")],
     "similarity_to_inverse": [metrics_of("similarity")],
-    "fairness": [metrics_of("fairness"), probe],
+    "fairness": [metrics_of("fairness"), told_values],
     "path_deviation": [metrics_of("paths")],
     "memorisation": [metrics_of("quality")],
 }
@@ -82,7 +84,7 @@ FIGURE_INPUTS = {
     "path_distance": [metrics_of("path_distances")],
     "fd_by_criterion": [metrics_of("quality")],
     "fd_by_k": [metrics_of("quality")],
-    "fairness_bars": [metrics_of("fairness"), probe],
+    "fairness_bars": [metrics_of("fairness"), told_values],
 }
 
 
@@ -110,7 +112,7 @@ def shown(dataset, kind):
         "runs by k": bool(runs_by_k(study, dataset)),
         "trained runs": bool(study.trained_runs(dataset)),
         "watched runs": bool(study.watched_runs(dataset)),
-        "runs and labels": bool(spec.runs) and study.tells_attributes(dataset),
+        "runs and classifiers": bool(spec.runs) and bool(spec.classifiers),
         "inverse pairs": bool(spec.inverse_pairs),
         "paths": bool(spec.paths),
     }
@@ -118,9 +120,11 @@ def shown(dataset, kind):
 
 
 def display_identity(wildcards):
-    """Labels and what stands beside our numbers: an edit of these remakes tables and figures, and nothing else."""
+    """Labels, the order of classifiers, and what stands beside our numbers: an edit of these remakes tables and
+    figures."""
     spec = study.evaluations[wildcards.dataset]
     return [
+        spec.classifiers,
         spec.paper_attributes,
         {run: study.runs[run].label for run in spec.runs},
         {tokenizer: study.tokenizers[tokenizer].label for tokenizer in spec.tokenizers},

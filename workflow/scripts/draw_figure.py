@@ -187,8 +187,11 @@ def fd_by_k(study: Study, dataset: str):
 
 
 def fairness_bars(study: Study, dataset: str):
-    attributes = read_json(paths.probe_files(study, study.evaluations[dataset].encoders[0])["config"])["values"]
-    return figures.fairness_bars(metrics(study, dataset, "fairness"), labels(study, dataset), list(attributes))
+    told = {
+        name: list(read_json(paths.sidecar(paths.attributes_file(study, dataset, name)))["values"])
+        for name in study.evaluations[dataset].classifiers
+    }
+    return figures.fairness_bars(metrics(study, dataset, "fairness"), labels(study, dataset), told)
 
 
 FIGURES = {

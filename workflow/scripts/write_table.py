@@ -6,6 +6,7 @@ import pandas as pd
 
 from steadyflow.artifacts import read_json
 from steadyflow.cli import run_stage, stage_parser
+from steadyflow.data.images import read_dataset_info
 from steadyflow.report import tables
 from steadyflow.report.claims import Evidence, judge, read_claims
 from steadyflow.report.paper import read_paper_values
@@ -68,7 +69,7 @@ def claims(study: Study, dataset: str, paper: Path) -> Table:
     evidence = Evidence(
         quality=metrics(study, dataset, "quality"),
         similarity=metrics(study, dataset, "similarity"),
-        fairness=metrics(study, dataset, "fairness") if study.tells_attributes(dataset) else pd.DataFrame(),
+        fairness=metrics(study, dataset, "fairness") if spec.classifiers else pd.DataFrame(),
         arms=arms(study, dataset),
         inverse_pairs=spec.inverse_pairs,
         encoder=spec.encoders[0],
@@ -90,11 +91,26 @@ def tokenizers(study: Study, dataset: str, paper: Path) -> Table:
 
 
 def fairness(study: Study, dataset: str, paper: Path) -> Table:
-    spec = study.evaluations[dataset]
-    attributes = read_json(paths.probe_files(study, spec.encoders[0])["config"])["values"]
-    beside = {attribute: spec.paper_attributes.get(attribute, "") for attribute in attributes}
-    values = read_paper_values(paper / "scalars.csv")
-    return tables.fairness(metrics(study, dataset, "fairness"), labels(study, dataset), values, attributes=beside)
+    spec, info = study.evaluations[dataset], read_dataset_info(paths.dataset_files(study, dataset)["info"])
+    values = {
+        name: read_json(paths.sidecar(paths.attributes_file(study, dataset, name)))["values"]
+        for name in spec.classifiers
+    }
+    own = {**info.attributes, "label": info.classes}
+    labelled = {
+        (name, attribute)
+        for name, attributes in values.items()
+        for attribute, of_attribute in attributes.items()
+        if sorted(of_attribute) == sorted(own.get(attribute) or [])
+    }
+    return tables.fairness(
+        metrics(study, dataset, "fairness"),
+        labels(study, dataset),
+        read_paper_values(paper / "scalars.csv"),
+        told={name: list(attributes) for name, attributes in values.items()},
+        labelled=labelled,
+        beside=spec.paper_attributes,
+    )
 
 
 TABLES = {

@@ -5,7 +5,7 @@ torch.
 """
 
 from steadyflow.evaluate.estimate import Estimate, contrast, difference, mean_over_runs, mean_with_interval
-from steadyflow.evaluate.fairness import AttributeBias, kl_divergence, kl_to_uniform, kl_with_interval
+from steadyflow.evaluate.fairness import AttributeBias, kl_between, kl_divergence, kl_to_uniform, kl_with_interval
 from steadyflow.evaluate.frechet import (
     FeatureStatistics,
     feature_statistics,
@@ -51,6 +51,7 @@ __all__ = [
     "frechet_with_interval",
     "kept_ratio",
     "kernel_distance",
+    "kl_between",
     "kl_divergence",
     "kl_to_uniform",
     "kl_with_interval",

@@ -40,33 +40,42 @@ def kl_divergence(counts_p: np.ndarray, counts_q: np.ndarray) -> float:
     return float(rel_entr(p, q).sum())
 
 
-def kl_with_interval(
-    codes: np.ndarray, num_values: int, reference: np.ndarray | None = None, *, repeats: int = 1000, seed: int = 0
-) -> AttributeBias:
-    """KL of attribute `codes` [n] in 0..num_values-1 to uniform, or to the counts `reference` [num_values], in nats.
+def kl_with_interval(codes: np.ndarray, num_values: int, *, repeats: int = 1000, seed: int = 0) -> AttributeBias:
+    """KL of attribute `codes` [n] in 0..num_values-1 from uniform, in nats.
 
     -1 is unknown: dropped, and counted in the result. The value is the plug-in estimate. The 95% interval is of the
-    sampling of codes alone (the reference is taken as it is), by bootstrap tilting (Efron, 1981): it holds the
-    divergences of those distributions on the way from the reference over the observed one that would give such a value
-    by chance. So it knows the plug-in's bias of (K-1)/2n, which a percentile interval counts twice: near balance, that
-    one never covers the truth. Raises UserError at other codes, when all are unknown, or a value that occurs has no
-    count in `reference`.
+    sampling of codes, by bootstrap tilting (Efron, 1981): it holds the divergences of those distributions on the way
+    from the uniform one over the observed one that would give such a value by chance. So it knows the plug-in's bias of
+    (K-1)/2n, which a percentile interval counts twice: near balance, that one never covers the truth.
+    Raises UserError at other codes, or when all are unknown.
     """
-    codes = np.asarray(codes)
-    outside = codes[(codes < -1) | (codes >= num_values)]
-    if outside.size:
-        raise UserError(f"attribute code {outside[0]} is outside -1..{num_values - 1} (-1 is unknown)")
-    counts = np.bincount(codes[codes >= 0], minlength=num_values)
-    known = int(counts.sum())
-    value = kl_divergence(counts, np.ones(num_values) if reference is None else reference)
-    q = _probabilities(np.ones(num_values) if reference is None else reference)
-    if not np.isfinite(value):
-        raise UserError(
-            f"values that occur {counts.tolist()} times have counts {list(q)} in the reference; none may be 0"
-        )
+    return _divergence(codes, num_values, np.ones(num_values), None, repeats, seed)
+
+
+def kl_between(
+    codes: np.ndarray, reference_codes: np.ndarray, num_values: int, *, repeats: int = 1000, seed: int = 0
+) -> AttributeBias:
+    """KL of attribute `codes` [n] from `reference_codes` [m], both in 0..num_values-1, in nats.
+
+    The interval is that of `kl_with_interval`, with both sets drawn. Infinite, and without an interval, where only the
+    reference lacks a value. Unknown codes and errors as there, on either side.
+    """
+    reference = _counts(reference_codes, num_values)
+    return _divergence(codes, num_values, reference, int(reference.sum()), repeats, seed)
+
+
+def _divergence(
+    codes: np.ndarray, num_values: int, reference: np.ndarray, m: int | None, repeats: int, seed: int
+) -> AttributeBias:
+    """From the distribution of counts `reference` [num_values], of `m` drawn items or exact (None)."""
+    codes, counts, q = np.asarray(codes), _counts(codes, num_values), _probabilities(reference)
+    known, value = int(counts.sum()), kl_divergence(counts, reference)
+    unknown = len(codes) - known
+    if np.isinf(value):
+        return AttributeBias(value, np.nan, np.nan, (), known, unknown)
     # Values that neither has play no part.
-    low, high = _tilted_interval(counts[q > 0], q[q > 0], value, repeats, seed)
-    return AttributeBias(value, low, high, _without_groups(codes, num_values, q), known, len(codes) - known)
+    low, high = _tilted_interval(counts[q > 0], q[q > 0], value, repeats, seed, m)
+    return AttributeBias(value, low, high, _without_groups(codes, num_values, q), known, unknown)
 
 
 def _without_groups(codes: np.ndarray, num_values: int, q: np.ndarray) -> tuple[float, ...]:
@@ -80,7 +89,10 @@ def _without_groups(codes: np.ndarray, num_values: int, q: np.ndarray) -> tuple[
     return tuple(rel_entr(left / left.sum(axis=1, keepdims=True), q).sum(axis=1).tolist())
 
 
-def _tilted_interval(counts: np.ndarray, q: np.ndarray, value: float, repeats: int, seed: int) -> tuple[float, float]:
+def _tilted_interval(
+    counts: np.ndarray, q: np.ndarray, value: float, repeats: int, seed: int, m: int | None
+) -> tuple[float, float]:
+    """`m`: of how many items the reference `q` is the distribution, where these are drawn too."""
     n, k = int(counts.sum()), len(counts)
     if k == 1:
         return 0.0, 0.0
@@ -98,7 +110,9 @@ def _tilted_interval(counts: np.ndarray, q: np.ndarray, value: float, repeats: i
 
     def share_above(strength: float) -> float:
         """Chance of a larger divergence than the observed one, ties half, under the tilted distribution."""
-        drawn = rel_entr(generator(seed).multinomial(n, tilted(strength), size=repeats) / n, q).sum(axis=1)
+        rng = generator(seed)
+        against = q if m is None else rng.multinomial(m, q, size=repeats) / m
+        drawn = rel_entr(rng.multinomial(n, tilted(strength), size=repeats) / n, against).sum(axis=1)
         return float(np.mean((drawn > value + _TIE) + 0.5 * (np.abs(drawn - value) <= _TIE)))
 
     def divergence_where(share: float) -> float:
@@ -119,3 +133,12 @@ def _probabilities(counts: np.ndarray) -> np.ndarray:
     if not (counts >= 0).all() or not counts.sum() > 0:
         raise UserError(f"counts must not be negative, and one must be above zero; got {counts.tolist()}")
     return counts / counts.sum()
+
+
+def _counts(codes: np.ndarray, num_values: int) -> np.ndarray:
+    """How many of `codes` [n] are each of 0..num_values-1. Raises UserError at codes that are neither these nor -1."""
+    codes = np.asarray(codes)
+    outside = codes[(codes < -1) | (codes >= num_values)]
+    if outside.size:
+        raise UserError(f"attribute code {outside[0]} is outside -1..{num_values - 1} (-1 is unknown)")
+    return np.bincount(codes[codes >= 0], minlength=num_values)

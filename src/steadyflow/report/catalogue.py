@@ -17,7 +17,7 @@ class Entry:
     needs: Literal[
         "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs by k", "trained runs",
         "watched runs", "several fractions",
-        "runs and labels", "inverse pairs", "paths",
+        "runs and classifiers", "inverse pairs", "paths",
     ] = "runs"  # fmt: skip
 
 
@@ -29,7 +29,7 @@ TABLES = {
     "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability"),
     "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability", "inverse pairs"),
     "path_deviation": Entry("How far paths from the same noise lie apart", "Stability", "paths"),
-    "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
+    "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and classifiers"),
     "memorisation": Entry("Distance of the samples to the training images", "Memorisation"),
 }
 
@@ -50,5 +50,5 @@ FIGURES = {
     "fd_by_fraction": Entry("Sample quality by fraction removed", "Quality", "several fractions"),
     "precision_recall_by_fraction": Entry("Precision and recall by fraction removed", "Quality", "several fractions"),
     "fd_by_k": Entry("Sample quality by number of clusters", "Quality", "runs by k"),
-    "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
+    "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and classifiers"),
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Histogram = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+_PANELS = 5  # beside each other, of which each has a title
 _ROW, _MARGIN = 0.21, 0.55  # inches: one categorical row, and what the axis and its label need
 
 
@@ -426,21 +427,34 @@ def path_distance(distances: pd.DataFrame, comparisons: Mapping[tuple[str, str],
 
 
 @styled
-def fairness_bars(metrics: pd.DataFrame, labels: Mapping[str, str], attributes: Sequence[str]) -> "Figure":
-    """KL to uniform per attribute (a panel) and run (a bar) with its interval; a line at the training data's."""
-    figure = style.new_figure(FULL_WIDTH, _ROW * len(labels) + _MARGIN + 0.45)
-    grid = figure.subplots(1, len(attributes), sharey=True, squeeze=False)[0]
-    for axes, attribute in zip(grid, attributes, strict=True):
-        metric = f"kl_{attribute}"
-        axes.axvline(find_measure(metrics, metric, TRAINING_DATA, "uniform").value, color=ORANGE, linewidth=1)
-        for row, run in enumerate(labels):
-            measure = find_measure(metrics, metric, run, "uniform")
-            axes.barh(row, measure.value, height=0.62, color=LIGHT_BLUE)
-            _interval(axes, measure, row, INK, marker="")
-        axes.set_title(attribute.replace("_", " "))
-        axes.set_xlim(left=0)
-        axes.grid(axis="x")
-        style.rows_axis(axes, list(labels.values()))
+def fairness_bars(metrics: pd.DataFrame, labels: Mapping[str, str], told: Mapping[str, Sequence[str]]) -> "Figure":
+    """KL to uniform per attribute (a panel) and run (a bar) with its interval; a line at the training data's, as the
+    same classifier tells them. `told`: classifier -> its attributes; each has lines of panels of its own."""
+    lines = [
+        (classifier, attributes[start : start + _PANELS])
+        for classifier, attributes in told.items()
+        for start in range(0, len(attributes), _PANELS)
+    ]
+    columns = max(len(attributes) for _, attributes in lines)
+    figure = style.new_figure(FULL_WIDTH, len(lines) * (_ROW * len(labels) + _MARGIN) + 0.45)
+    grid = figure.subplots(len(lines), columns, sharey=True, squeeze=False)
+    for row_of_panels, (classifier, attributes) in zip(grid, lines, strict=True):
+        for place, axes in enumerate(row_of_panels):
+            axes.set_visible(place < len(attributes))
+        for axes, attribute in zip(row_of_panels, attributes, strict=False):
+            metric = f"kl_{attribute}"
+            training = find_measure(metrics, metric, TRAINING_DATA, "uniform", classifier)
+            axes.axvline(training.value, color=ORANGE, linewidth=1)
+            for row, run in enumerate(labels):
+                measure = find_measure(metrics, metric, run, "uniform", classifier)
+                axes.barh(row, measure.value, height=0.62, color=LIGHT_BLUE)
+                _interval(axes, measure, row, INK, marker="")
+            axes.set_title(attribute.replace("_", " "))
+            axes.set_xlim(left=0)
+            axes.grid(axis="x")
+            style.rows_axis(axes, list(labels.values()))
+        # The first title's upper line, which has room to run over those beside it.
+        row_of_panels[0].set_title(f"told by {classifier}\n{row_of_panels[0].get_title(loc='left')}")
     figure.supxlabel("KL to uniform (nats), lower is more balanced", fontsize=8)
     _legend_above(figure, {"samples": (LIGHT_BLUE, "s"), "training data": (ORANGE, "|")})
     return figure

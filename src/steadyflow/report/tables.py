@@ -8,6 +8,7 @@ UserError.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ import pandas as pd
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate import mean_over_runs
 from steadyflow.evaluate.metrics import TRAINING_DATA, VALIDATION_IMAGES
+from steadyflow.names import LABELS
 from steadyflow.report.catalogue import TABLES
 from steadyflow.report.claims import BROKEN, KEPT, MARGIN, VERDICTS, Claim, Finding
 from steadyflow.report.columns import Filled, assemble, measured_column, paper_column, text_column
@@ -250,40 +252,73 @@ def fairness(
     labels: Mapping[str, str],
     paper: Sequence[PaperValue],
     *,
-    attributes: Mapping[str, str],
+    told: Mapping[str, Sequence[str]],
+    labelled: Collection[tuple[str, str]] = (),
+    beside: Mapping[str, str],
 ) -> Table:
-    """KL to uniform per attribute, of every run and of the training data (Table 1 of the second paper).
+    """KL to uniform per classifier and attribute, of the training data and of every run (Table 1 of the second paper),
+    and each run's KL to the training data.
 
-    Metrics `kl_<attribute>` against `uniform`. `attributes`: ours -> the paper's quantity to show beside it, such as
-    hair_colour -> kl_hair_color, or '' for none. The paper's column is headed with the paper's own attribute, since
-    a nearby attribute is not the same one.
+    Metrics `kl_<attribute>` against `uniform` and `training_data`; their encoder is the classifier. `told`: classifier
+    -> its attributes. `labelled`: those (classifier, attribute) whose values are those of the dataset's own labels,
+    which have a row then. `beside`: attribute -> the paper's quantity to show beside it, such as hair_colour ->
+    kl_hair_color. The paper's column is headed with the paper's own attribute, since a nearby attribute is not the same
+    one.
     """
-    rows = {TRAINING_DATA: "Training data", **labels}
-    columns = {name: [find_measure(metrics, f"kl_{name}", run, "uniform") for run in rows] for name in attributes}
-    measures = [m for column in columns.values() for m in column]
+    of_labels = [(TRAINING_DATA, LABELS, "Training data, labels")] if labelled else []
+    rows = [*of_labels, *((run, "", label) for run, label in {TRAINING_DATA: "Training data", **labels}.items())]
+
+    def measured(classifier: str, attribute: str, reference: str, run: str, by: str) -> Measure:
+        """Nothing of what says nothing: the training data against themselves, labels of other values."""
+        unsaid = run == reference or (by == LABELS and (classifier, attribute) not in labelled)
+        find = _no_measure if unsaid else partial(find_measure, metrics)
+        return find(f"kl_{attribute}", run, reference, by or classifier)
+
+    cells = {
+        (classifier, reference, attribute): [measured(classifier, attribute, reference, run, by) for run, by, _ in rows]
+        for classifier, attributes in told.items()
+        for reference in ("uniform", TRAINING_DATA)
+        for attribute in attributes
+    }
+    shows = {"uniform": with_interval, TRAINING_DATA: _value_alone}
+    quantities = dict.fromkeys(beside[attribute] for *_, attribute in cells if beside.get(attribute))
+    # How many of each set were unknown is for the metrics to say.
+    described = [replace(m, protocol=m.protocol.partition(", ")[0]) for column in cells.values() for m in column if m.n]
     caption = (
-        "KL divergence of the attribute's distribution from the uniform one, in nats; 0 is balanced. "
-        f"{_INTERVAL} {describe(measures)}."
+        "KL divergence of the attribute's distribution, in nats: from the uniform one, where 0 is balanced, and from "
+        "that of the training data as the same classifier tells it. Attributes are as a classifier perceives them; "
+        f"images whose value it cannot tell are left out. {_INTERVAL} {describe(described)}."
     )
-    if any(attributes.values()):
+    if quantities:
         caption += " The paper's columns are other images, attributes and classifiers."
     return assemble(
         TABLES["fairness"].title,
         caption,
-        _model_column(rows),
+        text_column(
+            "Model",
+            [label for *_, label in rows],
+            {"run": [run for run, *_ in rows], "label": [label for *_, label in rows]},
+        ),
         *(
-            measured_column(_words(name), column, with_interval, group="KL to uniform (nats)", decimals=3)
-            for name, column in columns.items()
+            measured_column(
+                _words(attribute),
+                column,
+                shows[reference],
+                group=f"KL to {_words(reference)} (nats), {classifier}",
+                decimals=3,
+                raw_prefix=f"{classifier}_",
+                raw_suffix=f"_to_{reference}",
+            )
+            for (classifier, reference, attribute), column in cells.items()
         ),
         *(
             paper_column(
                 _words(quantity.removeprefix("kl_")),
                 quantity,
-                [paper_value(paper, quantity, run, "uniform") for run in rows],
+                [paper_value(paper, quantity, run, "uniform") for run, *_ in rows],
                 group="paper: KL, CelebA-HQ 256",
             )
-            for quantity in attributes.values()
-            if quantity
+            for quantity in quantities
         ),
     )
 
@@ -351,7 +386,11 @@ def _optional_column(
     if metric not in set(metrics["metric"]):
         return text_column(header, ["not measured"] * len(labels), {metric: [float("nan")] * len(labels)})
     measures = [find_measure(metrics, metric, name) for name in labels]
-    return measured_column(header, measures, lambda measure, places: number(measure.value, places), decimals=decimals)
+    return measured_column(header, measures, _value_alone, decimals=decimals)
+
+
+def _value_alone(measure: Measure, decimals: int) -> str:
+    return number(measure.value, decimals)
 
 
 def _similarity_columns(
@@ -459,13 +498,17 @@ def _times(measure: Measure, factor: float) -> Measure:
 def _measure_or_none(
     metrics: pd.DataFrame, metric: str, run: str, reference: str = "", encoder: str | None = None
 ) -> Measure:
-    """A measure, or one of NaN where there is none: a dash in the table."""
+    """A measure, or nothing where there is none."""
     of_pair = metrics[(metrics["run"] == run) & (metrics["reference"] == reference) & (metrics["metric"] == metric)]
     if of_pair.empty:
-        nothing = dict.fromkeys(("value", "ci_low", "ci_high", "sd"), float("nan"))
-        names = {"dataset": "", "run": run, "reference": reference, "metric": metric, "encoder": encoder or ""}
-        return Measure(**names, protocol="", **nothing, n=0, seed=0, note="", replicates=())
+        return _no_measure(metric, run, reference, encoder)
     return find_measure(metrics, metric, run, reference, encoder)
+
+
+def _no_measure(metric: str, run: str, reference: str = "", encoder: str | None = None) -> Measure:
+    """One of NaN and no samples: a dash in the table."""
+    nan = float("nan")
+    return Measure("", run, reference, metric, encoder or "", "", nan, nan, nan, nan, 0, 0, "", ())
 
 
 def _listed(names: Sequence[str]) -> str:

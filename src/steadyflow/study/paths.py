@@ -1,6 +1,7 @@
 """Where every artifact of a study lies. The Snakefile and the scripts that read many artifacts share this page."""
 
 from steadyflow.artifacts import UserError
+from steadyflow.names import PALIGEMMA_FOLDER
 from steadyflow.study.identity import work_hash
 from steadyflow.study.specs import ProbeEncoder, Study
 
@@ -45,6 +46,14 @@ def encoder_files(study: Study, encoder: str) -> list[str]:
     """All that an encoder of any kind is opened from."""
     weights = study.encoders[encoder].weights
     return [weights_file(study, name) for name in weights] or list(probe_files(study, encoder).values())
+
+
+def classifier_files(study: Study, classifier: str) -> list[str]:
+    """All that a classifier is opened from; of one whose files are not pinned, their folder."""
+    if classifier in study.probes:
+        return list(probe_files(study, classifier).values())
+    reads = study.classified_features(classifier)
+    return [weights_file(study, PALIGEMMA_FOLDER)] if reads is None else encoder_files(study, reads)
 
 
 def latents_files(study: Study, dataset: str, tokenizer: str) -> dict[str, str]:
@@ -131,6 +140,16 @@ def trace_files(study: Study, run: str, sampling: str) -> dict[str, str]:
 
 def features_file(study: Study, encoder: str, run: str, sampling: str) -> str:
     return f"{study.results}/{study.runs[run].dataset}/features/{encoder}/{run}/{sampling}.npy"
+
+
+def attributes_file(study: Study, dataset: str, classifier: str) -> str:
+    """What a classifier tells of a dataset's images; `sidecar` names the JSON beside it."""
+    return f"{study.results}/{dataset}/attributes/{classifier}/dataset.parquet"
+
+
+def sampled_attributes_file(study: Study, classifier: str, run: str, sampling: str) -> str:
+    """The same of a run's samples."""
+    return f"{study.results}/{study.runs[run].dataset}/attributes/{classifier}/{run}/{sampling}.parquet"
 
 
 def metrics_file(study: Study, dataset: str, kind: str) -> str:

@@ -87,6 +87,9 @@ class Evaluation(Spec):
     """All runs of the dataset but surrogates when left out. Order of tables and figures."""
     inverse_pairs: tuple[tuple[Name, Name], ...] = ()
     """Runs whose training images are (nearly) disjoint, compared with each other."""
+    classifiers: tuple[Name, ...] | None = None
+    """What tells the attributes of samples and training images: probe encoders, and entries of the section
+    `classifiers`. When left out, the probes of this dataset, then all of that section. Order of tables and figures."""
     mixtures: dict[Name, Mixture] = {}
     """Of evaluated runs; the table mode_balance compares them with the runs whose modes were balanced in training."""
     paths: Annotated[int, Field(ge=0)] = 0

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from steadyflow.study.specs.classifiers import Classifier
 from steadyflow.study.specs.datasets import Dataset
 from steadyflow.study.specs.encoders import Encoder, ProbeEncoder
 from steadyflow.study.specs.evaluation import Evaluation, Sampling
@@ -29,6 +30,7 @@ class Study(Spec):
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
     encoders: dict[Name, Encoder] = {}
+    classifiers: dict[Name, Classifier] = {}
     clusterings: dict[Name, Clustering] = {}
     scorings: dict[Name, Scoring] = {}
     subsets: dict[Name, Subset] = {}
@@ -66,11 +68,18 @@ class Study(Spec):
         """The files of resources/weights.lock that its encoders need, each once."""
         return list(dict.fromkeys(name for encoder in self.encoders.values() for name in encoder.weights))
 
-    def tells_attributes(self, dataset: str) -> bool:
-        """Whether the evaluation's encoder has heads for attributes that this dataset has labels of: a probe of its
-        own."""
-        encoder = self.encoders[(self.evaluations[dataset].encoders or ("",))[0]]
-        return isinstance(encoder, ProbeEncoder) and encoder.dataset == dataset
+    @property
+    def probes(self) -> dict[str, ProbeEncoder]:
+        """The encoders that are classifiers too."""
+        return {name: encoder for name, encoder in self.encoders.items() if isinstance(encoder, ProbeEncoder)}
+
+    def classifier(self, name: str) -> ProbeEncoder | Classifier:
+        """What an evaluation names as a classifier."""
+        return self.classifiers.get(name) or self.probes[name]
+
+    def classified_features(self, classifier: str) -> str | None:
+        """The encoder whose features a classifier reads: a probe is its own; None where it looks at the images."""
+        return classifier if classifier in self.probes else getattr(self.classifiers[classifier], "encoder", None)
 
     def evaluated_samples(self, dataset: str, *, ceiling: bool = True) -> list[tuple[str, str]]:
         """(run, sampling) of all that the dataset's evaluation compares; `ceiling` says whether with that."""
