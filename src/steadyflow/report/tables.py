@@ -6,7 +6,7 @@ table are the runs, or tokenizers, in `labels` (name -> display name), in its or
 UserError.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -148,7 +148,7 @@ def quality(metrics: pd.DataFrame, labels: Mapping[str, str], *, encoders: Seque
             measured_column(
                 header,
                 columns[metric],
-                lambda measure, decimals, factor=factor: with_interval(_times(measure, factor), decimals),
+                _times(factor),
                 decimals=decimals_for(factor * measure.value for measure in columns[metric]),
             )
             for metric, (header, factor) in _DISTANCES.items()
@@ -490,9 +490,14 @@ def _mean_measure(measures: Sequence[Measure]) -> Measure:
     return replace(measures[0], value=mean.value, ci_low=mean.ci_low, ci_high=mean.ci_high)
 
 
-def _times(measure: Measure, factor: float) -> Measure:
-    scaled = {field: factor * getattr(measure, field) for field in ("value", "ci_low", "ci_high")}
-    return measure if factor == 1 else replace(measure, **scaled)
+def _times(factor: float) -> Callable[[Measure, int], str]:
+    """Shows a measure times `factor`, with its interval."""
+
+    def show(measure: Measure, decimals: int) -> str:
+        scaled = {field: factor * getattr(measure, field) for field in ("value", "ci_low", "ci_high")}
+        return with_interval(replace(measure, **scaled), decimals)
+
+    return show
 
 
 def _measure_or_none(
