@@ -221,6 +221,15 @@ def traced_files(file):
     ]
 
 
+def told_of_reference(wildcards):
+    """What the evaluation's classifiers tell of the reference's samples, each with the JSON beside it."""
+    spec = study.evaluations[wildcards.dataset]
+    if spec.reference is None:
+        return []
+    told = [paths.sampled_attributes_file(study, name, spec.reference, spec.sampling) for name in spec.classifiers]
+    return [*told, *map(paths.sidecar, told)]
+
+
 def evaluated_attributes(wildcards):
     """What the evaluation's classifiers tell of the dataset and of every evaluated run, each with the JSON beside it."""
     dataset, spec = wildcards.dataset, study.evaluations[wildcards.dataset]
@@ -263,6 +272,6 @@ def fairness_identity(wildcards):
     """What fairness is measured of: neither an encoder nor a reference enters it."""
     spec = study.evaluations[wildcards.dataset]
     return [
-        spec.model_dump(mode="json", include={"classifiers", "runs", "sampling", "seed"}),
+        spec.model_dump(mode="json", include={"classifiers", "mixtures", "runs", "sampling", "seed"}),
         {run: study.sampling_identity(run, spec.sampling) for run in spec.runs},
     ]

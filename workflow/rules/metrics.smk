@@ -21,6 +21,7 @@ rule measure_quality:
 rule measure_similarity:
     input:
         unpack(evaluated_features("similarity_encoders")),
+        attributes=told_of_reference,
         latents=evaluated_files("latents"),
         samplings=evaluated_files("description"),
         subsets=evaluated_files("subsets"),
