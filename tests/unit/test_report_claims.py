@@ -133,9 +133,8 @@ def test_a_removed_mode_changes_its_own_samples():
     arms = [Arm(("women",), criterion="attribute_value", pruning_fraction=None, attribute="sex")]
     for kept, removed, verdict in ((0.85, 0.5, "holds"), (0.5, 0.85, "fails"), (0.7, 0.7, "undecided")):
         given = evidence(arms)
-        rows = [
-            row("women", f"cosine_matched[{m} mode]", v, "unpruned") for m, v in (("kept", kept), ("removed", removed))
-        ]
+        modes = {"kept": kept, "removed": removed}
+        rows = [row("women", f"cosine_matched[{m} mode]", value, "unpruned") for m, value in modes.items()]
         found = finding("local_mode_removal", replace(given, similarity=pd.DataFrame(rows)))
         assert found.verdict == verdict
         assert found.n == 4000

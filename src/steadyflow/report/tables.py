@@ -271,8 +271,8 @@ def similarity_by_mode(
     columns = {value: measured(name) for value, name in names.items()}
     every = [m for measures in columns.values() for m in measures if m.n]
     caption = (
-        f"Similarity of matched samples to {reference}'s, in the features of {encoder}, by the {_words(attribute)} that
-        " f"{classifier} tells of the reference's sample. {_SD} {describe(every)}."
+        f"Similarity of matched samples to those of {reference}, in the features of {encoder}, by the "
+        f"{_words(attribute)} that {classifier} tells of the reference's sample. {_SD} {describe(every)}."
     )
     group = f"matched, where {_words(attribute)} is"
     return assemble(
