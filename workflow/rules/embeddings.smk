@@ -38,7 +38,7 @@ rule embed_images:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
-        processes=1,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=lambda wildcards: encoder_identity(wildcards.encoder),
@@ -63,7 +63,7 @@ rule embed_samples:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
-        processes=1,
+        processes="auto",
     params:
         spec=lambda wildcards: encoder_identity(wildcards.encoder),
     shell:

@@ -54,7 +54,7 @@ rule score_samples:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
-        processes=1,
+        processes="auto",
     params:
         spec=lambda wildcards: study.scorings[wildcards.run].identity(),
         state=lambda wildcards: paths.state_file(study, "scorings", wildcards.run),

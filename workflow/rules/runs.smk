@@ -16,7 +16,7 @@ rule train_run:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
-        processes=1,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("run"),

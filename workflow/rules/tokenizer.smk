@@ -13,7 +13,7 @@ rule train_tokenizer:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
-        processes=1,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("tokenizer"),
@@ -44,7 +44,7 @@ rule encode_latents:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
-        processes=1,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         tokenizer=subpath(input.weights, parent=True),

@@ -30,7 +30,7 @@ def compute_rows(
     many processes there are, so on equal devices their number changes no bit. Memory holds a batch, not the file.
     """
     batches = distributed.part(torch.arange(-(-len(ids) // batch_size))).tolist()
-    with distributed.joined(device), _shared_array(path, shape, dtype) as rows:
+    with distributed.joined(device), shared_array(path, shape, dtype) as rows:
         for batch in progress(batches, name, unit="batch"):
             part = ids[batch * batch_size : (batch + 1) * batch_size]
             rows[part] = compute(part)
@@ -40,8 +40,8 @@ def compute_rows(
 
 
 @contextlib.contextmanager
-def _shared_array(path: Path | str, shape: Sequence[int], dtype: npt.DTypeLike) -> Iterator[np.memmap]:
-    """`artifacts.atomic_array`, one for all processes."""
+def shared_array(path: Path | str, shape: Sequence[int], dtype: npt.DTypeLike) -> Iterator[np.memmap]:
+    """`artifacts.atomic_array`, one for all processes of a machine, which have joined; each fills rows of its own."""
     if distributed.rank() == 0:
         with atomic_array(path, shape, dtype) as array:
             distributed.shared(str(array.filename))
