@@ -101,7 +101,11 @@ def test_samples_are_the_same_by_three_processes(finished: Finished, tmp_path: P
         assert described["evaluations_per_image"] == stored["evaluations_per_image"]
         assert all(took > 0 for took in described["ms_per_image"].values())
     assert read_array(tmp_path / "three" / "images.npy").shape == (64, 16, 16, 1)
-    assert sorted(path.name for path in (tmp_path / "three").iterdir()) == ["images.npy", "latents.npy", "sampling.json"]
+    assert sorted(path.name for path in (tmp_path / "three").iterdir()) == [
+        "images.npy",
+        "latents.npy",
+        "sampling.json",
+    ]
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ rule prepare_dataset:
         "<results>/benchmarks/{dataset}/dataset.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         spec=identity("dataset"),
         root=subpath(output.manifest, parent=True),

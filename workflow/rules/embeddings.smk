@@ -13,6 +13,8 @@ rule train_probe:
         encoder="|".join(re.escape(name) for name, spec in study.encoders.items() if spec.kind == "probe") or "^$",
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("encoder"),
@@ -38,6 +40,7 @@ rule embed_images:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
+        **ASKED,
         processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
@@ -63,6 +66,7 @@ rule embed_samples:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
+        **ASKED,
         processes="auto",
     params:
         spec=lambda wildcards: encoder_identity(wildcards.encoder),

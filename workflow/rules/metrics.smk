@@ -14,6 +14,8 @@ rule measure_quality:
         "<results>/benchmarks/{dataset}/metrics/quality.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         spec=evaluation_identity,
     shell:
@@ -37,6 +39,8 @@ rule measure_similarity:
         "<results>/benchmarks/{dataset}/metrics/similarity.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         spec=evaluation_identity,
     shell:
@@ -58,6 +62,8 @@ rule measure_fairness:
         "<results>/benchmarks/{dataset}/metrics/fairness.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         spec=evaluation_identity,
     shell:
@@ -81,6 +87,8 @@ rule measure_tokenizers:
         "<results>/benchmarks/{dataset}/metrics/tokenizers.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
             mode="json", include={"encoder", "tokenizers"}

@@ -10,6 +10,8 @@ rule cluster_embeddings:
         "<results>/benchmarks/{dataset}/clusters/{clustering}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         spec=identity("clustering"),
     shell:
@@ -31,6 +33,8 @@ rule compare_cluster_numbers:
         "<results>/benchmarks/{dataset}/clusters/by_k/{clustering}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         spec=lambda wildcards: study.clusterings[wildcards.clustering].model_dump(mode="json"),
     shell:
@@ -54,6 +58,7 @@ rule score_samples:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
+        **ASKED,
         processes="auto",
     params:
         spec=lambda wildcards: study.scorings[wildcards.run].identity(),
@@ -81,6 +86,8 @@ rule select_subset:
         "<results>/benchmarks/{dataset}/subsets/{subset}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    resources:
+        **ASKED,
     params:
         spec=identity("subset"),
     shell:

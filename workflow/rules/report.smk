@@ -15,6 +15,7 @@ for name, entry in TABLES.items():
                 category=entry.category,
                 labels={"dataset": "{dataset}", "shows": entry.title, "as": "table"},
             ),
+        localrule: True
         log:
             f"<results>/logs/{{dataset}}/tables/{name}.log",
         conda:
@@ -52,6 +53,7 @@ for name, entry in FIGURES.items():
                 category=entry.category,
                 labels={"dataset": "{dataset}", "shows": entry.title, "as": "figure"},
             ),
+        localrule: True
         log:
             f"<results>/logs/{{dataset}}/figures/{name}.log",
         conda:

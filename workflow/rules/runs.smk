@@ -16,6 +16,7 @@ rule train_run:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
+        **ASKED,
         processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),

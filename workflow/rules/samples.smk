@@ -16,6 +16,7 @@ rule sample_run:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
+        **ASKED,
         processes="auto",
     params:
         spec=lambda wildcards: study.sampling_identity(wildcards.run, wildcards.sampling),

@@ -13,6 +13,7 @@ rule train_tokenizer:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
+        **ASKED,
         processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
@@ -44,6 +45,7 @@ rule encode_latents:
     conda:
         "../../envs/steadyflow.yaml"
     resources:
+        **ASKED,
         processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
