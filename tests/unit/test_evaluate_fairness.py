@@ -3,6 +3,7 @@ import pytest
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate import kl_divergence, kl_to_uniform, kl_with_interval
+from steadyflow.evaluate.estimate import GROUPS
 
 
 def test_known_values():
@@ -21,18 +22,39 @@ def test_plug_in_bias():
     assert np.mean(found) == pytest.approx((values - 1) / (2 * n), rel=0.06)
 
 
-def test_interval_covers_and_unknowns_are_counted():
-    rng, truth = np.random.default_rng(1), kl_to_uniform([7, 3])
-    covered = 0
-    for _ in range(200):
-        found = kl_with_interval(np.where(rng.random(500) < 0.7, 0, 1), 2, repeats=200)
-        covered += found.ci_low <= truth <= found.ci_high
-    assert covered / 200 == pytest.approx(0.95, abs=0.05)
-
+def test_interval_is_around_the_value_and_unknowns_are_counted():
     found = kl_with_interval(np.array([0] * 70 + [1] * 30 + [-1] * 11), 2)
     assert found.value == pytest.approx(0.0822829, abs=1e-7)
     assert (found.known, found.unknown) == (100, 11)
     assert found.ci_low < found.value < found.ci_high
+
+
+def test_divergence_from_another_distribution():
+    codes, reference = np.array([0] * 30 + [1] * 70), np.array([1, 3])
+    found = kl_with_interval(codes, 2, reference)
+    assert found.value == pytest.approx(kl_divergence([30, 70], [1, 3]))
+    assert found.ci_low < found.value < found.ci_high
+    assert kl_with_interval(codes, 2, np.array([5, 5])) == kl_with_interval(codes, 2)
+
+
+@pytest.mark.parametrize("counts", [[50, 50], [25, 25, 25, 25], [100, 0], [0, 0, 100]])
+def test_intervals_at_the_ends(counts):
+    """Perfect balance, and one value alone."""
+    found = kl_with_interval(np.repeat(np.arange(len(counts)), counts), len(counts))
+    assert 0 <= found.ci_low <= found.value <= found.ci_high + 1e-9
+    assert found.ci_high <= np.log(len(counts))
+    if found.value == 0:
+        assert 0 == found.ci_low < found.ci_high < 0.1
+    else:
+        assert found.ci_low < found.value
+
+
+def test_replicates_leave_out_groups_of_samples():
+    codes = np.random.default_rng(2).integers(-1, 3, size=200)
+    found = kl_with_interval(codes, 3, repeats=10)
+    for group in range(GROUPS):
+        left = codes[np.arange(200) % GROUPS != group]
+        assert found.replicates[group] == pytest.approx(kl_to_uniform(np.bincount(left[left >= 0], minlength=3)))
 
 
 def test_interval_is_keyed_by_its_seed():
@@ -58,5 +80,7 @@ def test_refuses_codes():
         kl_with_interval(np.array([0, 1, -2]), 2)
     with pytest.raises(UserError, match="above zero"):
         kl_with_interval(np.array([-1, -1]), 2)
+    with pytest.raises(UserError, match="in the reference"):
+        kl_with_interval(np.array([0, 1]), 2, np.array([0, 5]))
     with pytest.raises(UserError, match="2 and 3 values"):
         kl_divergence([1, 1], [1, 1, 1])

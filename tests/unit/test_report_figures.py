@@ -23,11 +23,12 @@ EDGES = np.linspace(-1, 1, 41)
 def row(run, metric, value, reference="", sd=np.nan):
     names = {"dataset": "faces", "run": run, "reference": reference, "metric": metric, "encoder": "probe"}
     spread = {"ci_low": value - 0.5, "ci_high": value + 0.25, "sd": sd, "n": 100, "seed": 0}
+    spread |= {"note": "", "replicates": ()}
     return {**names, "protocol": "euler-50", "value": value, **spread}
 
 
 METRICS = pd.DataFrame(
-    [row(run, "fd", value) for run, value in FD.items()]
+    [row(run, metric, value) for run, value in FD.items() for metric in ("fd", "f_score", "precision", "recall")]
     + [row(run, "kl_age", 1 + place, "uniform") for place, run in enumerate(("training_data", *LABELS))]
     + [row(*pair[:1], "cosine_matched", 0.9 + place / 100, pair[1], 0.05) for place, pair in enumerate(COMPARISONS)]
     + [row(*pair[:1], "cosine_unmatched", 0.3 + place / 100, pair[1], 0.15) for place, pair in enumerate(COMPARISONS)]
@@ -65,14 +66,26 @@ DRAW = {
     "training_curves": lambda: figures.training_curves(curves(), LABELS),
     "loss_by_time": lambda: figures.loss_by_time(watched_curves(), LABELS),
     "matched_noise_grid": lambda: figures.matched_noise_grid(images(3, 4, 8, 8, 1), list(LABELS.values())),
-    "similarity_by_run": lambda: figures.similarity_by_run(METRICS, COMPARISONS),
-    "similarity_histogram": lambda: figures.similarity_histogram(histograms(), encoder="probe"),
-    "fd_by_criterion": lambda: figures.fd_by_criterion(
-        METRICS, LABELS, reference="unpruned", inverses={"loss_inv-0.5"}
+    "stability_grid": lambda: figures.stability_grid(
+        {"seed": dict(zip(LABELS, images(3, 4, 8, 8, 1), strict=True)), "size": {"S": images(4, 8, 8, 1)}}
     ),
-    "fd_by_k": lambda: figures.fd_by_k(METRICS, BY_K, reference="unpruned", reference_label="all data"),
+    "similarity_by_run": lambda: figures.similarity_by_run(METRICS, COMPARISONS, encoders=["probe"]),
+    "similarity_histogram": lambda: figures.similarity_histogram({"probe": histograms(), "clip": histograms()}),
+    "fd_by_criterion": lambda: figures.fd_by_criterion(
+        METRICS, LABELS, encoders=["probe"], reference="unpruned", inverses={"loss_inv-0.5"}
+    ),
+    "fd_by_fraction": lambda: by_fraction(figures.fd_by_fraction),
+    "precision_recall_by_fraction": lambda: by_fraction(figures.precision_recall_by_fraction),
+    "fd_by_k": lambda: figures.fd_by_k(
+        METRICS, BY_K, encoder="probe", reference="unpruned", reference_label="all data"
+    ),
     "fairness_bars": lambda: figures.fairness_bars(METRICS, LABELS, ["age"]),
 }
+
+
+def by_fraction(draw):
+    lines = {"loss": [(0.5, ["loss-0.5"])], "loss_inv": [(0.5, ["loss_inv-0.5"]), (0.9, ["loss-0.5"])]}
+    return draw(METRICS, lines, reference=["unpruned"], encoders=["probe"])
 
 
 def watched_curves():
@@ -137,13 +150,38 @@ def test_similarity_shows_matched_and_unmatched_means_with_their_sd():
     np.testing.assert_allclose(axes.containers[1][2][0].get_segments()[0][:, 0], [0.15, 0.45])
 
 
-def test_similarity_densities_have_area_one():
-    axes = DRAW["similarity_histogram"]().axes[0]
-    steps = [patch.get_data() for patch in axes.patches]
-    assert len(steps) == 4
-    for data in steps:
-        np.testing.assert_allclose((data.values * np.diff(data.edges)).sum(), 1)
-    np.testing.assert_allclose(steps[2].values, np.arange(40) / (np.arange(40).sum() * 0.05))
+def test_similarity_histograms_are_scaled_to_one_height():
+    axes = DRAW["similarity_histogram"]().axes
+    assert [a.get_ylabel() for a in axes] == ["highest loss", ""]
+    for of_encoder in axes:
+        steps = [patch.get_data() for patch in of_encoder.patches]
+        np.testing.assert_allclose([data.values.max() for data in steps], 1)
+        np.testing.assert_allclose(steps[2].values, np.arange(40) / 39)
+
+
+def test_lines_over_the_fraction_start_at_the_reference_and_inverses_are_dashed():
+    axes = DRAW["fd_by_fraction"]().axes[0]
+    solid, dashed = (container[0] for container in axes.containers)
+    np.testing.assert_array_equal(solid.get_xydata(), [[0, 3], [0.5, 5]])
+    np.testing.assert_array_equal(dashed.get_xydata(), [[0, 3], [0.5, 2], [0.9, 5]])
+    assert (solid.get_linestyle(), dashed.get_linestyle()) == ("-", "--")
+    assert solid.get_color() == dashed.get_color()
+    ends = [segment[:, 1].tolist() for segment in axes.containers[0][2][0].get_segments()]
+    assert ends == [[2.5, 3.25], [4.5, 5.25]]
+    panels = DRAW["precision_recall_by_fraction"]().axes
+    assert [a.get_title("left") for a in panels] == ["F-score (probe)", "precision (probe)", "recall (probe)"]
+
+
+def test_groups_of_the_stability_grid_stand_under_each_other():
+    batch = images(2, 4, 8, 8, 1)
+    figure = figures.stability_grid({"seed": {"a": batch[0], "b": batch[1]}, "size": {"c": batch[1]}})
+    first, second = figure.axes
+    assert [axes.get_title("left") for axes in (first, second)] == ["(a) seed", "(b) size"]
+    assert tick_labels(first) == ["a", "b"]
+    assert first.get_position().y0 > second.get_position().y1
+    # One scale: a pixel of either group is as wide.
+    assert first.get_position().width == pytest.approx(second.get_position().width)
+    np.testing.assert_array_equal(first.images[0].get_array()[36:68:4, :32:4, 0], batch[1, 0, ..., 0])
 
 
 def test_cluster_sizes_put_the_largest_first():

@@ -91,7 +91,7 @@ def test_what_is_left_out_becomes_the_only_entry_there_is():
     assert resolved.tokenizers["vqvae"].dataset == resolved.clusterings["k4"].dataset == "faces"
     assert (resolved.runs["all"].dataset, resolved.runs["all"].tokenizer) == ("faces", "vqvae")
     assert (resolved.subsets["near"].clusters, resolved.subsets["hard"].scores) == ("k4", "surrogate")
-    assert (resolved.evaluations["faces"].encoder, resolved.evaluations["faces"].sampling) == ("probe", "euler")
+    assert (resolved.evaluations["faces"].encoders, resolved.evaluations["faces"].sampling) == (("probe",), "euler")
     assert resolved.runs["all"].subset is None
 
 
@@ -103,12 +103,12 @@ def test_all_runs_but_surrogates_are_evaluated_in_the_order_of_the_study():
 def test_an_evaluation_without_runs_needs_neither_reference_nor_sampling():
     evaluation = study(runs={}, scorings={}, subsets={}, samplings={}, evaluations__faces={}).evaluations["faces"]
     assert (evaluation.runs, evaluation.reference, evaluation.sampling) == ((), None, None)
-    assert (evaluation.tokenizers, evaluation.encoder) == (("vqvae",), "probe")
+    assert (evaluation.tokenizers, evaluation.encoders) == (("vqvae",), ("probe",))
 
 
 def test_the_tokenizers_of_a_dataset_and_of_its_runs_are_measured():
     more = {"source": "synthetic_faces", "resolution": 32}
-    named = {"encoder": "probe", "sampling": "euler"}
+    named = {"encoders": ["probe"], "sampling": "euler"}
     edits = {"datasets__more": more, "runs__other": {"dataset": "more", "tokenizer": "vqvae"}}
     edits |= {"tokenizers__own": {"dataset": "more", "multipliers": [1, 2]}, "evaluations__more": {**named}}
     edits |= {f"runs__{name}__tokenizer": "vqvae" for name in SMALL["runs"]}
@@ -119,7 +119,7 @@ def test_the_tokenizers_of_a_dataset_and_of_its_runs_are_measured():
 
 
 def test_a_measured_tokenizer_takes_the_images():
-    named = {"encoder": "probe", "tokenizers": ["vqvae"]}
+    named = {"encoders": ["probe"], "tokenizers": ["vqvae"]}
     message = r"evaluations\.digits\.tokenizers: 'vqvae' takes 3 channels, not 1$"
     with pytest.raises(UserError, match=message):
         parse_study(complete(evaluations__digits=named))

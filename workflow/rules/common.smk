@@ -12,6 +12,7 @@ from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
+from steadyflow.study.arms import arms_by_fraction
 from steadyflow.study.by_k import runs_by_k
 from steadyflow.study.resources import work
 
@@ -24,7 +25,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-PAPER = ROOT / "resources" / "paper" / "scalars.csv"
+PAPER = ROOT / "resources" / "paper"
 
 # What every command needs and no result depends on. Where these lie must not enter params, or moving the repository
 # would rerun everything.
@@ -155,18 +156,31 @@ def weights_input(wildcards):
 
 
 def evaluated_files(kind):
-    """What a kind of metric reads of every evaluated run: "features", "latents", "subsets" or "descriptions"."""
+    """What a kind of metric reads of every evaluated run: "latents", "descriptions", ..., or the "subsets" of them."""
 
     def files(wildcards):
         spec = study.evaluations[wildcards.dataset]
-        per_run = {
-            "features": lambda run: paths.features_file(study, spec.encoder, run, spec.sampling),
-            "latents": lambda run: paths.samples_files(study, run, spec.sampling)["latents"],
-            "descriptions": lambda run: paths.run_files(study, run)["description"],
-        }
         if kind == "subsets":
             return [paths.subset_files(study, name)["subset"] for name in study.evaluated_subsets(wildcards.dataset)]
-        return [per_run[kind](run) for run in spec.runs]
+        if kind == "runs":
+            return [paths.run_files(study, run)["description"] for run in spec.runs]
+        return [paths.samples_files(study, *sampled)[kind] for sampled in study.evaluated_samples(wildcards.dataset)]
+
+    return files
+
+
+def evaluated_features(field):
+    """What the encoders in a field of the evaluation make of every evaluated run's samples, and of the dataset."""
+
+    def files(wildcards):
+        dataset = wildcards.dataset
+        encoders = getattr(study.evaluations[dataset], field)
+        sampled = study.evaluated_samples(dataset, ceiling=field == "similarity_encoders")
+        embeddings = [paths.embeddings_file(study, dataset, encoder) for encoder in encoders]
+        return {
+            "features": [paths.features_file(study, encoder, *each) for encoder in encoders for each in sampled],
+            "embeddings": [*embeddings, *map(paths.sidecar, embeddings)],
+        }
 
     return files
 
@@ -183,5 +197,5 @@ def evaluation_identity(wildcards):
     spec = study.evaluations[wildcards.dataset]
     return [
         spec.model_dump(mode="json", exclude={"paper_attributes", "tokenizers"}),
-        {run: study.sampling_identity(run, spec.sampling) for run in spec.runs},
+        {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(wildcards.dataset)},
     ]

@@ -1,11 +1,8 @@
 rule measure_quality:
     input:
-        features=evaluated_files("features"),
+        unpack(evaluated_features("encoders")),
         subsets=evaluated_files("subsets"),
         manifest="<results>/{dataset}/manifest.parquet",
-        embeddings=lambda wildcards: paths.embeddings_file(
-            study, wildcards.dataset, study.evaluations[wildcards.dataset].encoder
-        ),
     output:
         "<results>/{dataset}/metrics/quality.parquet",
     log:
@@ -25,10 +22,11 @@ rule measure_quality:
 
 rule measure_similarity:
     input:
-        features=evaluated_files("features"),
+        unpack(evaluated_features("similarity_encoders")),
         latents=evaluated_files("latents"),
+        samplings=evaluated_files("description"),
         subsets=evaluated_files("subsets"),
-        runs=evaluated_files("descriptions"),
+        runs=evaluated_files("runs"),
         manifest="<results>/{dataset}/manifest.parquet",
     output:
         metrics="<results>/{dataset}/metrics/similarity.parquet",
@@ -50,8 +48,11 @@ rule measure_similarity:
 
 rule measure_fairness:
     input:
-        unpack(lambda wildcards: paths.probe_files(study, study.evaluations[wildcards.dataset].encoder)),
-        features=evaluated_files("features"),
+        unpack(lambda wildcards: paths.probe_files(study, study.evaluations[wildcards.dataset].encoders[0])),
+        features=lambda wildcards: [
+            paths.features_file(study, study.evaluations[wildcards.dataset].encoders[0], *each)
+            for each in study.evaluated_samples(wildcards.dataset, ceiling=False)
+        ],
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
     output:
@@ -74,7 +75,7 @@ rule measure_fairness:
 rule measure_tokenizers:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        encoder=lambda wildcards: encoder_input(study.evaluations[wildcards.dataset].encoder),
+        encoder=lambda wildcards: encoder_input(study.evaluations[wildcards.dataset].encoders[0]),
         vgg16=lpips_weights(study.uses_lpips),
         tokenizers=evaluated_tokenizers("weights"),
         configs=evaluated_tokenizers("config"),
@@ -91,9 +92,9 @@ rule measure_tokenizers:
         **ASKED,
     params:
         spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
-            mode="json", include={"encoder", "tokenizers"}
+            mode="json", include={"encoders", "tokenizers"}
         ),
-        encoder=lambda wildcards: encoder_identity(study.evaluations[wildcards.dataset].encoder),
+        encoder=lambda wildcards: encoder_identity(study.evaluations[wildcards.dataset].encoders[0]),
         lpips=lpips_flags,
     shell:
         'python "$SCRIPTS/measure_tokenizers.py" --study "$STUDY" --dataset {wildcards.dataset} '

@@ -43,11 +43,17 @@ def descriptions(spec, dataset):
     return [paths.run_files(study, run)["description"] for run in spec.runs]
 
 
+def claimed_fairness(spec, dataset):
+    return metrics_of("fairness")(spec, dataset) if study.tells_attributes(dataset) else []
+
+
 def probe(spec, dataset):
-    return [paths.probe_files(study, spec.encoder)["config"]]
+    return [paths.probe_files(study, spec.encoders[0])["config"]]
 
 
 TABLE_INPUTS = {
+    "quality": [metrics_of("quality")],
+    "claims": [metrics_of("quality"), metrics_of("similarity"), claimed_fairness],
     "tokenizers": [metrics_of("tokenizers")],
     "fd_by_criterion": [metrics_of("quality"), descriptions],
     "similarity_to_unpruned": [metrics_of("similarity")],
@@ -56,6 +62,9 @@ TABLE_INPUTS = {
     "memorisation": [metrics_of("quality")],
 }
 FIGURE_INPUTS = {
+    "stability_grid": [images],
+    "fd_by_fraction": [metrics_of("quality")],
+    "precision_recall_by_fraction": [metrics_of("quality")],
     "dataset_samples": [dataset_images],
     "tokenizer_reconstructions": [reconstructions],
     "tokenizer_curves": [tokenizer_curves],
@@ -95,6 +104,7 @@ def shown(dataset, kind):
         "clustering": clustering,
         "clustering and subsets": clustering and bool(study.evaluated_subsets(dataset)),
         "runs": bool(spec.runs),
+        "several fractions": bool(arms_by_fraction(study, dataset)),
         "runs by k": bool(runs_by_k(study, dataset)),
         "trained runs": bool(study.trained_runs(dataset)),
         "watched runs": bool(study.watched_runs(dataset)),

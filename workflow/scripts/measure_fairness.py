@@ -9,9 +9,8 @@ from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate import kl_with_interval
-from steadyflow.evaluate.metrics import Metric, interval, metrics_table
+from steadyflow.evaluate.metrics import TRAINING_DATA, Metric, interval, metrics_table
 from steadyflow.progress import progress
-from steadyflow.report.measures import TRAINING_DATA
 from steadyflow.study import load_study, paths
 
 parser = stage_parser(__doc__, study=True)
@@ -26,7 +25,7 @@ def main() -> None:
     sampling = study.samplings[spec.sampling]
     files = paths.dataset_files(study, args.dataset)
     manifest, info = read_manifest(files["manifest"]), read_dataset_info(files["info"])
-    encoder = {key: Path(path) for key, path in paths.probe_files(study, spec.encoder).items()}
+    encoder = {key: Path(path) for key, path in paths.probe_files(study, spec.encoders[0]).items()}
     config, weights = read_json(encoder["config"]), load_file(encoder["weights"])
     ids = train_ids(manifest)
     metrics = []
@@ -48,11 +47,11 @@ def main() -> None:
     for attribute, codes in attribute_codes(manifest, info).items():
         measure(TRAINING_DATA, attribute, codes[ids], "labels", "training labels", info.content_hash)
     for run in progress(spec.runs, "fairness"):
-        features = read_array(paths.features_file(study, spec.encoder, run, spec.sampling))
+        features = read_array(paths.features_file(study, spec.encoders[0], run, spec.sampling))
         for attribute in config["values"]:
             logits = features @ weights[f"heads.{attribute}.weight"].T + weights[f"heads.{attribute}.bias"]
             protocol = study.protocol(run, spec.sampling)
-            measure(run, attribute, logits.argmax(axis=1), spec.encoder, protocol, config["weights_hash"])
+            measure(run, attribute, logits.argmax(axis=1), spec.encoders[0], protocol, config["weights_hash"])
     write_parquet(args.output, metrics_table(metrics))
 
 

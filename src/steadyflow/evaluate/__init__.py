@@ -4,16 +4,18 @@
 torch.
 """
 
-from steadyflow.evaluate.estimate import Estimate, mean_with_interval
+from steadyflow.evaluate.estimate import Estimate, contrast, difference, mean_over_runs, mean_with_interval
 from steadyflow.evaluate.fairness import AttributeBias, kl_divergence, kl_to_uniform, kl_with_interval
 from steadyflow.evaluate.frechet import (
     FeatureStatistics,
     feature_statistics,
     frechet_distance,
+    frechet_infinity,
     frechet_with_interval,
     merge_statistics,
 )
-from steadyflow.evaluate.neighbours import memorisation_ratio, nearest_neighbours
+from steadyflow.evaluate.kernel import kernel_distance, mean_kernel
+from steadyflow.evaluate.neighbours import kept_ratio, memorisation_ratio, nearest_neighbours
 from steadyflow.evaluate.similarity import (
     PairSimilarity,
     matched_values,
@@ -27,13 +29,20 @@ __all__ = [
     "Estimate",
     "FeatureStatistics",
     "PairSimilarity",
+    "contrast",
+    "difference",
     "feature_statistics",
     "frechet_distance",
+    "frechet_infinity",
     "frechet_with_interval",
+    "kept_ratio",
+    "kernel_distance",
     "kl_divergence",
     "kl_to_uniform",
     "kl_with_interval",
     "matched_values",
+    "mean_kernel",
+    "mean_over_runs",
     "mean_with_interval",
     "memorisation_ratio",
     "merge_statistics",

@@ -6,15 +6,18 @@ import numpy as np
 from scipy.special import rel_entr
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate.estimate import Estimate, generator, percentile_interval
+from steadyflow.evaluate.estimate import GROUPS, Estimate, generator, groups_of
+
+_TIE = 1e-12  # nats
+_STRONGEST = 64.0  # of tilts: by then all weight is on one value
 
 
 @dataclass(frozen=True)
 class AttributeBias(Estimate):
     """A divergence in nats over `known` samples; `unknown` ones had no attribute value and were left out."""
 
-    known: int
-    unknown: int
+    known: int = 0
+    unknown: int = 0
 
 
 def kl_to_uniform(counts: np.ndarray) -> float:
@@ -37,10 +40,17 @@ def kl_divergence(counts_p: np.ndarray, counts_q: np.ndarray) -> float:
     return float(rel_entr(p, q).sum())
 
 
-def kl_with_interval(codes: np.ndarray, num_values: int, repeats: int = 1000, seed: int = 0) -> AttributeBias:
-    """KL to uniform of attribute `codes` [n] in 0..num_values-1, with a percentile bootstrap interval over samples.
+def kl_with_interval(
+    codes: np.ndarray, num_values: int, reference: np.ndarray | None = None, *, repeats: int = 1000, seed: int = 0
+) -> AttributeBias:
+    """KL of attribute `codes` [n] in 0..num_values-1 to uniform, or to the counts `reference` [num_values], in nats.
 
-    -1 is unknown: dropped, and counted in the result. Raises UserError at other codes, or when all are unknown.
+    -1 is unknown: dropped, and counted in the result. The value is the plug-in estimate. The 95% interval is of the
+    sampling of codes alone (the reference is taken as it is), by bootstrap tilting (Efron, 1981): it holds the
+    divergences of those distributions on the way from the reference over the observed one that would give such a value
+    by chance. So it knows the plug-in's bias of (K-1)/2n, which a percentile interval counts twice: near balance, that
+    one never covers the truth. Raises UserError at other codes, when all are unknown, or a value that occurs has no
+    count in `reference`.
     """
     codes = np.asarray(codes)
     outside = codes[(codes < -1) | (codes >= num_values)]
@@ -48,10 +58,60 @@ def kl_with_interval(codes: np.ndarray, num_values: int, repeats: int = 1000, se
         raise UserError(f"attribute code {outside[0]} is outside -1..{num_values - 1} (-1 is unknown)")
     counts = np.bincount(codes[codes >= 0], minlength=num_values)
     known = int(counts.sum())
-    value = kl_to_uniform(counts)
-    resampled = generator(seed).multinomial(known, counts / known, size=repeats) / known
-    low, high = percentile_interval(rel_entr(resampled, 1 / num_values).sum(axis=1))
-    return AttributeBias(value, low, high, known, len(codes) - known)
+    value = kl_divergence(counts, np.ones(num_values) if reference is None else reference)
+    q = _probabilities(np.ones(num_values) if reference is None else reference)
+    if not np.isfinite(value):
+        raise UserError(
+            f"values that occur {counts.tolist()} times have counts {list(q)} in the reference; none may be 0"
+        )
+    # Values that neither has play no part.
+    low, high = _tilted_interval(counts[q > 0], q[q > 0], value, repeats, seed)
+    return AttributeBias(value, low, high, _without_groups(codes, num_values, q), known, len(codes) - known)
+
+
+def _without_groups(codes: np.ndarray, num_values: int, q: np.ndarray) -> tuple[float, ...]:
+    """The divergence without each group of samples; nothing where that leaves none."""
+    table = np.zeros((GROUPS, num_values))
+    known = np.flatnonzero(codes >= 0)
+    np.add.at(table, (groups_of(known), codes[known]), 1)
+    left = table.sum(axis=0) - table
+    if not left.sum(axis=1).all():
+        return ()
+    return tuple(rel_entr(left / left.sum(axis=1, keepdims=True), q).sum(axis=1).tolist())
+
+
+def _tilted_interval(counts: np.ndarray, q: np.ndarray, value: float, repeats: int, seed: int) -> tuple[float, float]:
+    n, k = int(counts.sum()), len(counts)
+    if k == 1:
+        return 0.0, 0.0
+    # Half a count a value more, so that the way leads through distributions without zeros.
+    p = (counts + q * k / 2) / (n + k / 2)
+    if rel_entr(p, q).sum() < 1e-3 / n:
+        # Observed and reference are one: any direction does, for all are alike so near to it.
+        p = p * np.exp(np.where(np.arange(k) % 2, 1, -1) / n**0.5)
+        p /= p.sum()
+
+    def tilted(strength: float) -> np.ndarray:
+        logarithm = (1 - strength) * np.log(q) + strength * np.log(p)
+        weights = np.exp(logarithm - logarithm.max())
+        return weights / weights.sum()
+
+    def share_above(strength: float) -> float:
+        """Chance of a larger divergence than the observed one, ties half, under the tilted distribution."""
+        drawn = rel_entr(generator(seed).multinomial(n, tilted(strength), size=repeats) / n, q).sum(axis=1)
+        return float(np.mean((drawn > value + _TIE) + 0.5 * (np.abs(drawn - value) <= _TIE)))
+
+    def divergence_where(share: float) -> float:
+        low, high = 0.0, 1.0
+        while share_above(high) < share and high < _STRONGEST:
+            low, high = high, 2 * high
+        for _ in range(20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if share_above(middle) < share else (low, middle)
+        return float(rel_entr(tilted((low + high) / 2), q).sum())
+
+    at_reference = share_above(0.0)
+    return (0.0 if at_reference > 0.025 else divergence_where(0.025)), divergence_where(0.975)
 
 
 def _probabilities(counts: np.ndarray) -> np.ndarray:

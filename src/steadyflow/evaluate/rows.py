@@ -1,5 +1,6 @@
 """The one gate through which arrays enter a metric, and rows that are read only when they pass it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -39,6 +40,22 @@ class ChosenRows:
 
 
 Rows: TypeAlias = np.ndarray | ChosenRows
+
+
+def parts(n: int, chunk: int) -> list[slice]:
+    """0..n-1 in slices of `chunk`, the last one shorter."""
+    return [slice(start, min(start + chunk, n)) for start in range(0, n, chunk)]
+
+
+def noise_indices(rows: Rows) -> np.ndarray:
+    """Which noise each row came from, int64 [n]: its place in the array of all samples."""
+    return rows.rows if isinstance(rows, ChosenRows) else np.arange(len(rows))
+
+
+def mixed(sets: Sequence[np.ndarray]) -> np.ndarray:
+    """As many rows as each of k `sets` [n, ...] has, the i-th of k equal parts from the i-th set."""
+    places = np.array_split(np.arange(len(sets[0])), len(sets))
+    return np.concatenate([rows[place] for rows, place in zip(sets, places, strict=True)])
 
 
 def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> ChosenRows:

@@ -109,7 +109,11 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     if dataset not in study.datasets:
         yield f"evaluations.{dataset}: names no dataset (known: {', '.join(study.datasets)})"
         return
-    yield from _probe_contradictions(study, f"evaluations.{dataset}.encoder", evaluation.encoder, dataset)
+    for field, encoders in (("encoders", evaluation.encoders), ("similarity_encoders", evaluation.similarity_encoders)):
+        for encoder in encoders or ():
+            yield from _probe_contradictions(study, f"evaluations.{dataset}.{field}", encoder, dataset)
+    if evaluation.ceiling is not None:
+        yield from _ceiling_contradictions(study, dataset, evaluation.ceiling, str(evaluation.sampling))
     runs = evaluation.runs or ()
     if runs and evaluation.reference is None:
         yield f"evaluations.{dataset}.reference: has to name the run that all are compared with ({', '.join(runs)})"
@@ -124,6 +128,10 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
                 )
     named = {"reference": [evaluation.reference] if evaluation.reference else [], "runs": runs}
     named["inverse_pairs"] = [name for pair in evaluation.inverse_pairs for name in pair]
+    named["mixtures"] = [name for mixture in evaluation.mixtures.values() for name in mixture.runs]
+    for name in evaluation.mixtures:
+        if name in study.runs:
+            yield f"evaluations.{dataset}.mixtures.{name}: a run has that name already; name the mixture otherwise"
     for field, names in named.items():
         for name in names:
             if name not in study.runs:
@@ -133,7 +141,7 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     if evaluation.paper_attributes and not study.tells_attributes(dataset):
         yield (
             f"evaluations.{dataset}.paper_attributes: no attributes are measured, since encoder "
-            f"'{evaluation.encoder}' is no probe of this dataset"
+            f"'{(evaluation.encoders or ('none',))[0]}' is no probe of this dataset"
         )
     for name in evaluation.tokenizers or ():
         place = f"evaluations.{dataset}.tokenizers"
@@ -142,6 +150,17 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
         # The others are checked where they, and the runs that use them, are defined.
         elif name not in tokenizers_of(study, dataset, runs):
             yield from _tokenizer_contradictions(study, place, name, dataset)
+
+
+def _ceiling_contradictions(study: Study, dataset: str, ceiling: str, sampling: str) -> Iterator[str]:
+    """Whether a second sampling starts from the noises of the first, and is another one."""
+    place, other = f"evaluations.{dataset}.ceiling", study.samplings[ceiling]
+    if ceiling == sampling:
+        yield f"{place}: '{ceiling}' is the sampling itself; name one with another solver or more steps"
+    for field in ("seed", "count", "guidance"):
+        here, there = getattr(study.samplings[sampling], field), getattr(other, field)
+        if here != there:
+            yield f"{place}: '{ceiling}' has {field} {there}, '{sampling}' {here}: their samples would not be matched"
 
 
 def _tokenizer_contradictions(study: Study, place: str, name: str, dataset: str) -> Iterator[str]:

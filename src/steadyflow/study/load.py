@@ -113,11 +113,16 @@ _SECTIONS = {
     "dataset": "datasets",
     "tokenizer": "tokenizers",
     "encoder": "encoders",
+    "encoders": "encoders",
+    "similarity_encoders": "encoders",
     "clusters": "clusterings",
     "scores": "scorings",
     "sampling": "samplings",
+    "ceiling": "samplings",
     "subset": "subsets",
 }
+_LISTS = ("encoders", "similarity_encoders")
+"""Fields that name several."""
 
 
 def _resolve(study: Study) -> Study:
@@ -132,12 +137,16 @@ def _resolve(study: Study) -> Study:
             known, value = getattr(study, target), getattr(spec, field)
             if value is None and field not in spec.does_without:
                 if len(known) == 1:
-                    update[field] = next(iter(known))
+                    update[field] = tuple(known) if field in _LISTS else next(iter(known))
                 else:
                     has = f"the study has {', '.join(known)}" if known else f"the study has no {target}"
                     problems.append(f"{section}.{name}.{field}: has to be named, since {has}")
-            elif value is not None and value not in known:
-                problems.append(f"{section}.{name}.{field}: unknown '{value}' (known: {', '.join(known) or 'none'})")
+            named = () if value is None else value if field in _LISTS else (value,)
+            problems.extend(
+                f"{section}.{name}.{field}: unknown '{each}' (known: {', '.join(known) or 'none'})"
+                for each in named
+                if each not in known
+            )
         return spec.model_copy(update=update)
 
     sections = ("tokenizers", "encoders", "clusterings", "subsets", "runs")
@@ -146,6 +155,10 @@ def _resolve(study: Study) -> Study:
     evaluations = {
         dataset: resolved("evaluations", dataset, _with_what_it_compares(study, dataset, spec))
         for dataset, spec in study.evaluations.items()
+    }
+    evaluations = {
+        dataset: spec.model_copy(update={"similarity_encoders": spec.similarity_encoders or spec.encoders})
+        for dataset, spec in evaluations.items()
     }
     if problems:
         raise UserError("\n".join(problems))

@@ -40,6 +40,10 @@ class Study(Spec):
         """How tables and figures call a run."""
         return self.runs[run].label or run
 
+    def mixture_label(self, dataset: str, mixture: str) -> str:
+        """How tables call a mixture of runs."""
+        return self.evaluations[dataset].mixtures[mixture].label or mixture
+
     def tokenizer_label(self, tokenizer: str) -> str:
         """How tables and figures call a tokenizer."""
         return self.tokenizers[tokenizer].label or tokenizer
@@ -65,8 +69,15 @@ class Study(Spec):
     def tells_attributes(self, dataset: str) -> bool:
         """Whether the evaluation's encoder has heads for attributes that this dataset has labels of: a probe of its
         own."""
-        encoder = self.encoders[str(self.evaluations[dataset].encoder)]
+        encoder = self.encoders[(self.evaluations[dataset].encoders or ("",))[0]]
         return isinstance(encoder, ProbeEncoder) and encoder.dataset == dataset
+
+    def evaluated_samples(self, dataset: str, *, ceiling: bool = True) -> list[tuple[str, str]]:
+        """(run, sampling) of all that the dataset's evaluation compares; `ceiling` says whether with that."""
+        spec = self.evaluations[dataset]
+        sampled = [(run, str(spec.sampling)) for run in spec.runs or ()]
+        with_ceiling = ceiling and spec.ceiling is not None and spec.reference is not None
+        return [*sampled, (str(spec.reference), str(spec.ceiling))] if with_ceiling else sampled
 
     def trained_runs(self, dataset: str) -> list[str]:
         """The dataset's evaluated runs that have a training's curve."""
