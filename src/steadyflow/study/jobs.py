@@ -122,16 +122,18 @@ def _features(study: Study, encoder: str, run: str, sampling: str) -> Iterator[J
 def _evaluation(study: Study, dataset: str) -> Iterator[Job]:
     spec, kinds = study.evaluations[dataset], []
     yield from _dataset(study, dataset)
-    for run in spec.runs or ():
-        yield from _features(study, str(spec.encoder), run, str(spec.sampling))
+    for encoders, ceiling in ((spec.encoders, False), (spec.similarity_encoders, True)):
+        for encoder in encoders or () if spec.runs else ():
+            yield from _embeddings(study, dataset, encoder)
+            for run, sampling in study.evaluated_samples(dataset, ceiling=ceiling):
+                yield from _features(study, encoder, run, sampling)
     if spec.runs:
-        yield from _embeddings(study, dataset, str(spec.encoder))
         kinds += ["quality", "similarity"]
         kinds += ["fairness"] if study.tells_attributes(dataset) else []
     for tokenizer in spec.tokenizers or ():
         yield from _tokenizer(study, tokenizer)
     if spec.tokenizers:
-        yield from _encoder(study, str(spec.encoder))
+        yield from _encoder(study, (spec.encoders or ())[0])
         kinds.append("tokenizers")
     clustering = study.clustering_of(dataset)
     if clustering is not None:

@@ -215,9 +215,9 @@ def _sample_run(study: Study, wildcards: Mapping[str, str]) -> Work:
 
 
 def _measure(study: Study, wildcards: Mapping[str, str]) -> Work:
-    """A minute a run, on a CPU."""
-    runs = study.evaluations[wildcards["dataset"]].runs or ()
-    return Work(START_HOURS + len(runs) / 60, 1, mem_mb=32_000)
+    """A minute for each run in each encoder, on a CPU."""
+    spec = study.evaluations[wildcards["dataset"]]
+    return Work(START_HOURS + len(spec.runs or ()) * len(spec.encoders or ()) / 60, 1, mem_mb=32_000)
 
 
 def _measure_tokenizers(study: Study, wildcards: Mapping[str, str]) -> Work:
