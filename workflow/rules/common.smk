@@ -43,6 +43,11 @@ os.environ |= {
 }
 
 
+# For --sdm apptainer, of every rule: what envs/steadyflow.def builds, put where weights are put. The same place from
+# wherever this repository lies.
+container: f"{study.downloads}/steadyflow.sif"
+
+
 pathvars:
     results=study.results,
     downloads=study.downloads,

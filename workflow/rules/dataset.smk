@@ -11,6 +11,8 @@ rule prepare_dataset:
         "<results>/benchmarks/{dataset}/dataset.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:

@@ -13,6 +13,8 @@ rule train_probe:
         encoder="|".join(re.escape(name) for name, spec in study.encoders.items() if spec.kind == "probe") or "^$",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:
@@ -39,6 +41,8 @@ rule embed_images:
         "<results>/benchmarks/{dataset}/embeddings/{encoder}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
         processes="auto",
@@ -65,6 +69,8 @@ rule embed_samples:
         "<results>/benchmarks/{dataset}/features/{encoder}/{run}/{sampling}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
         processes="auto",

@@ -4,5 +4,7 @@ rule estimate:
         "<results>/logs/estimate.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     shell:
         'python "$SCRIPTS/print_estimate.py" --study "$STUDY" 2>&1 | tee {log}'

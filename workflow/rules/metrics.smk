@@ -11,6 +11,8 @@ rule measure_quality:
         "<results>/benchmarks/{dataset}/metrics/quality.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:
@@ -37,6 +39,8 @@ rule measure_similarity:
         "<results>/benchmarks/{dataset}/metrics/similarity.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:
@@ -63,6 +67,8 @@ rule measure_fairness:
         "<results>/benchmarks/{dataset}/metrics/fairness.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:
@@ -88,6 +94,8 @@ rule measure_tokenizers:
         "<results>/benchmarks/{dataset}/metrics/tokenizers.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:

@@ -10,6 +10,8 @@ rule cluster_embeddings:
         "<results>/benchmarks/{dataset}/clusters/{clustering}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:
@@ -33,6 +35,8 @@ rule compare_cluster_numbers:
         "<results>/benchmarks/{dataset}/clusters/by_k/{clustering}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:
@@ -57,6 +61,8 @@ rule score_samples:
         "<results>/benchmarks/{dataset}/scores/{run}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
         processes="auto",
@@ -86,6 +92,8 @@ rule select_subset:
         "<results>/benchmarks/{dataset}/subsets/{subset}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
     params:
@@ -109,6 +117,8 @@ rule compare_subsets:
         "<results>/logs/{dataset}/subsets.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     shell:
         'python "$SCRIPTS/compare_subsets.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output} > {log} 2>&1"
@@ -125,6 +135,8 @@ rule list_dropped:
         "<results>/logs/{dataset}/subsets/dropped/{subset}.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     shell:
         'python "$SCRIPTS/list_dropped.py" --manifest {input.manifest} --subset {input.subset} '
         "--output {output} > {log} 2>&1"
@@ -142,6 +154,8 @@ rule write_prune_page:
         f"<results>/logs/reports/prune/{study.name}.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     params:
         spec={name: [subset.label, subset.identity()] for name, subset in study.subsets.items()},
     shell:

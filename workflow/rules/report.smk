@@ -15,11 +15,13 @@ for name, entry in TABLES.items():
                 category=entry.category,
                 labels={"dataset": "{dataset}", "shows": entry.title, "as": "table"},
             ),
-        localrule: True
         log:
             f"<results>/logs/{{dataset}}/tables/{name}.log",
+        localrule: True
         conda:
             "../../envs/steadyflow.yaml"
+        envmodules:
+            "steadyflow",
         params:
             spec=evaluation_identity,
             display=display_identity,
@@ -53,11 +55,13 @@ for name, entry in FIGURES.items():
                 category=entry.category,
                 labels={"dataset": "{dataset}", "shows": entry.title, "as": "figure"},
             ),
-        localrule: True
         log:
             f"<results>/logs/{{dataset}}/figures/{name}.log",
+        localrule: True
         conda:
             "../../envs/steadyflow.yaml"
+        envmodules:
+            "steadyflow",
         params:
             spec=evaluation_identity,
             display=display_identity,
@@ -100,6 +104,8 @@ rule report:
         f"<results>/logs/reports/{study.name}.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     shell:
         'python -m snakemake --snakefile "$SNAKEFILE" --directory . --configfile "$STUDY" --nolock '
         "--report {output} all_tables all_figures > {log} 2>&1"

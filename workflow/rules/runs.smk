@@ -15,6 +15,8 @@ rule train_run:
         "<results>/benchmarks/{dataset}/runs/{run}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
         processes="auto",

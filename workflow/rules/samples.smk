@@ -15,6 +15,8 @@ rule sample_run:
         "<results>/benchmarks/{dataset}/samples/{run}/{sampling}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
         processes="auto",

@@ -12,6 +12,8 @@ rule train_tokenizer:
         "<results>/benchmarks/{dataset}/tokenizers/{tokenizer}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
         processes="auto",
@@ -44,6 +46,8 @@ rule encode_latents:
         "<results>/benchmarks/{dataset}/latents/{tokenizer}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
         **ASKED,
         processes="auto",

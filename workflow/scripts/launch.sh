@@ -19,8 +19,10 @@ together=(--standalone)
 if [ "$processes" = node ]; then
   first=$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1)
   # The address of the first machine that the others reach it under, where that is not its name (JUWELS: the name and i).
+  # It would not know itself by such an address, hence is_host.
   together=(--nnodes="$SLURM_NNODES" --rdzv-backend=c10d --rdzv-id="$SLURM_JOB_ID"
-    --rdzv-endpoint="$first${RENDEZVOUS_SUFFIX:-}:${RENDEZVOUS_PORT:-29500}")
+    --rdzv-endpoint="$first${RENDEZVOUS_SUFFIX:-}:${RENDEZVOUS_PORT:-29500}"
+    --rdzv-conf="is_host=$((SLURM_NODEID == 0))")
 fi
 
 if [ "$processes" = auto ] || [ "$processes" = node ]; then
