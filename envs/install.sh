@@ -10,11 +10,16 @@ if [ $# -gt 1 ]; then
 fi
 repository=$(cd "$(dirname "$0")/.." && pwd)
 lock=${LOCK:-$repository/requirements/lock.txt}
+python=$folder/bin/python
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   { echo "install.sh: steadyflow needs Python >= 3.11, and python3 is $(python3 --version)" >&2; exit 1; }
 python3 -m venv "$folder"
-"$folder/bin/python" -m pip install --disable-pip-version-check "${from[@]}" --require-hashes --requirement "$lock"
+# uv, if it is nowhere yet, comes into the environment first, as in the Makefile.
+uv=${UV:-$folder/bin/uv}
+if [ -z "${UV:-}" ]; then
+  "$python" -m pip install --quiet "${from[@]}" --require-hashes --requirement "$repository/requirements/uv.txt"
+fi
+"$uv" pip install --compile-bytecode --python "$python" "${from[@]}" --require-hashes --requirement "$lock"
 # The library itself, as it lies here. Its build needs setuptools alone, which the lock has.
-"$folder/bin/python" -m pip install --disable-pip-version-check --no-index --no-deps --no-build-isolation \
-  --editable "$repository"
+"$uv" pip install --python "$python" --no-index --no-deps --no-build-isolation --editable "$repository"
