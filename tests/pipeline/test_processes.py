@@ -153,14 +153,18 @@ def test_there_are_as_many_processes_as_the_allocation_has_gpus(started, process
 # Two machines on one: what SLURM would start on each is started here, under the names that it would set there.
 SRUN = """#!/usr/bin/env bash
 set -eu
-[ "$1 $2" = "--ntasks-per-node=1 --cpu-bind=none" ]
-shift 2
-export SLURM_JOB_ID=7 SLURM_NNODES=2 SLURM_STEP_NODELIST="here[1-2]"
+[ "$1 $2 $3 $4" = "--nodes=2 --ntasks-per-node=1 --cpus-per-task=48 --cpu-bind=none" ]
+shift 4
+export SLURM_NNODES=2 SLURM_STEP_NODELIST="here[1-2]"
 for node in 0 1; do SLURM_NODEID=$node SLURM_GPUS_ON_NODE=$((node + 1)) "$@" & pids+=($!); done
 for pid in "${pids[@]}"; do wait "$pid"; done
 """
 SCONTROL = """#!/bin/sh
-[ "$*" = "show hostnames here[1-2]" ] && printf "local\\nelsewhere\\n"
+case "$*" in
+  "show hostnames here[1-2]") printf "local\\nelsewhere\\n" ;;
+  "show job 7 --oneliner") echo "JobId=7 JobState=RUNNING NumNodes=2 NumCPUs=96 NumTasks=2 CPUs/Task=48 ReqB:S:C:T=0" ;;
+  *) exit 1 ;;
+esac
 """
 
 
@@ -187,7 +191,8 @@ def test_two_machines_work_together(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), *os.get_exec_path()])
-    environment = {**os.environ, "PATH": path, "RENDEZVOUS_PORT": str(port), "RENDEZVOUS_SUFFIX": "host"}
+    environment = {**os.environ, "PATH": path, "SLURM_JOB_ID": "7", "RENDEZVOUS_PORT": str(port)}
+    environment["RENDEZVOUS_SUFFIX"] = "host"
     command = [str(tmp_path / "launch.sh"), "srun", "stage.py", "--run", str(tmp_path / "world")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -11,8 +11,12 @@ shift 2
 folder=$(dirname "$0")
 
 if [ "$processes" = srun ]; then
-  # One task a machine, which starts a process for each of its GPUs.
-  exec srun --ntasks-per-node=1 --cpu-bind=none "$0" node "$script" "$@"
+  # One task a machine, which starts a process for each of its GPUs. A job started by Snakemake knows its own number
+  # alone, and a step is given no more cores than it asks for.
+  job=$(scontrol show job "$SLURM_JOB_ID" --oneliner)
+  nodes=$(sed -n 's/.* NumNodes=\([0-9]*\).*/\1/p' <<< "$job")
+  cores=$(sed -n 's/.* CPUs\/Task=\([0-9]*\).*/\1/p' <<< "$job")
+  exec srun --nodes="$nodes" --ntasks-per-node=1 --cpus-per-task="$cores" --cpu-bind=none "$0" node "$script" "$@"
 fi
 
 together=(--standalone)
