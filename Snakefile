@@ -21,17 +21,23 @@ include: "workflow/rules/attributes.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report_inputs.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/estimate.smk"
 
 
+# Seconds each, or the network: on a cluster they run where Snakemake runs. So do tables and figures.
 localrules:
     all,
     all_tables,
     all_figures,
     prune,
     report,
+    list_dropped,
+    compare_subsets,
+    write_prune_page,
     download_weights,
     download_dataset,
     fetch,
+    estimate,
 
 
 rule all:

@@ -1,4 +1,5 @@
 # The study, and lookups in it: names become specs and paths.
+import math
 import os
 import shlex
 import sys
@@ -13,6 +14,7 @@ from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
 from steadyflow.study.arms import arms_by_fraction
 from steadyflow.study.by_k import runs_by_k
+from steadyflow.study.resources import work
 
 ROOT = Path(workflow.basedir)
 STUDY_FILE = Path(workflow.overwrite_configfiles[-1]) if workflow.overwrite_configfiles else ROOT / "config.yaml"
@@ -41,6 +43,11 @@ os.environ |= {
 }
 
 
+# For --sdm apptainer, of every rule: what envs/steadyflow.def builds, put where weights are put. The same place from
+# wherever this repository lies.
+container: f"{study.downloads}/steadyflow.sif"
+
+
 pathvars:
     results=study.results,
     downloads=study.downloads,
@@ -61,6 +68,16 @@ wildcard_constraints:
 def identity(section):
     """The spec that a rule's wildcard names, as params: an edit of it, and of it alone, reruns the rule."""
     return lambda wildcards: getattr(study, f"{section}s")[wildcards[section]].identity()
+
+
+def asked(what):
+    """A resource of a job, worked out from what it has to do. Nothing of it limits a run on one machine, unless
+    --resources says how much there is; a profile overrides it by set-resources."""
+    return lambda wildcards, rulename: math.ceil(getattr(work(study, rulename, wildcards), what))
+
+
+# Of every job that takes more than seconds. On a cluster: minutes, memory of the node, disk.
+ASKED = {what: asked(what) for what in ("runtime", "mem_mb", "disk_mb")}
 
 
 def source_files(wildcards):

@@ -11,6 +11,10 @@ rule measure_quality:
         "<results>/benchmarks/{dataset}/metrics/quality.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=evaluation_identity,
     shell:
@@ -36,6 +40,10 @@ rule measure_similarity:
         "<results>/benchmarks/{dataset}/metrics/similarity.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=evaluation_identity,
     shell:
@@ -56,6 +64,10 @@ rule measure_paths:
         "<results>/benchmarks/{dataset}/metrics/paths.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=paths_identity,
     shell:
@@ -76,6 +88,10 @@ rule measure_fairness:
         "<results>/benchmarks/{dataset}/metrics/fairness.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=fairness_identity,
     shell:
@@ -99,6 +115,10 @@ rule measure_tokenizers:
         "<results>/benchmarks/{dataset}/metrics/tokenizers.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
             mode="json", include={"encoders", "tokenizers"}
