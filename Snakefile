@@ -3,6 +3,8 @@
 #   snakemake report --profile profiles/laptop --configfile studies/digits.yaml      another study
 from snakemake.utils import min_version
 
+from steadyflow.driver import begin_driving, end_driving
+
 min_version("9.27")
 
 
@@ -20,6 +22,19 @@ include: "workflow/rules/samples.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report_inputs.smk"
 include: "workflow/rules/report.smk"
+
+
+# One Snakemake at a time for a folder of results. Jobs run no hooks.
+onstart:
+    begin_driving(study.results, this_driver())
+
+
+onsuccess:
+    end_driving(study.results, this_driver())
+
+
+onerror:
+    end_driving(study.results, this_driver())
 
 
 localrules:

@@ -11,7 +11,7 @@ import steadyflow
 
 LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
-    {"artifacts", "distributed", "names", "noise", "progress"},
+    {"artifacts", "distributed", "driver", "ledger", "names", "noise", "progress"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
     {"prune", "evaluate", "report"},
@@ -67,6 +67,7 @@ def test_a_study_stands_on_names_and_artifacts_alone():
         ("steadyflow.study", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
+        ("steadyflow.driver", {"torch", "numpy", "pandas"}),
         ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),

@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
+from steadyflow.driver import Driver
 from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
@@ -54,6 +55,11 @@ wildcard_constraints:
     subset="|".join(map(re.escape, study.subsets)) or "^$",
     run="|".join(map(re.escape, study.runs)) or "^$",
     sampling="|".join(map(re.escape, study.samplings)) or "^$",
+
+
+def this_driver():
+    """This Snakemake, with the name that its SLURM jobs bear."""
+    return Driver.here(getattr(workflow.scheduler._executor, "run_uuid", ""))
 
 
 def identity(section):
