@@ -26,7 +26,8 @@ def stage_parser(
     if training:
         state = "resumable state, kept until the results are written"
         parser.add_argument("--state", type=Path, required=True, help=state)
-        parser.add_argument("--save-seconds", type=float, default=60.0, help="between two saved states, at least")
+        seconds = float(os.environ.get("SAVE_SECONDS", "60"))
+        parser.add_argument("--save-seconds", type=float, default=seconds, help="between two saved states, at least")
         steps = "steps after which the state is saved all the same"
         parser.add_argument("--save-steps", type=float, default=float("inf"), help=steps)
         told = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"

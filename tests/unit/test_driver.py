@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_one_on_another_machine_is_never_succeeded(tmp_path, dead, scancel):
 def test_a_file_that_says_nothing_is_refused(tmp_path):
     driver_file(tmp_path).write_text("")
     with pytest.raises(
-        UserError, match=r"driver\.json: another Snakemake is starting or ending here .*delete this file"
+        UserError, match=r"driver\.json: another Snakemake is starting or .*delete this file"
     ):
         begin_driving(tmp_path, Driver.here())
 
@@ -113,8 +114,6 @@ sys.stdin.read()
 
 @pytest.mark.parametrize("stale", [False, True])
 def test_of_many_that_begin_at_once_one_has_it(tmp_path, dead, stale):
-    import time
-
     if stale:
         leave(tmp_path, dataclasses.replace(dead, jobs=""))
     start = str(time.time() + 1.5)
@@ -122,9 +121,7 @@ def test_of_many_that_begin_at_once_one_has_it(tmp_path, dead, stale):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     processes = [subprocess.Popen(command, **pipes) for _ in range(6)]
     # Those that were refused end by themselves; the one that has it waits for its standard input to end.
-    said = []
-    for process in processes:
-        said.append(process.stdout.readline())
+    said = [process.stdout.readline() for process in processes]
     for process in processes:
         process.communicate()
     assert sorted(said) == [""] * 5 + ["mine\n"]

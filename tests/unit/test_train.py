@@ -232,7 +232,7 @@ def test_the_result_does_not_depend_on_how_often_it_is_saved(tmp_path):
 def test_a_training_stops_before_its_deadline_and_goes_on(tmp_path):
     whole = fit(tmp_path / "whole", steps=400, cadence=NEVER)
     soon = time.time() + 0.5
-    with pytest.raises(Unfinished, match=r"stopped at step \d+ of 400, saved in .*state\.pt"):
+    with pytest.raises(Unfinished, match=r"stopped before its time limit at step \d+ of 400, saved in .*state\.pt"):
         fit(tmp_path / "stopped", slowly, steps=400, cadence=NEVER, deadline=soon)
     assert time.time() < soon
     assert 0 < saved(tmp_path / "stopped")["step"] < 400

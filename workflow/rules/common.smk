@@ -30,6 +30,7 @@ PAPER = ROOT / "resources" / "paper" / "scalars.csv"
 os.environ |= {
     "STUDY": str(STUDY_FILE),
     "DEVICE": config.get("device", "auto"),
+    "SAVE_SECONDS": str(config.get("save_seconds", 60)),
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
     "PAPER": str(PAPER),

@@ -87,8 +87,16 @@ class Clock:
 
     def must_stop(self) -> bool:
         """Whether this process was told to stop, or will not reach its next tick and save it before the deadline."""
-        needed = 2 * self._interval + 2 * self._save_took
-        return self._term_came or time.time() + needed > self._stop_at
+        return self._term_came or self._deadline_is_near()
+
+    def why(self) -> str:
+        """Why it stops, as far as this process knows."""
+        if self._term_came:
+            return "on SIGTERM"
+        return "before its time limit" if self._deadline_is_near() else "with another process"
+
+    def _deadline_is_near(self) -> bool:
+        return time.time() + 2 * self._interval + 2 * self._save_took > self._stop_at
 
 
 def peak_flops(device: torch.device, precision: str) -> float:

@@ -189,7 +189,8 @@ def train(
                     if keeper:
                         keeper.saved(seconds, stops=ends)
                 if ends:
-                    raise Unfinished(f"{name}: stopped at step {step} of {schedule.steps}, saved in {state_path}")
+                    where = f"at step {step} of {schedule.steps}, saved in {state_path}"
+                    raise Unfinished(f"{name}: stopped {clock.why()} {where}")
     if not all(bool(average.isfinite().all()) for average in averages):
         raise UserError(f"{name}: a weight is not finite after step {schedule.steps - 1}; {_ADVICE}")
     return Trained(ema_model.state_dict(), pd.DataFrame(curve))
