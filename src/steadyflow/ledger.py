@@ -43,7 +43,7 @@ class Ledger:
     last save (counted up to their last note, so a few seconds too low each). `seconds` were spent in steps and saves,
     `saving_seconds` of them in saves. `images_per_second`, `mfu` and `loss` are those of the last point of the curve,
     None where they are not known; `processes` share a batch of `batch_size`; `updated` in seconds since the epoch;
-    `finished` once the results are written.
+    `stopped` from when it has stopped by itself until it goes on; `finished` once the results are written.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Ledger:
     mfu: float | None = None
     loss: float | None = None
     updated: float = 0.0
+    stopped: bool = False
     finished: bool = False
 
     @property
@@ -81,7 +82,9 @@ def read_ledger(path: Path | str) -> Ledger | None:
     """None where there is none yet, or it is not a ledger: nothing depends on it."""
     try:
         content = read_json(path)
-        return Ledger(**{**content, "worker": Worker(**content["worker"])})
+        # Of another version it may hold more.
+        known = {field.name: content[field.name] for field in dataclasses.fields(Ledger) if field.name in content}
+        return Ledger(**{**known, "worker": Worker(**content["worker"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -114,6 +117,7 @@ class Bookkeeper:
             step=start,
             saved=start,
             starts=earlier.starts + 1,
+            stopped=False,
             recomputed=earlier.recomputed + max(0, earlier.step - start),
         )
         self._write()
@@ -138,6 +142,7 @@ class Bookkeeper:
             saved=ledger.step,
             saving_seconds=ledger.saving_seconds + seconds,
             stops=ledger.stops + stops,
+            stopped=stops,
         )
         self._write()
 

@@ -1,6 +1,5 @@
 """A small study through SLURM gives what it gives without."""
 
-
 import numpy as np
 import pytest
 import slurm

@@ -92,9 +92,7 @@ def test_one_on_another_machine_is_never_succeeded(tmp_path, dead, scancel):
 
 def test_a_file_that_says_nothing_is_refused(tmp_path):
     driver_file(tmp_path).write_text("")
-    with pytest.raises(
-        UserError, match=r"driver\.json: another Snakemake is starting or .*delete this file"
-    ):
+    with pytest.raises(UserError, match=r"driver\.json: another Snakemake is starting or .*delete this file"):
         begin_driving(tmp_path, Driver.here())
 
 

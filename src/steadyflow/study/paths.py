@@ -148,3 +148,21 @@ def state_file(study: Study, section: str, name: str) -> str:
     """Where the resumable state of a training or scoring lies. An edited spec has a new one: the old is no trap."""
     suffix = "npy" if section == "scorings" else "pt"
     return f"{study.results}/state/{section}/{name}-{work_hash(study, section, name)}.{suffix}"
+
+
+def work_files(study: Study, section: str, name: str) -> dict[str, str]:
+    """What a training or scoring leaves last ("result"), and its "state", "log" and "benchmark"."""
+    owner = {"runs": study.runs, "scorings": study.runs, "tokenizers": study.tokenizers, "encoders": study.encoders}
+    dataset, folder = owner[section][name].dataset, "scores" if section == "scorings" else section
+    result = {
+        "runs": f"{study.results}/{dataset}/runs/{name}/run.json",
+        "tokenizers": f"{study.results}/{dataset}/tokenizers/{name}/config.json",
+        "encoders": f"{study.results}/{dataset}/encoders/{name}/config.json",
+        "scorings": f"{study.results}/{dataset}/scores/{name}.json",
+    }
+    return {
+        "result": result[section],
+        "state": state_file(study, section, name),
+        "log": f"{study.results}/logs/{dataset}/{folder}/{name}.log",
+        "benchmark": f"{study.results}/benchmarks/{dataset}/{folder}/{name}.tsv",
+    }
