@@ -1,7 +1,7 @@
 """A real SLURM on this machine: one node, four GPUs that are none.
 
-It lives in namespaces of its own: its network is a loopback without a route, its /etc/slurm and /etc/hosts are seen by it
-alone, and all its processes end with it. So it neither disturbs nor depends on what the machine has.
+It lives in namespaces of its own: its network is a loopback without a route, its /etc/slurm and /etc/hosts are seen by
+it alone, and all its processes end with it. So it neither disturbs nor depends on what the machine has.
 """
 
 import os
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,12 +137,9 @@ class Cluster:
         return state in ("idle", "mixed", "allocated", "completing")
 
 
-@contextmanager
-def ended() -> Iterator[None]:
-    try:
-        yield
-    except psutil.NoSuchProcess:
-        pass
+def ended() -> AbstractContextManager[None]:
+    """For what is done to a process that may have ended meanwhile."""
+    return suppress(psutil.NoSuchProcess)
 
 
 @contextmanager

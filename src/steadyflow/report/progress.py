@@ -142,8 +142,8 @@ def progress_lines(items: Sequence[Progress]) -> list[str]:
 
 
 def efficiency_lines(trainings: Sequence[Efficiency], stages: pd.DataFrame) -> list[str]:
-    rows = [("training", "time", "images/s", "MFU", "saving", "starts", "recomputed")]
-    rows += [
+    of_trainings = [("training", "time", "images/s", "MFU", "saving", "starts", "recomputed")]
+    of_trainings += [
         (
             item.name,
             duration(item.seconds),
@@ -155,9 +155,8 @@ def efficiency_lines(trainings: Sequence[Efficiency], stages: pd.DataFrame) -> l
         )
         for item in trainings
     ]
-    lines = table_lines(rows) if trainings else []
-    rows = [("stage", "jobs", "time", "longest", "memory", "CPU")]
-    rows += [
+    of_stages = [("stage", "jobs", "time", "longest", "memory", "CPU")]
+    of_stages += [
         (
             row["stage"],
             str(row["jobs"]),
@@ -168,7 +167,7 @@ def efficiency_lines(trainings: Sequence[Efficiency], stages: pd.DataFrame) -> l
         )
         for row in stages.to_dict("records")
     ]
-    return [*lines, "", *table_lines(rows)]
+    return [*table_lines(of_trainings), "", *table_lines(of_stages)]
 
 
 def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -152,8 +152,8 @@ def state_file(study: Study, section: str, name: str) -> str:
 
 def work_files(study: Study, section: str, name: str) -> dict[str, str]:
     """What a training or scoring leaves last ("result"), and its "state", "log" and "benchmark"."""
-    owner = {"runs": study.runs, "scorings": study.runs, "tokenizers": study.tokenizers, "encoders": study.encoders}
-    dataset, folder = owner[section][name].dataset, "scores" if section == "scorings" else section
+    dataset = getattr(study, "runs" if section == "scorings" else section)[name].dataset
+    folder = "scores" if section == "scorings" else section
     result = {
         "runs": f"{study.results}/{dataset}/runs/{name}/run.json",
         "tokenizers": f"{study.results}/{dataset}/tokenizers/{name}/config.json",
