@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
-TOOLS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "unshare", "nsenter")
+TOOLS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "unshare", "nsenter", "setpriv")
 
 SLURM_CONF = """
 ClusterName=tests
@@ -161,7 +161,9 @@ def started(folder: Path) -> Iterator[Cluster]:
         os.mknod(folder / f"gpu{index}", 0o600 | 0o020000, os.makedev(1, 3))
     # A shell that waits takes leave of every process whose parent has gone.
     setting = f"mount --bind {etc} /etc/slurm && mount --bind {folder}/hosts /etc/hosts && sleep infinity & wait"
-    holder = subprocess.Popen(["unshare", *NAMESPACES, "sh", "-c", setting], start_new_session=True)
+    # However these tests end, SIGKILL included, it ends with them.
+    command = ["setpriv", "--pdeathsig=KILL", "unshare", *NAMESPACES, "sh", "-c", setting]
+    holder = subprocess.Popen(command, start_new_session=True)
     try:
         wait_for("namespaces", 10, lambda: psutil.Process(holder.pid).children())
         cluster = Cluster(folder, psutil.Process(holder.pid).children()[0].pid)
