@@ -41,7 +41,7 @@ def test_what_has_begun_is_told_from_what_has_not(finished: Finished) -> None:
     keeper = Bookkeeper(ledger_file(state), "run begun", 50, 16, 1, 0)
     keeper.note(20, {"images_per_second": 48.0, "mfu": float("nan"), "loss": 0.5})
     keeper.saved(0.1, stops=False)
-    with resumable_table(Path(paths.state_file(loaded, "scorings", "begun")), (1, 5, 2), "id") as table:
+    with resumable_table(values, (1, 5, 2), "id") as table:
         table[0, :2] = 1.0
     said = printed(study)
     log = finished.target("logs", "digits", "runs", "begun.log")
