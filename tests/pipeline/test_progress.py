@@ -9,7 +9,7 @@ import pytest
 from workspace import SCRIPTS, Finished, edited
 
 from steadyflow.ledger import Bookkeeper, ledger_file
-from steadyflow.prune.resumable import resumable_table
+from steadyflow.prune.resumable import delete_table, resumable_table
 from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline
