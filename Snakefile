@@ -3,8 +3,6 @@
 #   snakemake report --profile profiles/laptop --configfile studies/digits.yaml      another study
 from snakemake.utils import min_version
 
-from steadyflow.driver import begin_driving, end_driving
-
 min_version("9.27")
 
 
@@ -26,15 +24,15 @@ include: "workflow/rules/report.smk"
 
 # One Snakemake at a time for a folder of results. Jobs run no hooks.
 onstart:
-    begin_driving(study.results, this_driver())
+    take_results()
 
 
 onsuccess:
-    end_driving(study.results, this_driver())
+    leave_results()
 
 
 onerror:
-    end_driving(study.results, this_driver())
+    leave_results()
 
 
 localrules:

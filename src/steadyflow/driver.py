@@ -37,7 +37,8 @@ class Driver:
         if self.host != socket.gethostname():
             return False
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.began) > 1
+            process = psutil.Process(self.pid)
+            return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - self.began) > 1
         except psutil.NoSuchProcess:
             return True
 
@@ -90,8 +91,12 @@ def _publish(path: Path, driver: Driver) -> bool:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(driver), file)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(dataclasses.asdict(driver), file)
+    except OSError as error:
+        path.unlink()
+        raise UserError(f"{path}: cannot be written ({error})") from error
     return True
 
 
@@ -105,11 +110,11 @@ def _read(path: Path) -> Driver:
 
 
 def _refusal(path: Path, holder: Driver) -> str:
-    cancel = f", cancel its jobs (scancel --name={holder.jobs})" if holder.jobs else ""
+    cancel = f"cancel its jobs (scancel --name={holder.jobs}) and " if holder.jobs else ""
     return (
         f"{path}: another Snakemake, process {holder.pid} on {holder.host}, works on these results; wait for it, stop "
-        f"it, or give this study a folder of its own (results: ...). If it is no longer alive on {holder.host}{cancel} "
-        "and delete this file"
+        "it, or give this study a folder of its own (results: ...). "
+        f"If it is no longer alive on {holder.host}, {cancel}delete this file"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
-from steadyflow.driver import Driver
+from steadyflow.driver import Driver, begin_driving, end_driving
 from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
@@ -61,6 +61,18 @@ wildcard_constraints:
 def this_driver():
     """This Snakemake, with the name that its SLURM jobs bear."""
     return Driver.here(getattr(workflow.scheduler._executor, "run_uuid", ""))
+
+
+def take_results():
+    """Refuses to start where another Snakemake works on the same results."""
+    try:
+        begin_driving(study.results, this_driver())
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def leave_results():
+    end_driving(study.results, this_driver())
 
 
 def identity(section):
