@@ -113,15 +113,13 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
 
     def second_driver(job: str) -> None:
         """From another working directory, where Snakemake's own lock would not see the first."""
-        before = cluster.jobs()
         elsewhere = OnCluster(space.directory / "elsewhere", cluster)
         elsewhere.directory.mkdir()
         printed = elsewhere.directory / "second.txt"
         target = outputs(space, ["runs/long_c/weights.safetensors"])
         assert elsewhere.drive(*target, study=study, printed=printed).wait() != 0
         said = printed.read_text()
-        assert "another Snakemake, process" in said and "Traceback" not in said, said
-        assert cluster.jobs() == before
+        assert "another Snakemake, process" in said and "submitted" not in said, said
 
     def out_of_memory(name: str) -> None:
         process = run.training(name)
