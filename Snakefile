@@ -24,6 +24,19 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/estimate.smk"
 
 
+# One Snakemake at a time for a folder of results. Jobs run no hooks.
+onstart:
+    take_results()
+
+
+onsuccess:
+    leave_results()
+
+
+onerror:
+    leave_results()
+
+
 # Seconds each, or the network: on a cluster they run where Snakemake runs. So do tables and figures.
 localrules:
     all,

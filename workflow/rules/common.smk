@@ -8,6 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
+from steadyflow.driver import Driver, begin_driving, end_driving
 from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import PALIGEMMA_REPO, VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
@@ -32,6 +33,7 @@ PAPER = ROOT / "resources" / "paper"
 os.environ |= {
     "STUDY": str(STUDY_FILE),
     "DEVICE": config.get("device", "auto"),
+    "SAVE_SECONDS": str(config.get("save_seconds", 60)),
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
     "PAPER": str(PAPER),
@@ -63,6 +65,23 @@ wildcard_constraints:
     subset="|".join(map(re.escape, study.subsets)) or "^$",
     run="|".join(map(re.escape, study.runs)) or "^$",
     sampling="|".join(map(re.escape, study.samplings)) or "^$",
+
+
+def this_driver():
+    """This Snakemake, with the name that its SLURM jobs bear."""
+    return Driver.here(getattr(workflow.scheduler._executor, "run_uuid", ""))
+
+
+def take_results():
+    """Refuses to start where another Snakemake works on the same results."""
+    try:
+        begin_driving(study.results, this_driver())
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def leave_results():
+    end_driving(study.results, this_driver())
 
 
 def identity(section):
