@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,21 +27,45 @@ def stage_parser(
     if training or table:
         state = "resumable state, kept until the results are written"
         parser.add_argument("--state", type=Path, required=True, help=state)
-        seconds = 60.0 if training else 10.0
+        seconds = float(os.environ.get("SAVE_SECONDS", "60")) if training else 10.0
         parser.add_argument("--save-seconds", type=float, default=seconds, help="between two saved states, at least")
     if training:
         steps = "steps after which the state is saved all the same"
         parser.add_argument("--save-steps", type=float, default=float("inf"), help=steps)
-        # SLURM says when an allocation ends.
-        end = float(os.environ.get("SLURM_JOB_END_TIME", "inf"))
         told = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"
-        parser.add_argument("--deadline", type=float, default=end, help=told)
+        parser.add_argument("--deadline", type=float, default=allocation_end(), help=told)
     if study:
         parser.add_argument("--study", type=Path, required=True, help="the study file")
     if device:
         parser.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cuda, cuda:1, mps, cpu")
         parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     return parser
+
+
+def allocation_end() -> float:
+    """When the SLURM job that this process is in has to end, in seconds since the epoch; inf outside SLURM.
+
+    SLURM tells its jobs since 23.02, but Snakemake's executor starts them without that variable: then SLURM is asked.
+    """
+    told, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
+    if told or not job:
+        return float(told or "inf")
+    command = ["squeue", "--noheader", f"--jobs={job}", "--Format=EndTime"]
+    try:
+        asked = subprocess.run(
+            command,
+            env={**os.environ, "SLURM_TIME_FORMAT": "%s"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return float(asked.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        # A partition without a limit has no end to tell.
+        reason = getattr(error, "stderr", None) or error
+        print(f"SLURM does not say when job {job} ends ({reason}): no stop before it, but on SIGTERM", file=sys.stderr)
+        return float("inf")
 
 
 def choose_device(name: str, threads: int) -> "torch.device":

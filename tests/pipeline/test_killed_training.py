@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from workspace import SCRIPTS, Finished, edited
 
+from steadyflow.ledger import ledger_file, read_ledger
 from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline
@@ -30,13 +31,21 @@ def command(finished: Finished, study: Path, output: Path, state: Path, save_sec
     ]
 
 
+def saved_at(state: Path) -> int | None:
+    """None before the first, and for the moment in which one state becomes the one before."""
+    try:
+        return state.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
 def killed_after_progress(arguments: list[str], state: Path, delay: float) -> None:
     """Starts the training, waits until it saved a state of its own, then kills it `delay` seconds later."""
-    before = state.stat().st_mtime_ns if state.exists() else None
+    before = saved_at(state)
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 300
-        while not state.exists() or state.stat().st_mtime_ns == before:
+        while saved_at(state) in (None, before):
             assert process.poll() is None, "the training ended before it was killed"
             assert time.monotonic() < until, "no state was saved"
             time.sleep(0.002)
@@ -69,7 +78,9 @@ def test_a_killed_training_ends_with_the_same_weights(finished: Finished, tmp_pa
     whole = (tmp_path / "whole" / "weights.safetensors").read_bytes()
     assert (output / "weights.safetensors").read_bytes() == whole
     # Nor what a kill in the middle of a write left.
-    assert list(state.parent.iterdir()) == []
+    assert list(state.parent.iterdir()) == [ledger_file(state)]
+    ledger = read_ledger(ledger_file(state))
+    assert ledger is not None and (ledger.step, ledger.starts, ledger.finished) == (STEPS, 4, True)
 
 
 def test_the_rule_resumes_a_state_that_a_killed_job_left(finished: Finished, tmp_path: Path) -> None:
@@ -82,4 +93,4 @@ def test_the_rule_resumes_a_state_that_a_killed_job_left(finished: Finished, tmp
     # The bar of a resumed training does not start at 0.
     log = finished.target("logs", "digits", "runs", "killed.log").read_text("utf-8")
     assert f" 0/{STEPS}" not in log
-    assert not state.exists()
+    assert list(state.parent.glob("*.pt")) == []

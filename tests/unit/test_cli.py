@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from steadyflow.artifacts import UserError, atomic_directory, write_array, write_json, write_parquet, write_weights
-from steadyflow.cli import choose_device, run_stage, stage_parser
+from steadyflow.cli import allocation_end, choose_device, run_stage, stage_parser
 from steadyflow.data.shards import write_shards
 from steadyflow.report.style import write_figure
 from steadyflow.train import Cadence, Schedule, train
@@ -41,6 +42,34 @@ def test_a_stage_that_ends_well_returns():
     seen = []
     run_stage(lambda: seen.append(1))
     assert seen == [1]
+
+
+def fake_squeue(folder, monkeypatch, body):
+    script = folder / "squeue"
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("name", ["SLURM_JOB_END_TIME", "SLURM_JOB_ID"])
+def test_the_end_of_an_allocation_is_told_or_asked_for(tmp_path, monkeypatch, name):
+    asked = "--noheader --jobs=7 --Format=EndTime"
+    fake_squeue(tmp_path, monkeypatch, f'[ "$*" = "{asked}" ] && date -d @1234 "+$SLURM_TIME_FORMAT"')
+    for variable in ("SLURM_JOB_END_TIME", "SLURM_JOB_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    assert allocation_end() == float("inf")
+    monkeypatch.setenv(name, {"SLURM_JOB_END_TIME": "1234", "SLURM_JOB_ID": "7"}[name])
+    assert allocation_end() == 1234
+    assert stage_parser("x", training=True).parse_args(["--state", "s"]).deadline == 1234
+
+
+@pytest.mark.parametrize("body", ["echo no controller >&2; exit 1", "echo NONE"])
+def test_an_allocation_whose_end_is_not_to_be_had_has_none_and_says_so(tmp_path, monkeypatch, capsys, body):
+    fake_squeue(tmp_path, monkeypatch, body)
+    monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert allocation_end() == float("inf")
+    assert "SLURM does not say when job 7 ends" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
@@ -121,9 +150,42 @@ def test_a_full_disk_is_one_message_and_leaves_the_old_result(full_disk, name):
         run_stage(lambda: WRITERS[name](path))
     assert str(ended.value.code).startswith("error: the disk is full (")
     left = [file.relative_to(full_disk).as_posix() for file in full_disk.rglob("*") if file.is_file()]
-    written_before = {"figure.pdf"} & set(left)
+    written_before = {"figure.pdf", "state.json"} & set(left)
     assert set(left) - written_before == {"state.pt": set(), "images": {"images/old"}}.get(name, {name})
     assert all((full_disk / file).read_text() == "old" for file in set(left) - written_before)
+
+
+def test_a_training_on_a_disk_that_fills_up_goes_on_from_its_last_state(full_disk, tmp_path):
+    def training(folder, fill=None):
+        torch.manual_seed(0)
+        model = nn.Linear(100, 100)
+
+        def objective(model, batch):
+            if batch.step == fill:
+                with pytest.raises(OSError, match="No space left"):
+                    (full_disk / "filler").write_bytes(bytes(1 << 20))
+            return model(batch.x).square().mean(), {}
+
+        return train(
+            model,
+            objective,
+            lambda rows: torch.ones(len(rows), 100),
+            4,
+            Schedule(steps=6, batch_size=2, learning_rate=0.1, ema_decay=0.5, seed=0),
+            state_path=folder / "state.pt",
+            identity="id",
+            device=torch.device("cpu"),
+            cadence=Cadence(0.0),
+        )
+
+    whole = training(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        run_stage(lambda: training(full_disk, fill=3))
+    assert str(ended.value.code).startswith("error: the disk is full (")
+    states = [torch.load(full_disk / name, weights_only=True) for name in ("state.pt", "state.previous.pt")]
+    assert [state["step"] for state in states] == [3, 2]
+    (full_disk / "filler").unlink()
+    assert training(full_disk).ema["weight"].equal(whole.ema["weight"])
 
 
 def test_every_stage_has_the_flags_it_asks_for():

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ def test_keeping_the_mapping(claim, arm, matched, verdict):
     """0.37 unmatched, as in the papers: half of the way is 0.685."""
     given = evidence([arm], similarity={("r", "unpruned"): (matched, 0.37)}, errors=0.01)
     if arm.kind == "reference":
-        given = Evidence(**{**vars(given), "arms": [arm]})
+        given = replace(given, arms=[arm])
     found = finding(claim, given)
     assert found.verdict == verdict
     assert "%" in found.measured
@@ -127,6 +127,19 @@ def test_halves_and_inverses_are_judged_apart():
     assert finding("stable_halves", given).verdict == "holds"
     assert finding("stable_inverse", given).verdict == "fails"
     assert "a against b" in finding("stable_halves", given).measured
+
+
+def test_a_removed_mode_changes_its_own_samples():
+    arms = [Arm(("women",), criterion="attribute_value", pruning_fraction=None, attribute="sex")]
+    for kept, removed, verdict in ((0.85, 0.5, "holds"), (0.5, 0.85, "fails"), (0.7, 0.7, "undecided")):
+        given = evidence(arms)
+        modes = {"kept": kept, "removed": removed}
+        rows = [row("women", f"cosine_matched[{m} mode]", value, "unpruned") for m, value in modes.items()]
+        found = finding("local_mode_removal", replace(given, similarity=pd.DataFrame(rows)))
+        assert found.verdict == verdict
+        assert found.n == 4000
+        assert f"women: kept mode {kept:.2f}, removed mode {removed:.2f}, difference" in found.measured
+    assert finding("local_mode_removal", evidence(arms)).verdict == "not measured"
 
 
 def test_an_architecture_is_weaker_than_a_change_of_capacity():

@@ -29,6 +29,7 @@ TOKENIZERS = {"vq": "without", "vq-gan": "with"}
 LOSSES = {"vq": "MSE", "vq-gan": "MSE + GAN"}
 DEVIATIONS = tuple(f"path_deviation_{name}" for name in ("matched", "median", "p95", "unmatched"))
 PERCEIVED = (("probe", "hair_length"), ("clip", "hair_length"), ("clip", "age"))
+SEXES = ("female", "male")
 QUALITY = ("fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage")
 LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
 
@@ -43,7 +44,7 @@ def row(run, metric, value, reference="", encoder="probe"):
 @pytest.fixture
 def metrics():
     """Every metric of three runs; no two values are equal."""
-    values = iter(np.random.default_rng(0).uniform(0.1, 9, 100))
+    values = iter(np.random.default_rng(0).uniform(0.1, 9, 200))
     pairs = [*((run, "unpruned") for run in LABELS if run != "unpruned"), PAIR]
     rows = [row(run, metric, next(values)) for run in LABELS for metric in (*QUALITY, "nn_ratio")]
     rows += [row(run, "kept_ratio", next(values)) for run in LABELS if run != "unpruned"]
@@ -56,6 +57,8 @@ def metrics():
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in LATENTS]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in DEVIATIONS]
     rows.append(row(*PAIR[:1], "overlap", 0.0, PAIR[1], ""))
+    rows += [row(run, f"share[sex={value}]", next(values), encoder="clip") for run in LABELS for value in SEXES]
+    rows += [row(PAIR[0], f"cosine_matched[clip.sex={v}]", next(values), "unpruned") for v in SEXES]
     rows += [row(name, "rfd", next(values)) for name in TOKENIZERS]
     rows += [row(name, metric, next(values), encoder="") for name in TOKENIZERS for metric in PIXELS]
     rows += [row(name, "codes_used", 480.0, encoder="") for name in TOKENIZERS]
@@ -86,6 +89,17 @@ def to_inverse(metrics):
     return tables.similarity_to_inverse(metrics, LABELS, PAPER, pairs=[PAIR], encoders=["probe"])
 
 
+def by_mode(metrics):
+    asked = {"encoder": "probe", "classifier": "clip", "attribute": "sex", "values": SEXES}
+    return tables.similarity_by_mode(metrics, {PAIR[0]: "women only"}, reference="unpruned", **asked)
+
+
+def mode_balance(metrics):
+    asked = {"encoders": ["probe"], "classifier": "clip", "attribute": "sex", "values": SEXES}
+    steps = dict.fromkeys(LABELS, "50 each")
+    return tables.mode_balance(metrics, metrics, LABELS, PAPER, steps=steps, **asked)
+
+
 def every_table(metrics, runs):
     return {
         "tokenizers": tokenizers(metrics),
@@ -95,6 +109,8 @@ def every_table(metrics, runs):
         "similarity_to_unpruned": to_unpruned(metrics),
         "similarity_to_inverse": to_inverse(metrics),
         "path_deviation": tables.path_deviation(metrics, LABELS, pairs=[("loss-0.5", "unpruned"), PAIR]),
+        "similarity_by_mode": by_mode(metrics),
+        "mode_balance": mode_balance(metrics),
         "fairness": fairness(metrics),
         "memorisation": tables.memorisation(metrics, LABELS, encoders=["probe"]),
     }
@@ -166,6 +182,29 @@ def test_deviations_of_paths_stand_pair_by_pair(metrics):
     assert table.rows[1][5] == f"{found[3]:.2f} ± 0.05"
     assert list(table.raw["path_deviation_median"])[1] == found[1]
     assert "integral over t" in table.caption and "n = 2,000" in table.caption
+
+
+def test_similarity_by_mode_has_a_column_for_each_value(metrics):
+    table = by_mode(metrics)
+    assert [(c.group, c.header) for c in table.columns[1:]] == [
+        ("matched, where sex is", "female"),
+        ("matched, where sex is", "male"),
+        ("", "unmatched"),
+    ]
+    female = find_measure(metrics, "cosine_matched[clip.sex=female]", PAIR[0], "unpruned").value
+    assert table.rows[0][1] == f"{female:.3f} ± 0.050"
+
+
+def test_balanced_modes_stand_beside_what_they_generate(metrics):
+    table = mode_balance(metrics)
+    assert [c.header for c in table.columns] == [
+        "Model", "female", "male", "FD (probe)", "Training steps", "paper: FD CLIP, CelebA-HQ 256"
+    ]  # fmt: skip
+    assert table.rows[0][0] == "all data"
+    assert table.rows[0][-2:] == ("50 each", "5.29")
+    metrics.loc[(metrics["run"] == "loss-0.5") & (metrics["metric"] == "fd"), "n"] = 7
+    with pytest.raises(UserError, match="different n"):
+        mode_balance(metrics)
 
 
 def test_fairness_heads_the_papers_column_with_the_papers_attribute(metrics):

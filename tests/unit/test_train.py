@@ -11,6 +11,7 @@ from torch import nn
 from toys import some_images, tiny_discriminator, tiny_tokenizer
 
 from steadyflow.artifacts import Unfinished, UserError
+from steadyflow.ledger import read_ledger
 from steadyflow.noise import batch_rows
 from steadyflow.train import (
     AdversarialTerm,
@@ -20,7 +21,7 @@ from steadyflow.train import (
     reconstruction,
     train,
 )
-from steadyflow.train.clock import SAVING_SHARE, SPARE_SECONDS, Clock
+from steadyflow.train.clock import SAVING_SHARE, Clock
 
 ALWAYS, NEVER = Cadence(0.0), Cadence(float("inf"))
 X = torch.linspace(-1, 1, 32)[:, None]
@@ -138,8 +139,14 @@ def child(*args):
     return pid
 
 def step_on_disk():
-    state = folder / "killed.pt"
-    return torch.load(state, weights_only=True, mmap=True)["step"] if state.exists() else 0
+    # Between two renames there is the one before alone.
+    for name in ("killed.pt", "killed.previous.pt"):
+        if (folder / name).exists():
+            try:
+                return torch.load(folder / name, weights_only=True, mmap=True)["step"]
+            except FileNotFoundError:
+                continue
+    return 0
 
 assert os.waitpid(child("whole", Cadence(float("inf")), 0.0), 0)[1] == 0
 stops = []
@@ -219,13 +226,13 @@ def test_a_finished_training_started_again_returns_its_result(tmp_path):
 
 def test_the_result_does_not_depend_on_how_often_it_is_saved(tmp_path):
     assert_same(fit(tmp_path / "often", cadence=ALWAYS), fit(tmp_path / "never", cadence=NEVER))
-    assert not (tmp_path / "never").exists()
+    assert [path.name for path in (tmp_path / "never").iterdir()] == ["state.json"]
 
 
 def test_a_training_stops_before_its_deadline_and_goes_on(tmp_path):
     whole = fit(tmp_path / "whole", steps=400, cadence=NEVER)
-    soon = time.time() + SPARE_SECONDS + 0.3
-    with pytest.raises(Unfinished, match=r"stopped at step \d+ of 400, saved in .*state\.pt"):
+    soon = time.time() + 0.5
+    with pytest.raises(Unfinished, match=r"stopped before its time limit at step \d+ of 400, saved in .*state\.pt"):
         fit(tmp_path / "stopped", slowly, steps=400, cadence=NEVER, deadline=soon)
     assert time.time() < soon
     assert 0 < saved(tmp_path / "stopped")["step"] < 400
@@ -292,19 +299,48 @@ def test_the_state_of_another_training_is_refused_and_left_alone(tmp_path):
     assert (tmp_path / "state.pt").read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", ["truncated", "text", "empty", "other content", "pickle"])
-def test_a_damaged_state_is_refused_by_name(tmp_path, damage):
-    fit(tmp_path)
-    path = tmp_path / "state.pt"
-    if damage == "other content":
+@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped bit", "text", "empty", "other content", "pickle"])
+def test_a_damaged_state_is_passed_over_for_the_one_before_it(tmp_path, capsys, damage):
+    """Until both are damaged: then they are refused by name."""
+    whole = fit(tmp_path / "whole", cadence=NEVER)
+    with pytest.raises(Killed):
+        fit(tmp_path, killed_at(20, line))
+    path, before = tmp_path / "state.pt", tmp_path / "state.previous.pt"
+    assert [torch.load(state, weights_only=True)["step"] for state in (path, before)] == [20, 19]
+    spoil(path, damage)
+    with pytest.raises(Killed):
+        fit(tmp_path, killed_at(19, line))
+    said = {"missing": "missing"}.get(damage, "unreadable")
+    assert f"{path}: {said}; going on from the state before it, of step 19" in capsys.readouterr().err
+    assert read_ledger(tmp_path / "state.json").recomputed == 1
+    with pytest.raises(Killed):
+        fit(tmp_path, killed_at(20, line))
+    # The damaged one did not take the place of the good one.
+    assert [torch.load(state, weights_only=True)["step"] for state in (path, before)] == [20, 19]
+    assert_same(fit(tmp_path), whole)
+    spoil(path, damage)
+    spoil(before, damage)
+    if damage != "missing":
+        refused = r"state\.pt: unreadable training state, and so is the one before it; delete it to start anew"
+        with pytest.raises(UserError, match=refused):
+            fit(tmp_path)
+
+
+def spoil(path, damage):
+    if damage == "missing":
+        path.unlink()
+    elif damage == "other content":
         torch.save([1, 2], path)
     elif damage == "pickle":
         torch.save({"identity": "id", "model": pytest.approx(1)}, path)
     else:
         content = path.read_bytes()
-        path.write_bytes({"truncated": content[: len(content) // 2], "text": b"hello", "empty": b""}[damage])
-    with pytest.raises(UserError, match=r"(?s)state\.pt: unreadable training state; delete it to start anew"):
-        fit(tmp_path)
+        # Amid the tensors, whose place the archive's checksums guard.
+        flipped = bytearray(content)
+        weight = torch.load(path, weights_only=True)["ema"]["weight"].detach()
+        flipped[content.index(weight.numpy().tobytes())] ^= 1
+        kinds = {"truncated": content[: len(content) // 2], "text": b"hello", "empty": b"", "flipped bit": flipped}
+        path.write_bytes(kinds[damage])
 
 
 def spoiled_at(step, spoil):

@@ -1,4 +1,5 @@
 # The study, and lookups in it: names become specs and paths.
+import math
 import os
 import shlex
 import sys
@@ -7,12 +8,14 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
+from steadyflow.driver import Driver, begin_driving, end_driving
 from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import PALIGEMMA_REPO, VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
 from steadyflow.study.arms import arms_by_fraction
 from steadyflow.study.by_k import runs_by_k
+from steadyflow.study.resources import work
 
 ROOT = Path(workflow.basedir)
 STUDY_FILE = Path(workflow.overwrite_configfiles[-1]) if workflow.overwrite_configfiles else ROOT / "config.yaml"
@@ -30,6 +33,7 @@ PAPER = ROOT / "resources" / "paper"
 os.environ |= {
     "STUDY": str(STUDY_FILE),
     "DEVICE": config.get("device", "auto"),
+    "SAVE_SECONDS": str(config.get("save_seconds", 60)),
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
     "PAPER": str(PAPER),
@@ -39,6 +43,11 @@ os.environ |= {
     # This very Python for every job, whether or not the environment was activated; --sdm conda goes before it.
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
 }
+
+
+# For --sdm apptainer, of every rule: what envs/steadyflow.def builds, put where weights are put. The same place from
+# wherever this repository lies.
+container: f"{study.downloads}/steadyflow.sif"
 
 
 pathvars:
@@ -58,9 +67,36 @@ wildcard_constraints:
     sampling="|".join(map(re.escape, study.samplings)) or "^$",
 
 
+def this_driver():
+    """This Snakemake, with the name that its SLURM jobs bear."""
+    return Driver.here(getattr(workflow.scheduler._executor, "run_uuid", ""))
+
+
+def take_results():
+    """Refuses to start where another Snakemake works on the same results."""
+    try:
+        begin_driving(study.results, this_driver())
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def leave_results():
+    end_driving(study.results, this_driver())
+
+
 def identity(section):
     """The spec that a rule's wildcard names, as params: an edit of it, and of it alone, reruns the rule."""
     return lambda wildcards: getattr(study, f"{section}s")[wildcards[section]].identity()
+
+
+def asked(what):
+    """A resource of a job, worked out from what it has to do. Nothing of it limits a run on one machine, unless
+    --resources says how much there is; a profile overrides it by set-resources."""
+    return lambda wildcards, rulename: math.ceil(getattr(work(study, rulename, wildcards), what))
+
+
+# Of every job that takes more than seconds. On a cluster: minutes, memory of the node, disk.
+ASKED = {what: asked(what) for what in ("runtime", "mem_mb", "disk_mb")}
 
 
 def source_files(wildcards):
@@ -221,6 +257,15 @@ def traced_files(file):
     ]
 
 
+def told_of_reference(wildcards):
+    """What the evaluation's classifiers tell of the reference's samples, each with the JSON beside it."""
+    spec = study.evaluations[wildcards.dataset]
+    if spec.reference is None:
+        return []
+    told = [paths.sampled_attributes_file(study, name, spec.reference, spec.sampling) for name in spec.classifiers]
+    return [*told, *map(paths.sidecar, told)]
+
+
 def evaluated_attributes(wildcards):
     """What the evaluation's classifiers tell of the dataset and of every evaluated run, each with the JSON beside it."""
     dataset, spec = wildcards.dataset, study.evaluations[wildcards.dataset]
@@ -263,6 +308,6 @@ def fairness_identity(wildcards):
     """What fairness is measured of: neither an encoder nor a reference enters it."""
     spec = study.evaluations[wildcards.dataset]
     return [
-        spec.model_dump(mode="json", include={"classifiers", "runs", "sampling", "seed"}),
+        spec.model_dump(mode="json", include={"classifiers", "mixtures", "runs", "sampling", "seed"}),
         {run: study.sampling_identity(run, spec.sampling) for run in spec.runs},
     ]

@@ -11,6 +11,10 @@ rule measure_quality:
         "<results>/benchmarks/{dataset}/metrics/quality.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=evaluation_identity,
     shell:
@@ -21,6 +25,7 @@ rule measure_quality:
 rule measure_similarity:
     input:
         unpack(evaluated_features("similarity_encoders")),
+        attributes=told_of_reference,
         latents=evaluated_files("latents"),
         samplings=evaluated_files("description"),
         subsets=evaluated_files("subsets"),
@@ -35,6 +40,10 @@ rule measure_similarity:
         "<results>/benchmarks/{dataset}/metrics/similarity.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=evaluation_identity,
     shell:
@@ -55,6 +64,10 @@ rule measure_paths:
         "<results>/benchmarks/{dataset}/metrics/paths.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=paths_identity,
     shell:
@@ -75,6 +88,10 @@ rule measure_fairness:
         "<results>/benchmarks/{dataset}/metrics/fairness.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=fairness_identity,
     shell:
@@ -98,6 +115,10 @@ rule measure_tokenizers:
         "<results>/benchmarks/{dataset}/metrics/tokenizers.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
             mode="json", include={"encoders", "tokenizers"}

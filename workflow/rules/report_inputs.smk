@@ -62,6 +62,8 @@ TABLE_INPUTS = {
     "similarity_to_inverse": [metrics_of("similarity")],
     "fairness": [metrics_of("fairness"), told_values],
     "path_deviation": [metrics_of("paths")],
+    "similarity_by_mode": [metrics_of("similarity"), told_values],
+    "mode_balance": [metrics_of("quality"), metrics_of("fairness"), told_values],
     "memorisation": [metrics_of("quality")],
 }
 FIGURE_INPUTS = {
@@ -115,6 +117,8 @@ def shown(dataset, kind):
         "runs and classifiers": bool(spec.runs) and bool(spec.classifiers),
         "inverse pairs": bool(spec.inverse_pairs),
         "paths": bool(spec.paths),
+        "modes": bool(study.modes(dataset)) and bool(spec.classifiers),
+        "mixtures": bool(spec.mixtures) and bool(spec.classifiers),
     }
     return [name for name, entry in kind.items() if there[entry.needs]]
 

@@ -1,6 +1,6 @@
 """Stage: how far each attribute is from evenly spread, and from the training data, as every classifier tells it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ from steadyflow.artifacts import UserError, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate import kl_between, kl_with_interval
+from steadyflow.evaluate.estimate import proportion_with_interval
 from steadyflow.evaluate.metrics import TRAINING_DATA, Metric, interval, metrics_table
+from steadyflow.evaluate.rows import mixed
 from steadyflow.names import LABELS
 from steadyflow.progress import progress
 from steadyflow.study import load_study, paths
@@ -45,20 +47,21 @@ def main() -> None:
             against = {"uniform": kl_with_interval(codes, k, seed=spec.seed)}
             if training is not None:
                 against[TRAINING_DATA] = kl_between(codes, training.codes[attribute], k, seed=spec.seed)
+            known = against["uniform"].known
+            common = {
+                "dataset": args.dataset,
+                "run": run,
+                "encoder": by,
+                "protocol": f"{sampled}, {len(codes) - known} unknown",
+                "n": known,
+                "seed": study.samplings[spec.sampling].seed,
+                "hashes": f"classifier {told.hash}",
+            }
             for reference, bias in against.items():
-                row = Metric(
-                    dataset=args.dataset,
-                    run=run,
-                    reference=reference,
-                    metric=f"kl_{attribute}",
-                    encoder=by,
-                    protocol=f"{sampled}, {bias.unknown} unknown",
-                    n=bias.known,
-                    seed=study.samplings[spec.sampling].seed,
-                    hashes=f"classifier {told.hash}",
-                    **interval(bias),
-                )
-                metrics.append(row)
+                metrics.append(Metric(**common, reference=reference, metric=f"kl_{attribute}", **interval(bias)))
+            for code, value in enumerate(told.values[attribute]):
+                share = interval(proportion_with_interval(int((codes == code).sum()), known))
+                metrics.append(Metric(**common, reference="", metric=f"share[{attribute}={value}]", **share))
 
     labels = {name: codes[train] for name, codes in attribute_codes(manifest, info).items()}
     values = {**info.attributes, **({"label": info.classes} if info.classes else {})}
@@ -66,9 +69,12 @@ def main() -> None:
     for classifier in progress(spec.classifiers, "fairness"):
         training = read(paths.attributes_file(study, args.dataset, classifier), train)
         measure(training, TRAINING_DATA, "training images", classifier)
-        for run in spec.runs:
-            told = read(paths.sampled_attributes_file(study, classifier, run, spec.sampling))
-            measure(told, run, study.protocol(run, spec.sampling), classifier, training)
+        for run in [*spec.runs, *spec.mixtures]:
+            members = spec.mixtures[run].runs if run in spec.mixtures else (run,)
+            told = [read(paths.sampled_attributes_file(study, classifier, each, spec.sampling)) for each in members]
+            codes = {name: mixed([each.codes[name] for each in told]) for name in told[0].codes}
+            sampled = study.protocol(members[0], spec.sampling)
+            measure(replace(told[0], codes=codes), run, sampled, classifier, training)
     write_parquet(args.output, metrics_table(metrics))
 
 

@@ -1,6 +1,6 @@
 """Stage: how alike the samples of two runs are when they share x0, and when they do not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,8 @@ import pandas as pd
 from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_manifest, train_ids
-from steadyflow.evaluate import pair_distance, pair_histogram, pair_similarity
-from steadyflow.evaluate.metrics import VALIDATION_IMAGES, Metric, metrics_table, similarity_fields
+from steadyflow.evaluate import matched_values, mean_with_interval, pair_distance, pair_histogram, pair_similarity
+from steadyflow.evaluate.metrics import VALIDATION_IMAGES, Metric, interval, metrics_table, similarity_fields
 from steadyflow.evaluate.rows import with_features
 from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_within
 from steadyflow.progress import progress
@@ -34,6 +34,7 @@ def main() -> None:
     spec = study.evaluations[args.dataset]
     manifest = read_manifest(paths.dataset_files(study, args.dataset)["manifest"])
     everything, held_out = train_ids(manifest), manifest.loc[manifest["split"] == "val", "id"].to_numpy()
+    classes = classes_of_reference(study, args.dataset)
     metrics, histograms = [], []
     for pair in progress(list(compared(study, args.dataset)), "similarity"):
         common = described(study, args.dataset, pair)
@@ -44,6 +45,9 @@ def main() -> None:
         for encoder in spec.similarity_encoders:
             rows, bins = in_features(study, pair, encoder)
             metrics += [Metric(**common, encoder=encoder, **fields) for fields in rows]
+            if pair[1] == (spec.reference, spec.sampling):
+                rows = by_class(study, pair, encoder, classes)
+                metrics += [Metric(**common, encoder=encoder, **fields) for fields in rows]
             names = {"run": common["run"], "reference": common["reference"], "encoder": encoder}
             histograms.append(pd.DataFrame({**names, **bins}))
     for encoder in spec.similarity_encoders:
@@ -90,12 +94,55 @@ def in_latents(study: Study, pair: tuple[Sampled, Sampled]) -> list[dict]:
     return [{"encoder": "latent", "n": len(a), "metric": metric, **fields} for metric, fields in found.items()]
 
 
-def in_features(study: Study, pair: tuple[Sampled, Sampled], encoder: str) -> tuple[list[dict], dict]:
-    """Metrics in an encoder's features, and the histograms of matched and unmatched cosines."""
-    # Pairs of which both have features: ArcFace gives none where it finds no face.
+def classes_of_reference(study: Study, dataset: str) -> dict[str, np.ndarray]:
+    """Classes of the reference's samples, by what a classifier tells of them: name -> mask [n].
+
+    `classifier.attribute=value` of every value; `kept mode` and `removed mode` of a run that saw one value alone, by
+    the first classifier that tells its attribute, under `run: kept mode`.
+    """
+    spec, masks = study.evaluations[dataset], {}
+    modes = study.modes(dataset)
+    for classifier in reversed(spec.classifiers):
+        path = paths.sampled_attributes_file(study, classifier, spec.reference, spec.sampling)
+        table, values = pd.read_parquet(path), read_json(paths.sidecar(path))["values"]
+        for attribute, names in values.items():
+            codes = table[attribute].to_numpy()
+            masks |= {f"{classifier}.{attribute}={name}": codes == code for code, name in enumerate(names)}
+            for run, (of_run, value) in modes.items():
+                if of_run == attribute and value in names:
+                    kept = codes == names.index(value)
+                    masks |= {f"{run}: kept mode": kept, f"{run}: removed mode": (codes >= 0) & ~kept}
+    return masks
+
+
+def by_class(
+    study: Study, pair: tuple[Sampled, Sampled], encoder: str, classes: Mapping[str, np.ndarray]
+) -> Iterator[dict]:
+    """Matched similarity where the reference's sample is of a class: what removing a mode from training changes."""
+    (run, _), _ = pair
+    a, b, both = matched_features(study, pair, encoder)
+    matched = matched_values(a, b)
+    for name, mask in classes.items():
+        of_run, _, mode = name.rpartition(": ")
+        here = mask[both]
+        if of_run in ("", run) and here.sum() >= 2:
+            mean = interval(mean_with_interval(matched[here], both[here]))
+            spread = {"n": int(here.sum()), "sd": matched[here].std(ddof=1)}
+            yield {"metric": f"cosine_matched[{mode}]", **spread, **mean}
+
+
+def matched_features(
+    study: Study, pair: tuple[Sampled, Sampled], encoder: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features of pairs of which both have some (ArcFace gives none where it finds no face), and their noises."""
     a, b = (read_array(paths.features_file(study, encoder, *sampled)) for sampled in pair)
     both = np.intersect1d(with_features(a).rows, with_features(b).rows)
-    a, b = a[both], b[both]
+    return a[both], b[both], both
+
+
+def in_features(study: Study, pair: tuple[Sampled, Sampled], encoder: str) -> tuple[list[dict], dict]:
+    """Metrics in an encoder's features, and the histograms of matched and unmatched cosines."""
+    a, b, both = matched_features(study, pair, encoder)
     rows = [{"metric": m, **f} for m, f in similarity_fields(pair_similarity(a, b, both), "cosine").items()]
     classes = [read_json(paths.run_files(study, run)["description"])["architecture"]["num_classes"] for run, _ in pair]
     if classes[0] and classes[0] == classes[1]:

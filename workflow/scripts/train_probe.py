@@ -10,7 +10,7 @@ from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest
 from steadyflow.models import Probe, to_model_range
 from steadyflow.study import load_study
-from steadyflow.train import Cadence, Schedule, classification, train
+from steadyflow.train import Cadence, Schedule, classification, forget_state, train
 
 parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--encoder", required=True, help="its name in the study")
@@ -73,7 +73,7 @@ def main() -> None:
         "provenance": provenance(),
     }
     write_json(args.output / "config.json", config)
-    args.state.unlink(missing_ok=True)
+    forget_state(args.state)
 
 
 @torch.no_grad()

@@ -32,6 +32,7 @@ from steadyflow.train import (
     denoising,
     explicit_flow_matching,
     flow_matching,
+    forget_state,
     losses_over_time,
     train,
 )
@@ -109,7 +110,7 @@ def main() -> None:
         "provenance": provenance(),
     }
     write_json(args.output / "run.json", description)
-    args.state.unlink(missing_ok=True)
+    forget_state(args.state)
 
 
 def open_data(args: argparse.Namespace, spec: Run, device: torch.device) -> Data:

@@ -13,7 +13,16 @@ from steadyflow.models import VQVAE, PatchDiscriminator, to_model_range
 from steadyflow.models.perceptual import Lpips
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.study import load_study
-from steadyflow.train import AdversarialTerm, Cadence, PerceptualTerm, Revival, Schedule, reconstruction, train
+from steadyflow.train import (
+    AdversarialTerm,
+    Cadence,
+    PerceptualTerm,
+    Revival,
+    Schedule,
+    forget_state,
+    reconstruction,
+    train,
+)
 
 parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--tokenizer", required=True, help="its name in the study")
@@ -101,7 +110,7 @@ def main() -> None:
         "provenance": provenance(),
     }
     write_json(args.output / "config.json", config)
-    args.state.unlink(missing_ok=True)
+    forget_state(args.state)
 
 
 run_stage(main)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.artifacts import read_json
+from steadyflow.artifacts import UserError, read_json
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_dataset_info
 from steadyflow.report import tables
@@ -113,7 +113,65 @@ def fairness(study: Study, dataset: str, paper: Path) -> Table:
     )
 
 
+def told_first(study: Study, dataset: str, attribute: str) -> tuple[str, list[str]]:
+    """The first of the evaluation's classifiers that tells an attribute, and its values."""
+    for classifier in study.evaluations[dataset].classifiers:
+        values = read_json(paths.sidecar(paths.attributes_file(study, dataset, classifier)))["values"]
+        if attribute in values:
+            return classifier, values[attribute]
+    raise UserError(
+        f"evaluations.{dataset}.classifiers: none tells '{attribute}', by which the study's subsets divide the images"
+    )
+
+
+def similarity_by_mode(study: Study, dataset: str, paper: Path) -> Table:
+    """Of the attribute of the first run that saw one value alone."""
+    spec, modes = study.evaluations[dataset], study.modes(dataset)
+    attribute = next(of_run for of_run, _ in modes.values())
+    classifier, values = told_first(study, dataset, attribute)
+    return tables.similarity_by_mode(
+        metrics(study, dataset, "similarity"),
+        {run: study.label(run) for run, (of_run, _) in modes.items() if of_run == attribute},
+        reference=spec.reference,
+        encoder=spec.similarity_encoders[0],
+        classifier=classifier,
+        attribute=attribute,
+        values=values,
+    )
+
+
+def mode_balance(study: Study, dataset: str, paper: Path) -> Table:
+    """The mixtures, the runs that were balanced by the attribute of their members, and the reference."""
+    spec = study.evaluations[dataset]
+    subsets = {run: study.subsets[study.runs[run].subset] for run in spec.runs if study.runs[run].subset}
+    members = [run for mixture in spec.mixtures.values() for run in mixture.runs]
+    attribute = next((subsets[run].attribute for run in members if hasattr(subsets.get(run), "attribute")), None)
+    if attribute is None:
+        raise UserError(f"evaluations.{dataset}.mixtures: no run of them was trained on one value of an attribute")
+    classifier, values = told_first(study, dataset, attribute)
+    balanced = [
+        run
+        for run, subset in subsets.items()
+        if subset.criterion in ("attribute_balanced", "attribute_oversampled") and subset.attribute == attribute
+    ]
+    runs = [*balanced, spec.reference]
+    steps = {name: f"{study.runs[mixture.runs[0]].steps:,} each" for name, mixture in spec.mixtures.items()}
+    return tables.mode_balance(
+        metrics(study, dataset, "quality"),
+        metrics(study, dataset, "fairness"),
+        {name: study.mixture_label(dataset, name) for name in spec.mixtures} | {run: study.label(run) for run in runs},
+        read_paper_values(paper / "scalars.csv"),
+        encoders=spec.encoders,
+        classifier=classifier,
+        attribute=attribute,
+        values=values,
+        steps=steps | {run: f"{study.runs[run].steps:,}" for run in runs},
+    )
+
+
 TABLES = {
+    "similarity_by_mode": similarity_by_mode,
+    "mode_balance": mode_balance,
     "tokenizers": tokenizers,
     "fd_by_criterion": fd_by_criterion,
     "quality": lambda study, dataset, paper: tables.quality(

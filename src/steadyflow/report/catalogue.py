@@ -17,7 +17,7 @@ class Entry:
     needs: Literal[
         "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs by k", "trained runs",
         "watched runs", "several fractions",
-        "runs and classifiers", "inverse pairs", "paths",
+        "runs and classifiers", "inverse pairs", "paths", "modes", "mixtures",
     ] = "runs"  # fmt: skip
 
 
@@ -28,8 +28,10 @@ TABLES = {
     "claims": Entry("What the papers claim, and what was measured here", "Claims"),
     "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability"),
     "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability", "inverse pairs"),
+    "similarity_by_mode": Entry("Similarity where one mode alone was trained on", "Stability", "modes"),
     "path_deviation": Entry("How far paths from the same noise lie apart", "Stability", "paths"),
     "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and classifiers"),
+    "mode_balance": Entry("Two ways to balanced modes: balanced training, or models mixed", "Fairness", "mixtures"),
     "memorisation": Entry("Distance of the samples to the training images", "Memorisation"),
 }
 

@@ -226,6 +226,28 @@ def _weaker_architecture(evidence: Evidence) -> Finding:
     return Finding(verdict, f"{found.measured}; less than a change of capacity leaves by {words}", found.n)
 
 
+def _mode_removal(evidence: Evidence) -> Finding:
+    """The removed mode's samples change more than those of the mode that was kept."""
+    reference = evidence.reference.runs[0]
+    runs = [run for arm in evidence.pruned_by("attribute_value", fraction=None) for run in arm.runs]
+    told = evidence.similarity[evidence.similarity["metric"] == "cosine_matched[kept mode]"]
+    runs = [run for run in runs if run in set(told["run"])]
+    if not runs:
+        return Finding(NOT_MEASURED)
+    verdicts, said, n = [], [], 0
+    for run in runs:
+        kept, removed = (
+            _cosine(evidence, f"cosine_matched[{mode} mode]", run, reference) for mode in ("kept", "removed")
+        )
+        means = f"{evidence.labels[run]}: kept mode {kept.value:.2f}, removed mode {removed.value:.2f}"
+        few = not (len(kept.replicates) and len(removed.replicates))
+        apart = None if few else difference(kept.estimate, removed.estimate)
+        verdicts.append(UNDECIDED if apart is None else above(apart, 0.0))
+        said.append(f"{means}, {'too few samples' if apart is None else f'difference {_signed(apart)}'}")
+        n = kept.n + removed.n
+    return Finding(all_of(verdicts), f"matched similarity by the reference's sample: {'; '.join(said)}", n)
+
+
 # Quality.
 
 
@@ -394,6 +416,7 @@ RULES: dict[str, Callable[[Evidence], Finding]] = {
     "stable_seed": _mapping_of("reference", bound=keeps),
     "stable_capacity": _mapping_of("capacity", bound=keeps),
     "weaker_architecture": _weaker_architecture,
+    "local_mode_removal": _mode_removal,
     "dataset_swap": _mapping_of("dataset", bound=lambda share: above(share, 0.0)),
     "tokenizer_breaks": _mapping_of("tokenizer_seed", bound=breaks),
     "flip_first_partial": _mapping_of("flip_first", bound=keeps_partly),

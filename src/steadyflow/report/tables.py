@@ -247,6 +247,97 @@ def path_deviation(metrics: pd.DataFrame, labels: Mapping[str, str], *, pairs: S
     )
 
 
+def similarity_by_mode(
+    metrics: pd.DataFrame,
+    labels: Mapping[str, str],
+    *,
+    reference: str,
+    encoder: str,
+    classifier: str,
+    attribute: str,
+    values: Sequence[str],
+) -> Table:
+    """Runs that saw one value of an `attribute` alone, against the `reference` run, by the value that the `classifier`
+    tells of the reference's sample: what removing a mode changes, and what it leaves (Fig. 4b).
+
+    Metrics `cosine_matched[classifier.attribute=value]` and `cosine_unmatched`.
+    """
+    pairs = [(run, reference) for run in labels]
+
+    def measured(metric: str) -> list[Measure]:
+        return [_measure_or_none(metrics, metric, *pair, encoder=encoder) for pair in pairs]
+
+    names = {value: f"cosine_matched[{classifier}.{attribute}={value}]" for value in values}
+    columns = {value: measured(name) for value, name in names.items()}
+    every = [m for measures in columns.values() for m in measures if m.n]
+    caption = (
+        f"Similarity of matched samples to those of {reference}, in the features of {encoder}, by the "
+        f"{_words(attribute)} that {classifier} tells of the reference's sample. {_SD} {describe(every)}."
+    )
+    group = f"matched, where {_words(attribute)} is"
+    return assemble(
+        TABLES["similarity_by_mode"].title,
+        caption,
+        _model_column(labels),
+        *(
+            measured_column(_words(value), measures, with_sd, group=group, decimals=3)
+            for value, measures in columns.items()
+        ),
+        measured_column("unmatched", measured("cosine_unmatched"), with_sd, decimals=3),
+    )
+
+
+def mode_balance(
+    quality: pd.DataFrame,
+    fairness: pd.DataFrame,
+    labels: Mapping[str, str],
+    paper: Sequence[PaperValue],
+    *,
+    encoders: Sequence[str],
+    classifier: str,
+    attribute: str,
+    values: Sequence[str],
+    steps: Mapping[str, str],
+) -> Table:
+    """Models of one mode each whose samples are mixed, beside models that were trained on balanced modes and the
+    reference, by how often each value of the `attribute` is generated, and at which quality (Table 2).
+
+    `labels`: of runs and mixtures; `steps`: how long each was trained, in words. Metrics `share[attribute=value]` of
+    the `classifier`, and `fd`. Raises UserError unless all are of one n.
+    """
+    distances = {e: [find_measure(quality, "fd", run, encoder=e) for run in labels] for e in encoders}
+    for measures in distances.values():
+        require_one_n(measures)
+    every = [measure for measures in distances.values() for measure in measures]
+    caption = (
+        f"Generated share of each {_words(attribute)} as {classifier} perceives it, and the Fréchet distance in the "
+        f"features of {_listed(encoders)}. {_INTERVAL} {describe(every)}. The paper's column is another dataset."
+    )
+    return assemble(
+        TABLES["mode_balance"].title,
+        caption,
+        _model_column(labels),
+        *(
+            measured_column(
+                _words(value),
+                [find_measure(fairness, f"share[{attribute}={value}]", run, encoder=classifier) for run in labels],
+                with_interval,
+                group="generated share",
+                decimals=2,
+            )
+            for value in values
+        ),
+        *(
+            measured_column(f"FD ({encoder})", measures, with_interval, raw_prefix=f"{encoder}_")
+            for encoder, measures in distances.items()
+        ),
+        text_column("Training steps", [steps[run] for run in labels], {"steps": [steps[run] for run in labels]}),
+        paper_column(
+            "paper: FD CLIP, CelebA-HQ 256", "fd_clip", [paper_value(paper, "fd_clip", run) for run in labels]
+        ),
+    )
+
+
 def fairness(
     metrics: pd.DataFrame,
     labels: Mapping[str, str],

@@ -177,3 +177,21 @@ def state_file(study: Study, section: str, *names: str) -> str:
     edited spec has a new one: the old is no trap."""
     suffix = "pt" if section in _TRAININGS else "npy"
     return f"{study.results}/state/{section}/{'/'.join(names)}-{work_hash(study, section, *names)}.{suffix}"
+
+
+def work_files(study: Study, section: str, name: str) -> dict[str, str]:
+    """What a training or scoring leaves last ("result"), and its "state", "log" and "benchmark"."""
+    dataset = getattr(study, "runs" if section == "scorings" else section)[name].dataset
+    folder = "scores" if section == "scorings" else section
+    result = {
+        "runs": f"{study.results}/{dataset}/runs/{name}/run.json",
+        "tokenizers": f"{study.results}/{dataset}/tokenizers/{name}/config.json",
+        "encoders": f"{study.results}/{dataset}/encoders/{name}/config.json",
+        "scorings": f"{study.results}/{dataset}/scores/{name}.json",
+    }
+    return {
+        "result": result[section],
+        "state": state_file(study, section, name),
+        "log": f"{study.results}/logs/{dataset}/{folder}/{name}.log",
+        "benchmark": f"{study.results}/benchmarks/{dataset}/{folder}/{name}.tsv",
+    }

@@ -1,7 +1,7 @@
 """One engine trains everything; what is trained is an objective, a small function."""
 
 from steadyflow.train.clock import Cadence
-from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, train
+from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, forget_state, train
 from steadyflow.train.objectives import (
     AdversarialTerm,
     PerceptualTerm,
@@ -28,6 +28,7 @@ __all__ = [
     "denoising",
     "explicit_flow_matching",
     "flow_matching",
+    "forget_state",
     "losses_over_time",
     "reconstruction",
     "train",

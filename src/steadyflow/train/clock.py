@@ -14,7 +14,8 @@ from steadyflow import distributed
 # Dense bf16 peak of a device, FLOP/s, by a part of its name (NVIDIA's data sheets). fp32 trainings use TF32: half.
 PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A40": 150e12, "L40": 181e12, "4090": 165e12}
 SPARE_SECONDS = 60.0
-"""Left before a deadline, beyond what an interval and a save take."""
+"""Left before a deadline, beyond what an interval and a save take; of a short allocation no more than SPARE_SHARE."""
+SPARE_SHARE = 0.05
 SAVING_SHARE = 0.05
 """The most of a training's time that saving its state may take."""
 
@@ -41,7 +42,8 @@ class Clock:
 
     def __init__(self, cadence: Cadence, deadline: float, device: torch.device) -> None:
         """`deadline` in seconds since the epoch."""
-        self._cadence, self._deadline, self._device = cadence, deadline, device
+        self._cadence, self._device = cadence, device
+        self._stop_at = deadline - min(SPARE_SECONDS, SPARE_SHARE * (deadline - time.time()))
         self._logged = self._saved = time.monotonic()
         self._interval = self._save_took = 0.0
         self._unsaved_steps = 0
@@ -76,17 +78,25 @@ class Clock:
         waited = self._logged - self._saved >= slowness * self._cadence.seconds
         return waited or self._unsaved_steps >= self._cadence.steps
 
-    def saved(self) -> None:
-        """To be called when a save has ended."""
+    def saved(self) -> float:
+        """To be called when a save has ended; the seconds it took."""
         self._saved = time.monotonic()
         self._save_took = self._saved - self._logged
         self._unsaved_steps = 0
+        return self._save_took
 
-    def agree_to_stop(self) -> bool:
-        """Whether any process was told to stop, or will not reach its next tick and save it before the deadline."""
-        needed = 2 * self._interval + 2 * self._save_took + SPARE_SECONDS
-        stop = self._term_came or time.time() + needed > self._deadline
-        return bool(distributed.total(torch.tensor(float(stop), device=self._device)) > 0)
+    def must_stop(self) -> bool:
+        """Whether this process was told to stop, or will not reach its next tick and save it before the deadline."""
+        return self._term_came or self._deadline_is_near()
+
+    def why(self) -> str:
+        """Why it stops, as far as this process knows."""
+        if self._term_came:
+            return "on SIGTERM"
+        return "before its time limit" if self._deadline_is_near() else "with another process"
+
+    def _deadline_is_near(self) -> bool:
+        return time.time() + 2 * self._interval + 2 * self._save_took > self._stop_at
 
 
 def peak_flops(device: torch.device, precision: str) -> float:

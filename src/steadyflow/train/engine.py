@@ -6,6 +6,8 @@ weights of one that was never killed, bit for bit on a CPU.
 """
 
 import copy
+import sys
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 
 from steadyflow import distributed
 from steadyflow.artifacts import Unfinished, UserError, atomic_path, delete_leftovers
+from steadyflow.ledger import Bookkeeper, close_ledger, ledger_file
 from steadyflow.noise import batch_rows
 from steadyflow.progress import progress
 from steadyflow.train.clock import EVERY_MINUTE, Cadence, Clock
@@ -120,8 +123,10 @@ def train(
     It is saved at its `cadence`, and when SIGTERM comes or the `deadline` (in seconds since the epoch) is near, at
     the next point of the curve: then Unfinished is raised, and the same call goes on.
 
-    `identity` is the hash of all that defines the result; a state of another identity is refused. The state is
-    removed by the caller, once the results are safe. Raises UserError for a foreign state or a loss that is not
+    `identity` is the hash of all that defines the result; a state of another identity is refused. Two states are kept,
+    in case the last is damaged, and beside them a ledger (`steadyflow.ledger`). The caller removes the states, by
+    `forget_state`, once the results are safe. Where another process has begun to go on with the same training,
+    Unfinished is raised too: the last that began has it. Raises UserError for a foreign state or a loss that is not
     finite: the state on disk is then the last good one.
     """
     if schedule.batch_size < distributed.world_size():
@@ -138,6 +143,11 @@ def train(
     optimizer = torch.optim.AdamW(moved, schedule.learning_rate, weight_decay=0.0, fused=_on_gpu(device))
     state = _State(identity, networks, ema_model, optimizer, state_path)
     start, curve = state.load()
+    keeper = None
+    if distributed.rank() == 0:
+        keeper = Bookkeeper(
+            ledger_file(state_path), name, schedule.steps, schedule.batch_size, distributed.world_size(), start
+        )
     recent: list[Tensor] = []
     batches = _batches(load, samples, schedule, start, device)
     with Clock(cadence, deadline, device) as clock:
@@ -165,13 +175,22 @@ def train(
                 seen = watch(ema_model.eval()) if watch and schedule.is_watched(step) else {}
                 curve.append({"step": step, **row, **speed, **seen})
                 recent = []
+                successor = keeper.successor() if keeper else None
                 # Every process has to stop at the same step.
-                ends = step < schedule.steps and clock.agree_to_stop()
+                stop, lost = distributed.any_of([clock.must_stop(), successor is not None], device)
+                if lost:
+                    raise Unfinished(f"{name}: left at step {step} of {schedule.steps} to {successor or 'another'}")
+                if keeper:
+                    keeper.note(step, curve[-1])
+                ends = stop and step < schedule.steps
                 if ends or clock.save_is_due():
                     state.save(step, curve)
-                    clock.saved()
+                    seconds = clock.saved()
+                    if keeper:
+                        keeper.saved(seconds, stops=ends)
                 if ends:
-                    raise Unfinished(f"{name}: stopped at step {step} of {schedule.steps}, saved in {state_path}")
+                    where = f"at step {step} of {schedule.steps}, saved in {state_path}"
+                    raise Unfinished(f"{name}: stopped {clock.why()} {where}")
     if not all(bool(average.isfinite().all()) for average in averages):
         raise UserError(f"{name}: a weight is not finite after step {schedule.steps - 1}; {_ADVICE}")
     return Trained(ema_model.state_dict(), pd.DataFrame(curve))
@@ -218,30 +237,54 @@ def _means(names: tuple[str, ...], recent: list[Tensor], last_step: int, state_p
     return dict(zip(names, table.double().nanmean(0).tolist(), strict=True))
 
 
-@dataclass(frozen=True)
+def previous_state(path: Path) -> Path:
+    """The state saved before the one at `path`."""
+    return path.with_suffix(f".previous{path.suffix}")
+
+
+def forget_state(path: Path) -> None:
+    """To be called when the results are safe: deletes the states of the training and closes its ledger."""
+    for state in (path, previous_state(path)):
+        state.unlink(missing_ok=True)
+    close_ledger(ledger_file(path))
+
+
+@dataclass
 class _State:
+    """`whole`: a good state lies at `path`, as far as this process knows."""
+
     identity: str
     networks: list[nn.Module]
     ema_model: nn.Module
     optimizer: torch.optim.Optimizer
     path: Path
+    whole: bool = False
 
     def load(self) -> tuple[int, list[dict[str, float]]]:
-        """The next step and the curve so far; (0, []) when there is no state."""
+        """The next step and the curve so far; (0, []) when there is no state.
+
+        A damaged state is passed over for the one before it.
+        """
         if distributed.rank() == 0:
             delete_leftovers(self.path)
-        if not self.path.exists():
+        found = [path for path in (self.path, previous_state(self.path)) if path.exists()]
+        if not found:
             return 0, []
-        try:
-            saved: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-            identity = saved["identity"]
-        except Exception as error:
-            raise UserError(f"{self.path}: unreadable training state; delete it to start anew") from error
-        if identity != self.identity:
+        readable = ((path, saved) for path in found if (saved := _read(path)) is not None)
+        path, saved = next(readable, (self.path, None))
+        if saved is None:
+            before = ", and so is the one before it" if len(found) > 1 else ""
+            raise UserError(f"{self.path}: unreadable training state{before}; delete it to start anew")
+        if saved["identity"] != self.identity:
             raise UserError(
-                f"{self.path}: state of another training (identity {identity}, expected {self.identity}): its spec or "
-                "its inputs have changed; delete the file to start anew"
+                f"{path}: state of another training (identity {saved['identity']}, expected {self.identity}): its spec "
+                "or its inputs have changed; delete the file to start anew"
             )
+        self.whole = path == self.path
+        if not self.whole and distributed.rank() == 0:
+            damage = "unreadable" if self.path.exists() else "missing"
+            step = saved["step"]
+            print(f"{self.path}: {damage}; going on from the state before it, of step {step}", file=sys.stderr)
         for network, weights in zip(self.networks, saved["networks"], strict=True):
             _fill(network, weights)
         _fill(self.ema_model, saved["ema"])
@@ -259,9 +302,29 @@ class _State:
             "ema": _tensors(self.ema_model),
             "optimizer": self.optimizer.state_dict(),
         }
-        # Through Python's own file, whose errors say that a disk is full.
-        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
-            torch.save(content, file)
+        with atomic_path(self.path) as temporary:
+            # Through Python's own file, whose errors say that a disk is full.
+            with temporary.open("wb") as file:
+                torch.save(content, file)
+            # A damaged state must not take the place of the good one before it.
+            if self.whole:
+                self.path.replace(previous_state(self.path))
+        self.whole = True
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What a state holds, None where it is damaged. Errors of the disk or of memory are no damage."""
+    try:
+        # torch does not look at the checksums.
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return None
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return saved if "identity" in saved else None
+    except (OSError, MemoryError):
+        raise
+    except Exception:
+        return None
 
 
 def _tensors(network: nn.Module) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from steadyflow.study.specs.datasets import Dataset
 from steadyflow.study.specs.encoders import Encoder, ProbeEncoder
 from steadyflow.study.specs.evaluation import Evaluation, Sampling
 from steadyflow.study.specs.fields import Name, Spec
-from steadyflow.study.specs.pruning import Clustering, Scoring, Subset
+from steadyflow.study.specs.pruning import AttributeValueSubset, Clustering, Scoring, Subset
 from steadyflow.study.specs.runs import Run
 from steadyflow.study.specs.tokenizers import Tokenizer
 
@@ -87,6 +87,11 @@ class Study(Spec):
         sampled = [(run, str(spec.sampling)) for run in spec.runs or ()]
         with_ceiling = ceiling and spec.ceiling is not None and spec.reference is not None
         return [*sampled, (str(spec.reference), str(spec.ceiling))] if with_ceiling else sampled
+
+    def modes(self, dataset: str) -> dict[str, tuple[str, str]]:
+        """The dataset's evaluated runs that saw one value of an attribute alone -> that attribute and value."""
+        found = {run: self.subsets.get(str(self.runs[run].subset)) for run in self.evaluations[dataset].runs or ()}
+        return {run: (s.attribute, s.value) for run, s in found.items() if isinstance(s, AttributeValueSubset)}
 
     def trained_runs(self, dataset: str) -> list[str]:
         """The dataset's evaluated runs that have a training's curve."""

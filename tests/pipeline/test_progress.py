@@ -1,0 +1,51 @@
+"""What print_progress.py says of a real study: done, half done, not begun."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from steadyflow.prune.resumable import delete_table, resumable_table
+from workspace import SCRIPTS, Finished, edited
+
+from steadyflow.ledger import Bookkeeper, ledger_file
+from steadyflow.study import load_study, paths
+
+pytestmark = pytest.mark.pipeline
+
+
+def printed(study: Path, *flags: str) -> str:
+    command = [sys.executable, str(SCRIPTS / "print_progress.py"), "--study", str(study), *flags]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_finished_study_is_done_and_its_time_is_told(finished: Finished) -> None:
+    said = printed(finished.path, "--efficiency")
+    trainings = 1 + 1 + len(finished.raw["runs"])
+    assert f"{trainings + 1} done\n" in said
+    times = said.partition("training")[2]
+    for name in finished.raw["runs"]:
+        assert re.search(rf"^run {re.escape(name)} +\d+ s +[\d,]+ +[\d.]+% +1 +0.0%$", times, re.MULTILINE), times
+    stages = dict(re.findall(r"^(\w+) +(\d+) +\d+ (?:s|min)", times.partition("stage")[2], re.MULTILINE))
+    assert stages["runs"] == str(len(finished.raw["runs"])) and stages["dataset"] == "1"
+
+
+def test_what_has_begun_is_told_from_what_has_not(finished: Finished) -> None:
+    more = {"runs/begun": {"steps": 50}, "runs/new": {"steps": 60}, "scorings/begun": {}}
+    study = finished.write(edited(finished.raw, more), "more.yaml")
+    state, values = (Path(paths.state_file(load_study(study), section, "begun")) for section in ("runs", "scorings"))
+    keeper = Bookkeeper(ledger_file(state), "run begun", 50, 16, 1, 0)
+    keeper.note(20, {"images_per_second": 48.0, "mfu": float("nan"), "loss": 0.5})
+    keeper.saved(0.1, stops=False)
+    with resumable_table(values, (1, 5, 2), "id") as table:
+        table[0, :2] = 1.0
+    said = printed(study)
+    log = finished.target("logs", "digits", "runs", "begun.log")
+    assert re.search(rf"^run +begun +running +20 of 50 +48 +0\.5000 +10 s +{re.escape(str(log))}$", said, re.MULTILINE)
+    assert re.search(r"^run +new +waiting +0 of 60$", said, re.MULTILINE)
+    assert re.search(r"^scoring +begun +running +4 of 10 ", said, re.MULTILINE)
+    assert "2 running, 1 waiting" in said
+    # The next test finds the results as they were.
+    ledger_file(state).unlink()
+    delete_table(values)
