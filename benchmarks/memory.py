@@ -76,12 +76,15 @@ def stages(root: Path, study: Path) -> dict[str, list[str]]:
         "train_tokenizer": flags(
             study=study, tokenizer="tiny", dataset=dataset, state=root / "state.t", output=root / "tokenizer"
         ),
-        "encode_latents": flags(dataset=dataset, tokenizer=root / "tokenizer", batch_size=256, output=latents),
+        "encode_latents": flags(
+            dataset=dataset, tokenizer=root / "tokenizer", batch_size=256, state=root / "state.l.npy", output=latents
+        ),
         "train_probe": flags(
             study=study, encoder="tiny", dataset=dataset, state=root / "state.p", output=root / "probe"
         ),
         "embed_images": [
             *flags(study=study, dataset=dataset, encoder="tiny", weights_lock=LOCK, batch_size=256, output=embeddings),
+            *("--state", str(root / "state.e.npy")),
             *("--encoder-files", f"{root}/probe/weights.safetensors", f"{root}/probe/config.json"),
         ],
         "cluster_embeddings": flags(

@@ -5,6 +5,7 @@ folder, flushed to the disk, and renamed.
 """
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
@@ -153,6 +154,21 @@ def _take_room(path: Path) -> None:
             file.write(bytes(min(1 << 24, size - start)))
         file.seek(0)
         file.write(kept)
+
+
+def move_file(source: Path, path: Path | str) -> None:
+    """A finished file becomes `path`, whole or not at all; copied where it lies on another disk."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sync(source)
+    try:
+        source.replace(path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic_path(path) as temporary:
+            shutil.copyfile(source, temporary)
+        source.unlink()
 
 
 def read_array(path: Path | str) -> "np.ndarray":

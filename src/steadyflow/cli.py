@@ -20,14 +20,16 @@ UNFINISHED = 75
 
 
 def stage_parser(
-    description: str, *, study: bool = False, device: bool = False, training: bool = False
+    description: str, *, study: bool = False, device: bool = False, training: bool = False, table: bool = False
 ) -> argparse.ArgumentParser:
+    """`training` and `table`: stages whose state outlives a kill, that of a training and a `resumable_table`."""
     parser = argparse.ArgumentParser(description=description)
-    if training:
+    if training or table:
         state = "resumable state, kept until the results are written"
         parser.add_argument("--state", type=Path, required=True, help=state)
-        seconds = float(os.environ.get("SAVE_SECONDS", "60"))
+        seconds = float(os.environ.get("SAVE_SECONDS", "60" if training else "10"))
         parser.add_argument("--save-seconds", type=float, default=seconds, help="between two saved states, at least")
+    if training:
         steps = "steps after which the state is saved all the same"
         parser.add_argument("--save-steps", type=float, default=float("inf"), help=steps)
         told = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"

@@ -1,5 +1,7 @@
 """Names that a study may use for what the library provides. Standard library only: parsing a study imports no torch."""
 
+import re
+
 DIT_SIZES = ("T", "S", "B", "L", "XL")
 DIT_PATCHES = (1, 2, 4, 8)
 UNET_SIZES = ("T", "S", "M", "L")
@@ -13,6 +15,12 @@ VGG16_WEIGHTS = "vgg16-397923af.pth"
 # It halves images four times.
 SMALLEST_PERCEPTUAL = 16
 
+# The classifier that a dataset's own labels and attributes are, in results.
+LABELS = "labels"
+# The vision-language model that tells attributes: its name at the hub, and its folder beside other weights.
+PALIGEMMA_REPO = "google/paligemma-3b-mix-224"
+PALIGEMMA_FOLDER = "paligemma-3b-mix-224"
+
 
 def side_multiple(velocity_model: str) -> int:
     """A velocity model accepts latents whose side is a multiple of this: a DiT's patch; a U-Net halves them thrice."""
@@ -23,3 +31,9 @@ def smallest_judged(discriminator_layers: int) -> int:
     """The side of the smallest images that a PatchGAN of so many layers has a logit for: each halves it, two more
     convolutions take a pixel off, and one has to be left."""
     return 3 * 2**discriminator_layers
+
+
+def plain_words(text: str) -> str:
+    """Words in lower case with single spaces between them: all that matters of an answer, and of what it is held
+    against. An apostrophe or a hyphen parts words."""
+    return " ".join(re.findall(r"[^\W_]+", text.casefold()))

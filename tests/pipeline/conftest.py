@@ -42,6 +42,7 @@ samplings:
 evaluations:
   digits:
     reference: unpruned
+    paths: 8
     inverse_pairs: [[cluster_b-0.5, cluster_b_inv-0.5]]
 """)
 TINY["tokenizers"]["vqvae"] = {**TINY_TOKENIZER, **TINY["tokenizers"]["vqvae"]}

@@ -140,11 +140,11 @@ def test_metrics_count_the_images_that_have_features(faces: Faces) -> None:
     assert set(metrics["quality"]["encoder"]) == {"faces"} and metrics["quality"]["value"].notna().all()
 
 
-def test_fairness_needs_a_probe(faces: Faces) -> None:
+def test_fairness_needs_a_classifier(faces: Faces) -> None:
     assert not list(faces.target("digits").rglob("*fairness*"))
     target = faces.target("digits", "metrics", "fairness.parquet")
     done = faces.snakemake(target, study=faces.write(STUDY), repository=faces.repository)
-    assert done.returncode != 0 and "'arcface' has no heads that tell attributes; a probe has" in done.stdout
+    assert done.returncode != 0 and "evaluations.digits.classifiers: there are none" in done.stdout
 
 
 def embedded(jobs: set[str]) -> set[str]:
@@ -169,3 +169,17 @@ def test_other_preprocessing_images_or_weights_do(faces: Faces) -> None:
     assert embedded(faces.plan(study)) == {job for job in samples if "run=other" in job}
     faces.write_weights(seed=1)
     assert embedded(faces.plan(study)) == everything
+    faces.write_weights()
+
+
+def test_only_what_was_computed_from_a_changed_file_is_embedded_anew(faces: Faces) -> None:
+    images = faces.target("digits", "samples", "other", "euler", "images.npy")
+    write_array(images, read_array(images)[::-1])
+    features = {run: faces.target("digits", "features", "faces", run, "euler.npy") for run in ("one", "other")}
+    before = {run: file_hash(path) for run, path in features.items()}
+    done = faces.snakemake(*features.values(), study=faces.write(STUDY), repository=faces.repository)
+    assert done.returncode == 0, done.stdout
+    assert {run for run, path in features.items() if file_hash(path) != before[run]} == {"other"}
+    said = read_json(features["other"].with_suffix(".json"))
+    assert said["images_hash"] == file_hash(images)
+    assert not [job for job in faces.plan(faces.write(STUDY)) if job.startswith("embed_samples")]

@@ -15,7 +15,7 @@ from workspace import Finished, half_written
 
 from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 from steadyflow.evaluate.metrics import Metric
-from steadyflow.models import VQVAE, build_velocity, to_uint8
+from steadyflow.models import VQVAE, Probe, build_velocity, to_model_range, to_uint8
 from steadyflow.noise import noise
 from steadyflow.report.catalogue import FIGURES, TABLES
 
@@ -39,9 +39,15 @@ def evaluated(finished: Finished) -> list[str]:
     return [run for run in finished.raw["runs"] if run != "surrogate"]
 
 
+def traced(evaluated: list[str]) -> list[str]:
+    """A diffusion run has no path."""
+    return [run for run in evaluated if run != "diffusion"]
+
+
 def test_every_artifact_is_there(finished: Finished, root: Path, evaluated: list[str]) -> None:
     runs = [f"runs/{run}/{name}" for run in finished.raw["runs"] for name in ("weights.safetensors", "run.json")]
     samples = [f"samples/{run}/euler/{name}" for run in evaluated for name in ("images.npy", "latents.npy")]
+    samples += [f"samples/{run}/euler/paths.{suffix}" for run in traced(evaluated) for suffix in ("npy", "json")]
     subsets = [f"subsets/{name}.{suffix}" for name in finished.raw["subsets"] for suffix in ("parquet", "json", "txt")]
     expected = [
         "manifest.parquet",
@@ -122,7 +128,7 @@ def test_the_report_is_one_file_with_every_table_and_figure(finished: Finished, 
 def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) -> None:
     kinds = {
         kind: pd.read_parquet(root / "metrics" / f"{kind}.parquet")
-        for kind in ("tokenizers", "quality", "similarity", "fairness")
+        for kind in ("tokenizers", "quality", "similarity", "fairness", "paths")
     }
     for kind, table in kinds.items():
         assert list(table.columns) == list(Metric.__dataclass_fields__)
@@ -140,6 +146,82 @@ def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) 
     others = {(run, "unpruned") for run in evaluated if run != "unpruned"}
     assert compared == others | {("cluster_b-0.5", "cluster_b_inv-0.5")}
     assert (kinds["similarity"].query("metric != 'overlap'")["n"] == 64).all()
+    compared = set(map(tuple, kinds["paths"][["run", "reference"]].to_numpy()))
+    assert compared == {pair for pair in others if "diffusion" not in pair} | {("cluster_b-0.5", "cluster_b_inv-0.5")}
+    assert (kinds["paths"]["n"] == finished.raw["evaluations"][DATASET]["paths"]).all()
+
+
+def test_paths_lead_from_the_shared_noise_to_the_samples(root: Path, evaluated: list[str]) -> None:
+    assert not list((root / "samples" / "diffusion" / "euler").glob("paths.*"))
+    for run in traced(evaluated):
+        samples = root / "samples" / run / "euler"
+        found, said = read_array(samples / "paths.npy"), read_json(samples / "paths.json")
+        assert (found.shape, found.dtype) == ((5, 8, 4, 8, 8), np.float32)
+        assert said["times"] == [0, 0.25, 0.5, 0.75, 1]
+        assert said["weights_hash"] == read_json(samples / "sampling.json")["weights_hash"]
+        assert said["spec"] == {**read_json(samples / "sampling.json")["spec"], "count": 8}
+        # Where latents are flipped in training, so is the noise once that is undone.
+        sign = -1 if run == "flipped" else 1
+        assert np.array_equal(sign * found[0], noise(0, range(8), (4, 8, 8)).numpy()), run
+        assert np.allclose(found[-1], read_array(samples / "latents.npy")[:8], atol=1e-4), run
+
+
+def test_deviations_of_paths_are_those_of_the_stored_paths(root: Path) -> None:
+    a, b = (
+        np.array(read_array(root / "samples" / run / "euler" / "paths.npy"), np.float64)
+        for run in ("cluster_b-0.5", "unpruned")
+    )
+    apart = np.linalg.norm((a[:, :, None] - b[:, None]).reshape(5, 8, 8, -1), axis=-1)
+    deviation = (apart[1:] + apart[:-1]).sum(axis=0) / 8
+    metrics = pd.read_parquet(root / "metrics" / "paths.parquet").query("run == 'cluster_b-0.5'")
+    rows = metrics[metrics["reference"] == "unpruned"].set_index("metric")["value"]
+    off = ~np.eye(8, dtype=bool)
+    assert rows["path_deviation_matched"] == pytest.approx(np.diag(deviation).mean())
+    assert rows["path_deviation_unmatched"] == pytest.approx(deviation[off].mean())
+    bands = pd.read_parquet(root / "metrics" / "path_distances.parquet").query("run == 'cluster_b-0.5'")
+    bands = bands[bands["reference"] == "unpruned"]
+    assert bands["t"].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    np.testing.assert_allclose(bands["matched_median"], [np.median(np.diag(table)) for table in apart], atol=1e-6)
+    np.testing.assert_allclose(bands["unmatched_high"], [np.quantile(table[off], 0.95) for table in apart], rtol=1e-6)
+
+
+def test_fairness_is_that_of_what_the_probe_sees(root: Path, manifest: pd.DataFrame) -> None:
+    """From pixels to a divergence, by the network itself."""
+    config = read_json(root / "encoders" / "probe" / "config.json")
+    probe = Probe(**config["architecture"]).eval()
+    probe.load_state_dict(read_weights(root / "encoders" / "probe" / "weights.safetensors"))
+    images = torch.from_numpy(np.array(read_array(root / "samples" / "unpruned" / "euler" / "images.npy")))
+    with torch.no_grad():
+        seen = probe.classify(probe(to_model_range(images)))["label"].argmax(dim=1).numpy()
+    told, said = (root / "attributes" / "probe" / "unpruned" / f"euler.{suffix}" for suffix in ("parquet", "json"))
+    np.testing.assert_array_equal(pd.read_parquet(told)["label"], seen)
+    assert read_json(said)["features_hash"] == file_hash(root / "features" / "probe" / "unpruned" / "euler.npy")
+    train = manifest["split"] == "train"
+    training = pd.read_parquet(root / "attributes" / "probe" / "dataset.parquet")["label"]
+    assert len(training) == len(manifest)
+    p, q, labels = (
+        np.bincount(codes, minlength=10) / len(codes) for codes in (seen, training[train], manifest["label"][train])
+    )
+    uniform = np.full(10, 0.1)
+    expected = {
+        ("unpruned", "uniform", "probe"): divergence(p, uniform),
+        ("unpruned", "training_data", "probe"): divergence(p, q),
+        ("training_data", "uniform", "probe"): divergence(q, uniform),
+        ("training_data", "uniform", "labels"): divergence(labels, uniform),
+    }
+    metrics = pd.read_parquet(root / "metrics" / "fairness.parquet").set_index(["run", "reference", "encoder"])
+    assert not metrics.index.duplicated().any() and set(metrics["metric"]) == {"kl_label"}
+    for row, value in expected.items():
+        assert metrics.loc[row, "value"] == pytest.approx(value, rel=1e-6), row
+    assert metrics.loc[("unpruned", "uniform", "probe"), "protocol"] == "euler 4 steps, 0 unknown"
+    table = pd.read_csv(root / "tables" / "fairness.csv")
+    assert table["label"].tolist()[:2] == ["Training data, labels", "Training data"]
+    assert table["probe_kl_label_to_uniform"][0] == pytest.approx(expected["training_data", "uniform", "labels"])
+
+
+def divergence(p: np.ndarray, q: np.ndarray) -> float:
+    with np.errstate(divide="ignore"):
+        return sum(a * np.log(a / b) for a, b in zip(p, q, strict=True) if a)
 
 
 def test_function_evaluations_are_counted(finished: Finished, root: Path, evaluated: list[str]) -> None:

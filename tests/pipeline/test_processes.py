@@ -26,7 +26,7 @@ def launch(processes: int, script: str, *flags: object) -> None:
 def encode(finished: Finished, output: Path, processes: int, batch_size: int) -> np.ndarray:
     root = finished.target("digits")
     flags = ("--dataset", root, "--tokenizer", root / "tokenizers" / "vqvae", "--batch-size", batch_size)
-    launch(processes, "encode_latents.py", *flags, "--output", output)
+    launch(processes, "encode_latents.py", *flags, "--state", output.with_name("state.npy"), "--output", output)
     return read_array(output)
 
 

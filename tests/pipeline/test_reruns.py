@@ -1,5 +1,6 @@
 """An edit of a study reruns what depends on it, and nothing else. Dry runs on a finished study."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -27,15 +28,24 @@ def plan(finished: Finished, edits: dict[str, Any], *arguments: object) -> set[s
 
 
 def chain(run: str) -> set[str]:
-    """One evaluated run: its training, its samples, their features."""
-    return {
+    """One evaluated run: its training, its samples, their features and attributes, its paths."""
+    return traced(*[run] if run in TRACED or run not in EVALUATED else []) | {
         f"train_run dataset=digits run={run}",
         f"sample_run dataset=digits run={run} sampling=euler",
         f"embed_samples dataset=digits encoder=probe run={run} sampling=euler",
+        f"classify_samples dataset=digits classifier=probe run={run} sampling=euler",
     }
 
 
-MEASURES = {f"measure_{kind} dataset=digits" for kind in ("quality", "similarity", "fairness")}
+def traced(*runs: str) -> set[str]:
+    return {f"trace_paths dataset=digits run={run} sampling=euler" for run in runs}
+
+
+OF_PATHS = {"measure_paths dataset=digits", "write_path_deviation dataset=digits", "draw_path_distance dataset=digits"}
+SAMPLE_MEASURES = {f"measure_{kind} dataset=digits" for kind in ("quality", "similarity", "fairness")}
+MEASURES = SAMPLE_MEASURES | {"measure_paths dataset=digits"}
+# A diffusion run has no path.
+TRACED = [run for run in EVALUATED if run != "diffusion"]
 
 
 def shown(without: Iterable[str] = ()) -> set[str]:
@@ -92,6 +102,30 @@ def test_paper_attributes_remake_tables_and_figures_only(finished: Finished) -> 
     assert plan(finished, {"evaluations/digits/paper_attributes": {"label": "kl_gender"}}) == shown()
 
 
+PROMPTS = {"kind": "clip_zero_shot", "attributes": {"shape": {"round": ["a circle"], "straight": ["a line"]}}}
+
+
+def test_a_classifier_more_is_asked_alone(finished: Finished) -> None:
+    """Its own features and answers, and fairness; not what measures quality or similarity."""
+    edits = {f"clusterings/{name}/encoder": "probe" for name in ("k10", "k5")}
+    edits |= {
+        "evaluations/digits/encoders": ["probe"],
+        "encoders/clip": {"kind": "clip"},
+        "classifiers/prompts": PROMPTS,
+    }
+    weights = finished.directory / "downloads" / "weights" / "ViT-B-32.pt"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    try:
+        found = plan(finished, edits)
+    finally:
+        shutil.rmtree(finished.directory / "downloads")
+    own = {f"embed_samples dataset=digits encoder=clip run={run} sampling=euler" for run in EVALUATED}
+    own |= {f"classify_samples dataset=digits classifier=prompts run={run} sampling=euler" for run in EVALUATED}
+    own |= {"embed_images dataset=digits encoder=clip", "classify_images dataset=digits classifier=prompts"}
+    assert found == own | {"measure_fairness dataset=digits"} | shown()
+
+
 def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> None:
     found = plan(finished, {"tokenizers/vqvae/steps": 21})
     below = {
@@ -121,11 +155,31 @@ def test_a_sampling_reruns_no_training(finished: Finished) -> None:
 
 def test_how_diffusion_is_sampled_resamples_diffusion_alone(finished: Finished) -> None:
     found = plan(finished, {"samplings/euler/diffusion": {"steps": 6}})
+    assert not found & {"measure_paths dataset=digits"}
     assert found - MEASURES - shown() == {job for job in chain("diffusion") if not job.startswith("train_run")}
 
 
 def test_an_evaluation_alone_samples_nothing(finished: Finished) -> None:
-    assert plan(finished, {"evaluations/digits/seed": 1}) == MEASURES | shown()
+    assert plan(finished, {"evaluations/digits/seed": 1}) == SAMPLE_MEASURES | shown()
+
+
+def test_more_paths_train_and_sample_nothing(finished: Finished) -> None:
+    assert plan(finished, {"evaluations/digits/paths": 9}) == traced(*TRACED) | OF_PATHS | {"report"}
+
+
+def test_without_paths_nothing_of_them_is_asked_for(finished: Finished) -> None:
+    """Nor anything else done."""
+    study = finished.write(edited(finished.raw, {"evaluations/digits/paths": 0}), "edited.yaml")
+    done = finished.planned("all_tables", "all_figures", study=study)
+    assert done == set()
+    target = finished.target("digits", "samples", "unpruned", "euler", "paths.npy")
+    assert finished.planned(target, study=study) == traced("unpruned")
+
+
+def test_more_samples_trace_no_paths(finished: Finished) -> None:
+    found = plan(finished, {"samplings/euler/count": 65})
+    assert "sample_run dataset=digits run=unpruned sampling=euler" in found
+    assert not found & (traced(*TRACED) | {"measure_paths dataset=digits"})
 
 
 def test_adding_a_run_makes_its_chain(finished: Finished) -> None:

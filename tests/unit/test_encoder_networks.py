@@ -1,6 +1,5 @@
 """Every encoder gives what the library gives that it stands for, on weights made here."""
 
-import copy
 import hashlib
 import inspect
 import sys
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from clip_networks import write_archive
 from face_networks import POINTS, write_detection, write_recognition
 from PIL import Image
 
@@ -143,19 +143,6 @@ def test_vgg16_is_torch_fidelitys(tmp_path):
     assert found.shape == (2, encoder.dim) and 0.1 < (found > 0).mean() < 0.9
 
 
-class Holder(torch.nn.Module):
-    """OpenAI's archive: the model's tensors in half precision, and integers of its configuration."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.visual = model.visual
-        self.logit_scale = model.logit_scale
-        self.register_buffer("input_resolution", torch.tensor(224))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
 @pytest.mark.pipeline
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
 def test_clip_is_open_clips(tmp_path):
@@ -163,10 +150,7 @@ def test_clip_is_open_clips(tmp_path):
 
     torch.manual_seed(0)
     theirs, _, transform = open_clip.create_model_and_transforms("ViT-B-32-quickgelu")
-    theirs.eval().half().float()
-    path = tmp_path / "ViT-B-32.pt"
-    archive = torch.jit.trace_module(Holder(copy.deepcopy(theirs)), {"forward": torch.zeros(1)})
-    archive.half().save(str(path))
+    path = write_archive(theirs, tmp_path / "ViT-B-32.pt")
     images = pictures(3, side=64)
     with torch.no_grad():
         expected = theirs.encode_image(torch.stack([transform(Image.fromarray(image)) for image in images]))

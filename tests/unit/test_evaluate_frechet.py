@@ -7,9 +7,12 @@ from steadyflow.evaluate import (
     FeatureStatistics,
     feature_statistics,
     frechet_distance,
+    frechet_infinity,
     frechet_with_interval,
     merge_statistics,
 )
+from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.evaluate.rows import with_features
 
 
 def rotation(d, seed=0):
@@ -36,6 +39,16 @@ def test_against_a_general_matrix_root(n):
     expected = np.square(a.mean - b.mean).sum() + np.trace(a.cov + b.cov - 2 * root)
     assert frechet_distance(a.mean, a.cov, b.mean, b.cov) == pytest.approx(expected, rel=1e-4)
     assert frechet_distance(b.mean, b.cov, a.mean, a.cov) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("least", [1e-6, 1e-15, 0])  # from positive definite to singular
+def test_against_the_closed_form_of_covariances_with_the_same_axes(least):
+    r, a = rotation(30), np.geomspace(1, 1e-6, 30)
+    a[-5:] *= least
+    b = 4 * a[::-1]
+    expected = np.square(np.sqrt(a) - np.sqrt(b)).sum()
+    for cov1, cov2 in (((r * a) @ r.T, (r * b) @ r.T), ((r * b) @ r.T, (r * a) @ r.T)):
+        assert frechet_distance(np.zeros(30), cov1, np.zeros(30), cov2) == pytest.approx(expected, rel=1e-6)
 
 
 def test_zero_to_itself_and_never_below():
@@ -114,3 +127,33 @@ def test_refusals():
         frechet_with_interval(np.random.default_rng(0).normal(size=(50, 5)), standard(3))
     with pytest.raises(UserError, match="at least 40"):
         frechet_with_interval(np.ones((39, 3)), standard(3))
+
+
+def test_replicates_leave_out_the_groups_of_the_noises():
+    features = np.random.default_rng(9).normal(size=(70, 3))
+    features[5] = np.nan  # An image without a face: the others keep their groups.
+    found = frechet_with_interval(with_features(features), standard(3))
+    for group in range(GROUPS):
+        kept = [i for i in range(70) if i != 5 and i % GROUPS != group]
+        left = feature_statistics(features[kept])
+        assert found.replicates[group] == pytest.approx(frechet_distance(np.zeros(3), np.eye(3), left.mean, left.cov))
+
+
+def test_infinity_against_a_regression_on_the_sizes_of_random_parts():
+    """Chong and Forsyth's own way, from a tenth to all of the samples: more bias and more variance."""
+    d, n = 32, 320
+    rng = np.random.default_rng(10)
+    scales = np.linspace(0.5, 1.5, d)
+    truth = np.square(scales - 1).sum()
+    errors = []
+    for _ in range(40):
+        features = rng.normal(size=(n, d)) * scales
+        sizes = np.linspace(n / 10, n, 15).astype(int)
+        parts = [feature_statistics(features[rng.permutation(n)[:size]]) for size in sizes]
+        distances = [frechet_distance(np.zeros(d), np.eye(d), part.mean, part.cov) for part in parts]
+        regression = np.polyfit(1 / sizes, distances, 1)[1]
+        whole = frechet_with_interval(features, standard(d))
+        errors.append([whole.value - truth, regression - truth, frechet_infinity(whole).value - truth])
+    plain, regression, ours = np.square(errors).mean(axis=0)
+    assert ours < regression < plain
+    assert abs(np.mean(errors, axis=0)[2]) < 0.02 * truth

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate import memorisation_ratio, nearest_neighbours
+from steadyflow.evaluate import kept_ratio, memorisation_ratio, nearest_neighbours
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1024])
@@ -41,6 +41,21 @@ def test_interval_is_as_wide_as_repeated_sampling():
     found = [memorisation_ratio(*rng.normal(size=(2, 100, 3)), training, repeats=200) for _ in range(100)]
     width = np.mean([f.ci_high - f.ci_low for f in found]) / 2 / 1.96
     assert width == pytest.approx(np.std([f.value for f in found]), rel=0.3)
+
+
+def test_leaning_on_what_was_kept():
+    rng = np.random.default_rng(3)
+    kept, dropped, fresh = rng.normal(size=(3, 200, 4))
+    assert kept_ratio(fresh, kept, dropped).ci_low < 1 < kept_ratio(fresh, kept, dropped).ci_high
+    copies = kept_ratio(np.concatenate([kept[:100], fresh[:100]]), kept, dropped)
+    assert copies.value == pytest.approx(0.5, abs=0.15)
+    assert copies.ci_high < 0.8
+    turned = kept_ratio(fresh, dropped, kept)
+    assert turned.value == pytest.approx(1 / kept_ratio(fresh, kept, dropped).value)
+    with pytest.raises(UserError, match="200 kept and of 150 dropped"):
+        kept_ratio(fresh, kept, dropped[:150])
+    with pytest.raises(UserError, match="at least 40"):
+        kept_ratio(fresh[:30], kept, dropped)
 
 
 def test_refusals():

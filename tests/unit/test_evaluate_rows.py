@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate.rows import finite_rows, with_features
+from steadyflow.evaluate.rows import finite_rows, mixed, with_features
 
 
 def features():
@@ -30,3 +30,9 @@ def test_a_single_nan_is_no_missing_row_but_a_mistake():
     assert 0 in found.rows
     with pytest.raises(UserError, match="row 0"):
         finite_rows("features", found[:3])
+
+
+def test_a_mixture_has_equal_parts_of_each_set():
+    sets = [np.full((10, 2), value) for value in range(3)]
+    assert mixed(sets)[:, 0].tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
+    np.testing.assert_array_equal(mixed(sets[:1]), sets[0])

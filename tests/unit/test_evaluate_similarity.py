@@ -3,6 +3,8 @@ import pytest
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, similarity
+from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_within
 
 
 def cosine(x, y):
@@ -34,14 +36,14 @@ def test_against_a_double_loop(chunk, find, value, closer):
     wins = np.mean([np.sign(closer * (m - u)) / 2 + 0.5 for m in matched for u in unmatched])
     hits = np.mean([all(closer * (table[i, i] - table[i, j]) > 0 for j in range(n) if j != i) for i in range(n)])
 
-    found = find(a, b, bootstrap=50)
+    found = find(a, b)
     assert found.n == n
     assert found.matched_mean == pytest.approx(np.mean(matched))
     assert found.matched_sd == pytest.approx(np.std(matched, ddof=1))
     assert found.matched_se == pytest.approx(np.std(matched, ddof=1) / np.sqrt(n))
     assert found.unmatched_mean == pytest.approx(np.mean(unmatched))
     assert found.unmatched_sd == pytest.approx(np.std(unmatched))
-    assert found.difference == pytest.approx(np.mean(matched) - np.mean(unmatched))
+    assert found.difference.value == pytest.approx(np.mean(matched) - np.mean(unmatched))
     assert found.auc == pytest.approx(wins)
     assert found.top1 == pytest.approx(hits)
     assert 0.5 < found.auc < 1
@@ -53,31 +55,31 @@ def test_closed_forms_of_the_unmatched_moments():
     pairs, diagonal = 700 * 699, (a * b).sum(axis=1)
     mean = (a.sum(axis=0) @ b.sum(axis=0) - diagonal.sum()) / pairs
     square = (np.trace(a.T @ a @ b.T @ b) - np.square(diagonal).sum()) / pairs
-    found = pair_similarity(a, b, bootstrap=10)
+    found = pair_similarity(a, b)
     assert found.unmatched_mean == pytest.approx(mean, abs=1e-12)
     assert found.unmatched_sd == pytest.approx(np.sqrt(square - mean**2), rel=1e-9)
 
 
 @pytest.mark.parametrize(("find", "value"), [(pair_similarity, cosine), (pair_distance, l2)])
-def test_bootstrap_against_explicit_resampling(chunk, find, value):
-    from steadyflow.evaluate.estimate import generator, resampling_weights
-
-    a, b = related(n=12)
+def test_replicates_against_leaving_groups_out(chunk, find, value):
+    a, b = related(n=58)
+    indices = np.random.default_rng(3).permutation(60)[:58]
     table = np.array([[value(x, y) for y in b] for x in a])
-    draws = []
-    for weights in resampling_weights(generator(5), 12, 40):
-        drawn = np.repeat(np.arange(12), weights.astype(int))
-        unmatched = [table[i, j] for i in drawn for j in drawn if i != j]
-        draws.append(np.mean(table[drawn, drawn]) - np.mean(unmatched))
-    found = find(a, b, bootstrap=40, seed=5)
-    assert (found.difference_low, found.difference_high) == pytest.approx(tuple(np.quantile(draws, (0.025, 0.975))))
+    found = find(a, b, indices)
+    for group in range(GROUPS):
+        kept = np.flatnonzero(indices % GROUPS != group)
+        left = table[np.ix_(kept, kept)]
+        matched, unmatched = np.diag(left).mean(), left[~np.eye(len(kept), dtype=bool)].mean()
+        assert found.matched.replicates[group] == pytest.approx(matched)
+        assert found.unmatched.replicates[group] == pytest.approx(unmatched)
+        assert found.difference.replicates[group] == pytest.approx(matched - unmatched)
 
 
-def test_interval_is_as_wide_as_repeated_sampling():
-    found = [pair_similarity(*related(n=150, seed=seed), bootstrap=200) for seed in range(60)]
-    truth = np.std([f.difference for f in found])
-    width = np.mean([f.difference_high - f.difference_low for f in found]) / 2 / 1.96
-    assert width == pytest.approx(truth, rel=0.3)
+def test_few_pairs_have_no_interval():
+    found = pair_similarity(*related(n=39))
+    assert np.isnan([found.difference.ci_low, found.unmatched.ci_high]).all()
+    assert found.difference.value == found.matched_mean - found.unmatched_mean
+    assert np.isfinite(pair_similarity(*related(n=40)).difference.ci_low)
 
 
 @pytest.mark.parametrize("find", [pair_similarity, pair_distance])
@@ -87,23 +89,23 @@ def test_extremes(find):
     assert (stable.auc, stable.top1) == (1, 1)
     assert stable.matched_sd == pytest.approx(0, abs=1e-7)
     assert strangers.auc == pytest.approx(0.5, abs=0.1)
-    assert strangers.difference_low < 0 < strangers.difference_high
+    assert strangers.difference.ci_low < 0 < strangers.difference.ci_high
 
 
 @pytest.mark.parametrize("find", [pair_similarity, pair_distance])
 @pytest.mark.parametrize("gap", [0.0, 0.1])
 def test_a_collapsed_model_is_not_stable(find, gap):
     a = np.tile(np.random.default_rng(0).normal(size=37), (700, 1))
-    found = find(a, a + gap, bootstrap=20)
+    found = find(a, a + gap)
     assert found.auc == 0.5
     assert found.top1 == 0
-    assert found.difference == pytest.approx(0, abs=1e-12)
+    assert found.difference.value == pytest.approx(0, abs=1e-12)
 
 
 def test_ties_count_half():
     a = np.array([[1.0, 0], [1, 0], [0, 1]])
     # Matched 1, 1, 1; unmatched: two ones (the twins) and four zeros.
-    found = pair_similarity(a, a, bootstrap=10)
+    found = pair_similarity(a, a)
     assert found.auc == pytest.approx((4 + 2 / 2) / 6)
     assert found.top1 == pytest.approx(1 / 3)
 
@@ -150,3 +152,21 @@ def test_no_cosine_of_zero():
     with pytest.raises(UserError, match="row 7"):
         pair_similarity(a, b)
     assert np.isfinite(pair_distance(a, b).unmatched_mean)
+
+
+def test_samples_of_other_noises_are_not_matched():
+    noises = Noises(0, 100, (4, 8, 8))
+    require_shared_noises(("a", "b"), (noises, Noises(0, 100, (4, 8, 8))))
+    for other, what in ((Noises(1, 100, (4, 8, 8)), "seed 0 against 1"), (Noises(0, 99, (4, 8, 8)), "count 100"),
+                        (Noises(0, 100, (8, 8, 8)), r"shape \(4, 8, 8\) against")):  # fmt: skip
+        with pytest.raises(UserError, match=f"'a' and 'b' do not share their noises .{what}"):
+            require_shared_noises(("a", "b"), (noises, other))
+
+
+def test_the_floor_of_conditional_runs_against_a_double_loop():
+    a, b = related(n=30)
+    classes = np.arange(30) % 4
+    pairs = [cosine(a[i], b[j]) for i in range(30) for j in range(30) if i != j and classes[i] == classes[j]]
+    assert unmatched_within(a, b, classes) == pytest.approx(np.mean(pairs))
+    assert unmatched_within(a, b, np.zeros(30)) == pytest.approx(pair_similarity(a, b).unmatched_mean)
+    assert np.isnan(unmatched_within(a, b, np.arange(30)))

@@ -5,7 +5,18 @@ from scipy.integrate import solve_ivp
 from torch import nn
 
 from steadyflow.artifacts import UserError
-from steadyflow.flow import SOLVERS, CountedVelocity, dopri5, time_shift, uniform_grid
+from steadyflow.flow import (
+    SOLVERS,
+    CountedVelocity,
+    begin_samples,
+    dopri5,
+    nearest_points,
+    time_shift,
+    trace,
+    trace_dopri5,
+    uniform_grid,
+)
+from steadyflow.noise import noise
 
 ORDERS = {"euler": 1, "midpoint": 2, "heun": 2}
 START = torch.tensor([[1.0, -0.5], [0.3, 2.0]], dtype=torch.float64)
@@ -118,3 +129,71 @@ def test_a_shift_moves_inner_times_by_the_formula_of_noise_levels(shift):
         # More than 1: the finest step is the first, at the noise end.
         assert steps.argmin().item() == (0 if shift > 1 else 49)
     assert torch.allclose(time_shift(time_shift(grid, shift), 1 / shift), grid, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_a_trace_stops_on_the_way_of_the_same_steps(name):
+    grid, kept = time_shift(uniform_grid(20), 2.0), [0, 1, 4, 11, 20]
+    velocity = CountedVelocity(Pendulum())
+    found = trace(SOLVERS[name], velocity, START, grid, kept)
+    assert found.shape == (5, 2, 2) and torch.equal(found[0], START)
+    assert velocity.evaluations == 20 * (1 if name == "euler" else 2)
+    for point, last in zip(found[1:], kept[1:], strict=True):
+        assert torch.equal(point, SOLVERS[name](CountedVelocity(Pendulum()), START, grid[: last + 1]))
+
+
+def test_a_trace_of_straight_lines_is_straight():
+    speed = torch.tensor([[2.0, -1.0]], dtype=torch.float64)
+    grid, kept = uniform_grid(40), nearest_points(uniform_grid(40), 9)
+    found = trace(SOLVERS["heun"], lambda x, t: speed.expand_as(x), START, grid, kept)
+    torch.testing.assert_close(found, START + grid[kept].double()[:, None, None] * speed)
+
+
+def test_a_trace_by_dopri5_takes_the_steps_of_dopri5_and_agrees_with_scipy_in_between():
+    counts, grid = [], uniform_grid(32).double()
+    tolerances = {"rtol": 1e-8, "atol": 1e-8}
+    for solve in (dopri5, trace_dopri5):
+        velocity = CountedVelocity(Pendulum())
+        found = solve(lambda x, t, velocity=velocity: velocity(x, t), START, grid, **tolerances)
+        counts.append(velocity.evaluations)
+    assert counts[0] == counts[1]
+    assert torch.equal(found[-1], dopri5(lambda x, t: Pendulum()(x, t, None), START, grid, **tolerances))
+    for sample, begin in enumerate(START.numpy()):
+        wanted = solve_ivp(
+            lambda t, x: [x[1], -9 * np.sin(x[0]) + t], [0, 1], begin, "DOP853", grid.numpy(), rtol=1e-12, atol=1e-12
+        )
+        assert found[:, sample].numpy() == pytest.approx(wanted.y.T, abs=1e-6)
+
+
+@pytest.mark.parametrize("shift", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("steps", [4, 32, 33, 60, 1000])
+def test_the_points_kept_are_those_nearest_to_uniform_times(steps, shift):
+    grid = time_shift(uniform_grid(steps), shift)
+    kept = nearest_points(grid, 33)
+    assert kept[0] == 0 and kept[-1] == steps and len(kept) <= 33
+    assert kept == sorted(set(kept))
+    wanted = {min(range(steps + 1), key=lambda place: abs(float(grid[place]) - k / 32)) for k in range(33)}
+    assert len(wanted ^ set(kept)) <= 2  # two points may be equally near
+    if steps <= 32 and shift == 1:
+        assert kept == list(range(steps + 1))
+
+
+@pytest.mark.parametrize("classes", [None, 3])
+def test_a_sample_starts_alike_in_any_batch(classes):
+    seen = []
+
+    class Labels(nn.Module):
+        def forward(self, x, t, y):
+            seen.append(y)
+            return x
+
+    architecture = {"latent_channels": 2, "latent_size": 3, "num_classes": classes}
+    common = {"seed": 5, "guidance": 1.0, "channels": None, "device": torch.device("cpu")}
+    for indices in (torch.arange(7), torch.tensor([6, 2])):
+        begin = begin_samples(CountedVelocity(Labels()), architecture, indices, **common)
+        assert torch.equal(begin.x0, noise(5, indices, (2, 3, 3)))
+        begin.predict(begin.x0, torch.zeros(len(indices)))
+        if classes is None:
+            assert seen.pop() is None
+        else:
+            assert seen.pop().tolist() == [int(index) % 3 for index in indices]

@@ -11,10 +11,12 @@ import steadyflow
 
 LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
-    {"artifacts", "distributed", "driver", "ledger", "names", "noise", "progress"},
+    {"artifacts", "distributed", "driver", "ledger", "names", "noise", "progress", "resumable"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
-    {"prune", "evaluate", "report"},
+    {"classifiers"},
+    {"prune", "evaluate"},
+    {"report"},
     {"study", "cli"},
 ]
 FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
@@ -71,6 +73,7 @@ def test_a_study_stands_on_names_and_artifacts_alone():
         ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),
+        ("steadyflow.classifiers", {"torch", "pandas", "transformers"}),
     ],
 )
 def test_what_is_imported_at_every_parse_is_light(module, heavy):

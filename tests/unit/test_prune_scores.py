@@ -70,7 +70,9 @@ def measured(model, latents, n, t, x0, labels=None, *, batch):
         return found.loss, found.grad
 
     values = np.full((2, n, len(t), len(x0)), np.nan)
-    measure_samples(values, both, latents, t, x0, labels, batch=batch)
+    whole = values[0].size
+    batches = [slice(start, min(start + batch, whole)) for start in range(0, whole, batch)]
+    measure_samples(values, both, latents, t, x0, labels, batches=batches)
     return values
 
 
@@ -105,16 +107,16 @@ def test_only_the_samples_of_a_batch_are_read(model):
     assert asked == [[0, 1], [1, 2], [3]]
 
 
-def test_only_batches_that_miss_a_value_are_measured():
+def test_only_the_batches_asked_for_are_measured():
     asked = []
 
     def measure(x1, x0, t, y):
         asked.append(len(x1))
         return torch.ones(len(x1)), torch.ones(len(x1))
 
-    values = np.zeros((2, 5, 2, 2))
-    values[1, 2, 1, 1] = values[0, 4, 0, 0] = np.nan
-    measure_samples(values, measure, lambda rows: torch.zeros(len(rows), 1), *shared_points(0, 2, 2, (1,)), batch=3)
+    values, points = np.zeros((2, 5, 2, 2)), shared_points(0, 2, 2, (1,))
+    batches = [slice(9, 12), slice(15, 18)]
+    measure_samples(values, measure, lambda rows: torch.zeros(len(rows), 1), *points, batches=batches)
     assert asked == [3, 3]
     flat = values.reshape(2, 20)
     assert flat.nonzero()[1].tolist() == [9, 10, 11, 15, 16, 17] * 2

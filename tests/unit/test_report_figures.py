@@ -17,18 +17,25 @@ FD = {"unpruned": 3.0, "loss-0.5": 5.0, "loss_inv-0.5": 2.0}
 COMPARISONS = {("loss-0.5", "unpruned"): "highest loss", ("loss_inv-0.5", "unpruned"): "lowest loss"}
 NUMBERS = pd.DataFrame({"k": [2, 4, 8], "inertia": [9.0, 5.0, 3.0], "silhouette": [0.1, 0.4, -0.2]})
 BY_K = {"cluster_b, 70% removed": [(2, "loss-0.5"), (2, "loss_inv-0.5"), (24, "loss_inv-0.5")]}
+TOLD = {"probe": ["age"], "clip_zero_shot": ["age", "gender", "skin_tone", "hair_color", "glasses", "hat"]}
 EDGES = np.linspace(-1, 1, 41)
 
 
-def row(run, metric, value, reference="", sd=np.nan):
-    names = {"dataset": "faces", "run": run, "reference": reference, "metric": metric, "encoder": "probe"}
+def row(run, metric, value, reference="", sd=np.nan, encoder="probe"):
+    names = {"dataset": "faces", "run": run, "reference": reference, "metric": metric, "encoder": encoder}
     spread = {"ci_low": value - 0.5, "ci_high": value + 0.25, "sd": sd, "n": 100, "seed": 0}
+    spread |= {"note": "", "replicates": ()}
     return {**names, "protocol": "euler-50", "value": value, **spread}
 
 
 METRICS = pd.DataFrame(
-    [row(run, "fd", value) for run, value in FD.items()]
+    [row(run, metric, value) for run, value in FD.items() for metric in ("fd", "f_score", "precision", "recall")]
     + [row(run, "kl_age", 1 + place, "uniform") for place, run in enumerate(("training_data", *LABELS))]
+    + [
+        row(run, f"kl_{name}", number + place, "uniform", encoder="clip_zero_shot")
+        for number, name in enumerate(TOLD["clip_zero_shot"], start=2)
+        for place, run in enumerate(("training_data", *LABELS))
+    ]
     + [row(*pair[:1], "cosine_matched", 0.9 + place / 100, pair[1], 0.05) for place, pair in enumerate(COMPARISONS)]
     + [row(*pair[:1], "cosine_unmatched", 0.3 + place / 100, pair[1], 0.15) for place, pair in enumerate(COMPARISONS)]
 )
@@ -56,6 +63,13 @@ def histograms():
     return {"highest loss": (EDGES, counts, counts[::-1] * 10)}
 
 
+def path_distances():
+    t = np.array([0, 0.25, 1])
+    parts = [(kind, part) for kind in ("matched", "unmatched") for part in ("low", "median", "high")]
+    columns = {f"{kind}_{part}": t * (place % 3) + (kind == "unmatched") for place, (kind, part) in enumerate(parts)}
+    return pd.concat([pd.DataFrame({"run": r, "reference": s, "t": t, **columns})[::-1] for r, s in COMPARISONS])
+
+
 DRAW = {
     "dataset_samples": lambda: figures.dataset_samples(images(7, 8, 8, 3), columns=3),
     "tokenizer_reconstructions": lambda: figures.tokenizer_reconstructions(images(3, 4, 8, 8, 3), ["MSE", "MSE + GAN"]),
@@ -65,14 +79,27 @@ DRAW = {
     "training_curves": lambda: figures.training_curves(curves(), LABELS),
     "loss_by_time": lambda: figures.loss_by_time(watched_curves(), LABELS),
     "matched_noise_grid": lambda: figures.matched_noise_grid(images(3, 4, 8, 8, 1), list(LABELS.values())),
-    "similarity_by_run": lambda: figures.similarity_by_run(METRICS, COMPARISONS),
-    "similarity_histogram": lambda: figures.similarity_histogram(histograms(), encoder="probe"),
-    "fd_by_criterion": lambda: figures.fd_by_criterion(
-        METRICS, LABELS, reference="unpruned", inverses={"loss_inv-0.5"}
+    "stability_grid": lambda: figures.stability_grid(
+        {"seed": dict(zip(LABELS, images(3, 4, 8, 8, 1), strict=True)), "size": {"S": images(4, 8, 8, 1)}}
     ),
-    "fd_by_k": lambda: figures.fd_by_k(METRICS, BY_K, reference="unpruned", reference_label="all data"),
-    "fairness_bars": lambda: figures.fairness_bars(METRICS, LABELS, ["age"]),
+    "similarity_by_run": lambda: figures.similarity_by_run(METRICS, COMPARISONS, encoders=["probe"]),
+    "similarity_histogram": lambda: figures.similarity_histogram({"probe": histograms(), "clip": histograms()}),
+    "path_distance": lambda: figures.path_distance(path_distances(), COMPARISONS),
+    "fd_by_criterion": lambda: figures.fd_by_criterion(
+        METRICS, LABELS, encoders=["probe"], reference="unpruned", inverses={"loss_inv-0.5"}
+    ),
+    "fd_by_fraction": lambda: by_fraction(figures.fd_by_fraction),
+    "precision_recall_by_fraction": lambda: by_fraction(figures.precision_recall_by_fraction),
+    "fd_by_k": lambda: figures.fd_by_k(
+        METRICS, BY_K, encoder="probe", reference="unpruned", reference_label="all data"
+    ),
+    "fairness_bars": lambda: figures.fairness_bars(METRICS, LABELS, TOLD),
 }
+
+
+def by_fraction(draw):
+    lines = {"loss": [(0.5, ["loss-0.5"])], "loss_inv": [(0.5, ["loss_inv-0.5"]), (0.9, ["loss-0.5"])]}
+    return draw(METRICS, lines, reference=["unpruned"], encoders=["probe"])
 
 
 def watched_curves():
@@ -137,13 +164,38 @@ def test_similarity_shows_matched_and_unmatched_means_with_their_sd():
     np.testing.assert_allclose(axes.containers[1][2][0].get_segments()[0][:, 0], [0.15, 0.45])
 
 
-def test_similarity_densities_have_area_one():
-    axes = DRAW["similarity_histogram"]().axes[0]
-    steps = [patch.get_data() for patch in axes.patches]
-    assert len(steps) == 4
-    for data in steps:
-        np.testing.assert_allclose((data.values * np.diff(data.edges)).sum(), 1)
-    np.testing.assert_allclose(steps[2].values, np.arange(40) / (np.arange(40).sum() * 0.05))
+def test_similarity_histograms_are_scaled_to_one_height():
+    axes = DRAW["similarity_histogram"]().axes
+    assert [a.get_ylabel() for a in axes] == ["highest loss", ""]
+    for of_encoder in axes:
+        steps = [patch.get_data() for patch in of_encoder.patches]
+        np.testing.assert_allclose([data.values.max() for data in steps], 1)
+        np.testing.assert_allclose(steps[2].values, np.arange(40) / 39)
+
+
+def test_lines_over_the_fraction_start_at_the_reference_and_inverses_are_dashed():
+    axes = DRAW["fd_by_fraction"]().axes[0]
+    solid, dashed = (container[0] for container in axes.containers)
+    np.testing.assert_array_equal(solid.get_xydata(), [[0, 3], [0.5, 5]])
+    np.testing.assert_array_equal(dashed.get_xydata(), [[0, 3], [0.5, 2], [0.9, 5]])
+    assert (solid.get_linestyle(), dashed.get_linestyle()) == ("-", "--")
+    assert solid.get_color() == dashed.get_color()
+    ends = [segment[:, 1].tolist() for segment in axes.containers[0][2][0].get_segments()]
+    assert ends == [[2.5, 3.25], [4.5, 5.25]]
+    panels = DRAW["precision_recall_by_fraction"]().axes
+    assert [a.get_title("left") for a in panels] == ["F-score (probe)", "precision (probe)", "recall (probe)"]
+
+
+def test_groups_of_the_stability_grid_stand_under_each_other():
+    batch = images(2, 4, 8, 8, 1)
+    figure = figures.stability_grid({"seed": {"a": batch[0], "b": batch[1]}, "size": {"c": batch[1]}})
+    first, second = figure.axes
+    assert [axes.get_title("left") for axes in (first, second)] == ["(a) seed", "(b) size"]
+    assert tick_labels(first) == ["a", "b"]
+    assert first.get_position().y0 > second.get_position().y1
+    # One scale: a pixel of either group is as wide.
+    assert first.get_position().width == pytest.approx(second.get_position().width)
+    np.testing.assert_array_equal(first.images[0].get_array()[36:68:4, :32:4, 0], batch[1, 0, ..., 0])
 
 
 def test_cluster_sizes_put_the_largest_first():
@@ -198,6 +250,20 @@ def test_every_run_has_the_held_out_loss_of_its_last_measured_step():
         np.testing.assert_array_equal(edges, [0, 0.5, 1])
 
 
+def test_every_pair_has_the_distances_of_its_paths_over_time():
+    figure = DRAW["path_distance"]()
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title("left") for axes in panels] == list(COMPARISONS.values())
+    unmatched, matched = panels[1].lines
+    np.testing.assert_array_equal(matched.get_xydata(), [[0, 0], [0.25, 0.25], [1, 1]])
+    np.testing.assert_array_equal(unmatched.get_ydata(), [1, 1.25, 2])
+    # The band of those from one noise reaches from 0 to 2 t.
+    corners = panels[1].collections[1].get_paths()[0].vertices
+    assert {(0.25, 0.0), (0.25, 0.5), (1.0, 2.0)} <= set(map(tuple, corners))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["same noise", "different noise"]
+    assert panels[0].get_ylim()[0] == 0
+
+
 def test_originals_stand_over_each_tokenizers_reconstructions():
     batch = images(3, 4, 8, 8, 3)
     axes = figures.tokenizer_reconstructions(batch, ["MSE", "MSE + GAN"]).axes[0]
@@ -218,9 +284,14 @@ def test_a_term_has_a_panel_where_a_tokenizer_has_it_and_a_line_from_where_it_st
 
 
 def test_fairness_bars_stand_beside_the_training_data():
-    axes = DRAW["fairness_bars"]().axes[0]
-    assert [patch.get_width() for patch in axes.patches] == [2, 3, 4]
-    assert axes.lines[0].get_xdata()[0] == 1
+    panels = [axes for axes in DRAW["fairness_bars"]().axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        "told by probe\nage", "told by clip_zero_shot\nage", "gender", "skin tone", "hair color", "glasses",
+        "told by clip_zero_shot\nhat",
+    ]  # fmt: skip
+    for first, axes in enumerate(panels, start=1):
+        assert [patch.get_width() for patch in axes.patches] == [first + 1, first + 2, first + 3]
+        assert axes.lines[0].get_xdata()[0] == first
 
 
 def test_the_grid_shows_every_sample_in_its_row_and_column():

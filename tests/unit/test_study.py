@@ -91,7 +91,7 @@ def test_what_is_left_out_becomes_the_only_entry_there_is():
     assert resolved.tokenizers["vqvae"].dataset == resolved.clusterings["k4"].dataset == "faces"
     assert (resolved.runs["all"].dataset, resolved.runs["all"].tokenizer) == ("faces", "vqvae")
     assert (resolved.subsets["near"].clusters, resolved.subsets["hard"].scores) == ("k4", "surrogate")
-    assert (resolved.evaluations["faces"].encoder, resolved.evaluations["faces"].sampling) == ("probe", "euler")
+    assert (resolved.evaluations["faces"].encoders, resolved.evaluations["faces"].sampling) == (("probe",), "euler")
     assert resolved.runs["all"].subset is None
 
 
@@ -103,12 +103,12 @@ def test_all_runs_but_surrogates_are_evaluated_in_the_order_of_the_study():
 def test_an_evaluation_without_runs_needs_neither_reference_nor_sampling():
     evaluation = study(runs={}, scorings={}, subsets={}, samplings={}, evaluations__faces={}).evaluations["faces"]
     assert (evaluation.runs, evaluation.reference, evaluation.sampling) == ((), None, None)
-    assert (evaluation.tokenizers, evaluation.encoder) == (("vqvae",), "probe")
+    assert (evaluation.tokenizers, evaluation.encoders) == (("vqvae",), ("probe",))
 
 
 def test_the_tokenizers_of_a_dataset_and_of_its_runs_are_measured():
     more = {"source": "synthetic_faces", "resolution": 32}
-    named = {"encoder": "probe", "sampling": "euler"}
+    named = {"encoders": ["probe"], "sampling": "euler"}
     edits = {"datasets__more": more, "runs__other": {"dataset": "more", "tokenizer": "vqvae"}}
     edits |= {"tokenizers__own": {"dataset": "more", "multipliers": [1, 2]}, "evaluations__more": {**named}}
     edits |= {f"runs__{name}__tokenizer": "vqvae" for name in SMALL["runs"]}
@@ -119,7 +119,7 @@ def test_the_tokenizers_of_a_dataset_and_of_its_runs_are_measured():
 
 
 def test_a_measured_tokenizer_takes_the_images():
-    named = {"encoder": "probe", "tokenizers": ["vqvae"]}
+    named = {"encoders": ["probe"], "tokenizers": ["vqvae"]}
     message = r"evaluations\.digits\.tokenizers: 'vqvae' takes 3 channels, not 1$"
     with pytest.raises(UserError, match=message):
         parse_study(complete(evaluations__digits=named))
@@ -191,6 +191,7 @@ WRONG = {
     "evaluations__faces__reference": ("nix", "evaluations.faces.reference: unknown run 'nix' (known: surrogate, all"),
     "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown run 'nix'"),
     "evaluations__faces": ({}, "evaluations.faces.reference: has to name the run that all are compared with (all, hal"),
+    "evaluations__faces__paths": (9, "evaluations.faces.paths: 9 are more than the 8 noises of sampling 'euler'"),
     "evaluations__faces__tokenizers": (["vq"], "evaluations.faces.tokenizers: unknown 'vq' (known: vqvae)"),
     "runs__all__objective": (
         "score",
@@ -650,6 +651,50 @@ def test_the_state_of_a_scoring_follows_its_surrogate():
     for edit in ({"scorings__surrogate__seed": 1}, {"runs__surrogate__steps": 6}):
         assert paths.state_file(study(**edit), "scorings", "surrogate") != plain
     assert paths.state_file(study(runs__half__seed=3), "scorings", "surrogate") == plain
+
+
+@pytest.mark.parametrize(
+    ("section", "names", "into", "others"),
+    [
+        ("latents", ("faces", "vqvae"), {"tokenizers__vqvae__seed": 3}, {"encoders__probe__steps": 5}),
+        ("embeddings", ("faces", "probe"), {"encoders__probe__steps": 5}, {"tokenizers__vqvae__seed": 3}),
+        ("features", ("probe", "half", "euler"), {"samplings__euler__steps": 7}, {"runs__near__seed": 3}),
+    ],
+)
+def test_the_state_of_rows_follows_what_they_are_computed_from(section, names, into, others):
+    plain = paths.state_file(study(), section, *names)
+    assert plain.startswith(f"results/state/{section}/{'/'.join(names)}-") and plain.endswith(".npy")
+    for edit in (into, {"datasets__faces__count": 99}):
+        assert paths.state_file(study(**edit), section, *names) != plain
+    assert paths.state_file(study(**others), section, *names) == plain
+
+
+def test_paths_are_followed_through_the_runs_that_have_them():
+    edits = {"runs__near__objective": "diffusion", "evaluations__faces__inverse_pairs": [["hard", "half"]]}
+    shown = study(**edits, evaluations__faces__paths=4)
+    pairs = [("half", "all"), ("hard", "all"), ("hard", "half")]
+    assert shown.path_pairs("faces") == pairs
+    assert shown.compared_pairs("faces") == [*pairs[:1], ("near", "all"), *pairs[1:]]
+    assert shown.traced_runs("faces") == ["half", "all", "hard"]
+    assert [shown.traced_noises(run, "euler") for run in ("all", "hard", "near", "surrogate")] == [4, 4, 0, 0]
+    assert study(**edits).traced_noises("all", "euler") == 0
+    # How many samples there are is nothing to a path.
+    more = study(**edits, evaluations__faces__paths=4, samplings__euler__count=9)
+    assert more.path_identity("all", "euler") == shown.path_identity("all", "euler")
+    assert "steps" in shown.path_identity("all", "euler")
+
+
+def test_paths_need_two_noises_and_two_runs():
+    with pytest.raises(UserError, match=r"^evaluations\.faces\.paths: 1 noise has no other to be compared with; 2 at"):
+        study(evaluations__faces__paths=1)
+    with pytest.raises(UserError, match=r"^evaluations\.faces\.paths: there are no two runs whose paths could be"):
+        study(evaluations__faces__paths=4, runs__all={"objective": "diffusion"})
+    for edit in ({"evaluations__faces__reference": ...}, {"evaluations__faces__reference": "nix"}):
+        with pytest.raises(UserError) as error:
+            study(evaluations__faces__paths=4, **edit)
+        assert [line.partition(":")[0] for line in str(error.value).splitlines()] == ["evaluations.faces.reference"]
+    with pytest.raises(UserError, match=r"^evaluations\.faces\.paths: input should be greater than or equal to 0"):
+        study(evaluations__faces__paths=-1)
 
 
 def test_the_criteria_of_the_study_are_those_of_the_library():

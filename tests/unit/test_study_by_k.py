@@ -68,7 +68,7 @@ def test_another_encoder_is_another_line():
             for name, _, _ in CLUSTERINGS
         },
         "runs": {f"b-{name}": {"subset": f"b-{name}"} for name, _, _ in CLUSTERINGS},
-        "evaluations": {"faces": {"reference": "unpruned", "encoder": "probe"}},
+        "evaluations": {"faces": {"reference": "unpruned", "encoders": ["probe"]}},
     }
     assert found(**more) == {
         "cluster_b, 70% removed, probe": [(2, "b-k2"), (24, "b-k24")],

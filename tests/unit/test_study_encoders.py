@@ -25,7 +25,7 @@ encoders:
   squashed: {kind: arcface, alignment: whole_frame}
   again: {kind: inception, resize: paper}
 evaluations:
-  digits: {encoder: probe}
+  digits: {encoders: [probe]}
 """)
 
 
@@ -83,19 +83,6 @@ def test_an_encoder_of_others_depends_on_no_dataset() -> None:
     assert encoder_identity(study(), "again") == {"encoder": {"kind": "inception", "resize": "paper"}}
 
 
-def test_only_a_probe_of_the_dataset_tells_its_attributes() -> None:
-    told = {name: study(evaluations__digits={"encoder": name}).tells_attributes("digits") for name in RAW["encoders"]}
-    assert told == {"probe": True, "fid": False, "faces": False, "squashed": False, "again": False}
-    assert not study(evaluations__others={"encoder": "probe"}).tells_attributes("others")
-
-
-def test_attributes_of_the_papers_need_a_probe() -> None:
-    beside = {"paper_attributes": {"label": "kl_gender"}}
-    study(evaluations__digits={"encoder": "probe", **beside})
-    with pytest.raises(UserError, match=r"evaluations\.digits\.paper_attributes: .* encoder 'fid' is no probe"):
-        study(evaluations__digits={"encoder": "fid", **beside})
-
-
 def test_choosing_needs_an_encoder_that_describes_every_image() -> None:
     study(clusterings__k={"encoder": "squashed", "dataset": "digits"})
     with pytest.raises(UserError, match=r"clusterings\.k\.encoder: 'faces' has no features of images without"):
@@ -110,7 +97,7 @@ def test_choosing_needs_an_encoder_that_describes_every_image() -> None:
     ("place", "section", "entry"),
     [
         ("clusterings.k4.encoder", "clusterings__k4", {"k": 4, "dataset": "faces", "encoder": "probe"}),
-        ("evaluations.faces.encoder", "evaluations__faces", {"encoder": "probe"}),
+        ("evaluations.faces.encoders", "evaluations__faces", {"encoders": ["probe"]}),
         (
             "subsets.half.encoder",
             "subsets__half",

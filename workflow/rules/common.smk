@@ -9,9 +9,10 @@ from snakemake.exceptions import WorkflowError
 from steadyflow.artifacts import UserError, file_hash
 from steadyflow.driver import Driver, begin_driving, end_driving
 from steadyflow.fetch.lock import described, entry_of, read_lock
-from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.names import PALIGEMMA_REPO, VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
+from steadyflow.study.arms import arms_by_fraction
 from steadyflow.study.by_k import runs_by_k
 
 ROOT = Path(workflow.basedir)
@@ -23,14 +24,13 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-PAPER = ROOT / "resources" / "paper" / "scalars.csv"
+PAPER = ROOT / "resources" / "paper"
 
 # What every command needs and no result depends on. Where these lie must not enter params, or moving the repository
 # would rerun everything.
 os.environ |= {
     "STUDY": str(STUDY_FILE),
     "DEVICE": config.get("device", "auto"),
-    "SAVE_SECONDS": str(config.get("save_seconds", 60)),
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
     "PAPER": str(PAPER),
@@ -40,6 +40,10 @@ os.environ |= {
     # This very Python for every job, whether or not the environment was activated; --sdm conda goes before it.
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
 }
+
+# By default a stage knows how often to save its state.
+if "save_seconds" in config:
+    os.environ["SAVE_SECONDS"] = str(config["save_seconds"])
 
 
 pathvars:
@@ -52,6 +56,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, study.datasets)) or "^$",
     tokenizer="|".join(map(re.escape, study.tokenizers)) or "^$",
     encoder="|".join(map(re.escape, study.encoders)) or "^$",
+    classifier="|".join(map(re.escape, [*study.probes, *study.classifiers])) or "^$",
     clustering="|".join(map(re.escape, study.clusterings)) or "^$",
     subset="|".join(map(re.escape, study.subsets)) or "^$",
     run="|".join(map(re.escape, study.runs)) or "^$",
@@ -114,6 +119,45 @@ def encoder_identity(name):
     return [spec.kind, spec.options, [entry_of(WEIGHTS, file).sha256 for file in spec.weights]]
 
 
+def classifier_input(name):
+    """All that a classifier is opened from; said before anything is computed where PaliGemma is absent."""
+    if study.classified_features(name) == name:
+        return paths.classifier_files(study, name)
+    if study.classified_features(name) is not None:
+        return encoder_input(study.classified_features(name))
+    (folder,) = map(Path, paths.classifier_files(study, name))
+    files = sorted(str(path) for suffix in ("json", "safetensors") for path in folder.glob(f"*.{suffix}"))
+    if not (folder / "config.json").is_file() or not any(file.endswith(".safetensors") for file in files):
+        raise WorkflowError(
+            f"classifiers.{name}: {folder} does not hold the model {PALIGEMMA_REPO} (config.json, *.safetensors and "
+            "others). It is gated, and `snakemake fetch` does not get it: accept the Gemma Terms of Use at "
+            f"https://huggingface.co/{PALIGEMMA_REPO}, log in with a token of your own, and where there is a network "
+            f"run\n  hf download {PALIGEMMA_REPO} --local-dir {folder}\n"
+            "or name other `classifiers` in the evaluation (docs/fairness.md)."
+        )
+    return files
+
+
+def classifier_identity(name):
+    """What a classifier's answers depend on, beside its files and the features that it reads."""
+    return study.classifiers[name].identity() if name in study.classifiers else "heads of a probe"
+
+
+def classified_features(wildcards):
+    """The features that a classifier reads, of a run's samples or of the dataset; none where it looks at images."""
+    encoder = study.classified_features(wildcards.classifier)
+    if encoder is None:
+        return []
+    if "run" in wildcards.keys():
+        return [paths.features_file(study, encoder, wildcards.run, wildcards.sampling)]
+    return [paths.embeddings_file(study, wildcards.dataset, encoder)]
+
+
+def features_flags(wildcards, input):
+    """What stands before the input `features`, for classifiers that read some."""
+    return "--features" if input.features else ""
+
+
 def needed_weights():
     """All files of resources/weights.lock that the study needs, each once."""
     of_encoders = [paths.weights_file(study, name) for name in study.encoder_weights]
@@ -162,20 +206,62 @@ def weights_input(wildcards):
 
 
 def evaluated_files(kind):
-    """What a kind of metric reads of every evaluated run: "features", "latents", "subsets" or "descriptions"."""
+    """What a kind of metric reads of every evaluated run: "latents", "descriptions", ..., or the "subsets" of them."""
 
     def files(wildcards):
         spec = study.evaluations[wildcards.dataset]
-        per_run = {
-            "features": lambda run: paths.features_file(study, spec.encoder, run, spec.sampling),
-            "latents": lambda run: paths.samples_files(study, run, spec.sampling)["latents"],
-            "descriptions": lambda run: paths.run_files(study, run)["description"],
-        }
         if kind == "subsets":
             return [paths.subset_files(study, name)["subset"] for name in study.evaluated_subsets(wildcards.dataset)]
-        return [per_run[kind](run) for run in spec.runs]
+        if kind == "runs":
+            return [paths.run_files(study, run)["description"] for run in spec.runs]
+        return [paths.samples_files(study, *sampled)[kind] for sampled in study.evaluated_samples(wildcards.dataset)]
 
     return files
+
+
+def evaluated_features(field):
+    """What the encoders in a field of the evaluation make of every evaluated run's samples, and of the dataset."""
+
+    def files(wildcards):
+        dataset = wildcards.dataset
+        encoders = getattr(study.evaluations[dataset], field)
+        sampled = study.evaluated_samples(dataset, ceiling=field == "similarity_encoders")
+        embeddings = [paths.embeddings_file(study, dataset, encoder) for encoder in encoders]
+        return {
+            "features": [paths.features_file(study, encoder, *each) for encoder in encoders for each in sampled],
+            "embeddings": [*embeddings, *map(paths.sidecar, embeddings)],
+        }
+
+    return files
+
+
+def traced_files(file):
+    """One of the files of every run whose paths are compared."""
+    return lambda wildcards: [
+        paths.trace_files(study, run, study.evaluations[wildcards.dataset].sampling)[file]
+        for run in study.traced_runs(wildcards.dataset)
+    ]
+
+
+def told_of_reference(wildcards):
+    """What the evaluation's classifiers tell of the reference's samples, each with the JSON beside it."""
+    spec = study.evaluations[wildcards.dataset]
+    if spec.reference is None:
+        return []
+    told = [paths.sampled_attributes_file(study, name, spec.reference, spec.sampling) for name in spec.classifiers]
+    return [*told, *map(paths.sidecar, told)]
+
+
+def evaluated_attributes(wildcards):
+    """What the evaluation's classifiers tell of the dataset and of every evaluated run, each with the JSON beside it."""
+    dataset, spec = wildcards.dataset, study.evaluations[wildcards.dataset]
+    if not spec.classifiers:
+        raise WorkflowError(f"evaluations.{dataset}.classifiers: there are none, so nothing tells attributes")
+    told = [paths.attributes_file(study, dataset, name) for name in spec.classifiers]
+    told += [
+        paths.sampled_attributes_file(study, name, run, spec.sampling) for name in spec.classifiers for run in spec.runs
+    ]
+    return [*told, *map(paths.sidecar, told)]
 
 
 def evaluated_tokenizers(file):
@@ -189,6 +275,25 @@ def evaluation_identity(wildcards):
     """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[wildcards.dataset]
     return [
-        spec.model_dump(mode="json", exclude={"paper_attributes", "tokenizers"}),
+        spec.model_dump(mode="json", exclude={"classifiers", "paper_attributes", "paths", "tokenizers"}),
+        {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(wildcards.dataset)},
+    ]
+
+
+def paths_identity(wildcards):
+    """The comparison of paths: an edit of it leaves samples and other metrics as they are."""
+    spec = study.evaluations[wildcards.dataset]
+    return [
+        spec.paths,
+        study.path_pairs(wildcards.dataset),
+        {run: study.path_identity(run, spec.sampling) for run in study.traced_runs(wildcards.dataset)},
+    ]
+
+
+def fairness_identity(wildcards):
+    """What fairness is measured of: neither an encoder nor a reference enters it."""
+    spec = study.evaluations[wildcards.dataset]
+    return [
+        spec.model_dump(mode="json", include={"classifiers", "mixtures", "runs", "sampling", "seed"}),
         {run: study.sampling_identity(run, spec.sampling) for run in spec.runs},
     ]

@@ -42,10 +42,11 @@ rule embed_images:
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=lambda wildcards: encoder_identity(wildcards.encoder),
+        state=lambda wildcards: paths.state_file(study, "embeddings", wildcards.dataset, wildcards.encoder),
     shell:
         '"$SCRIPTS/launch.sh" {resources.processes} embed_images.py --dataset {params.dataset} '
         '--study "$STUDY" --encoder {wildcards.encoder} --encoder-files {input.encoder} '
-        '--weights-lock "$WEIGHTS_LOCK" --output {output.embeddings} '
+        '--weights-lock "$WEIGHTS_LOCK" --state {params.state} --output {output.embeddings} '
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
@@ -66,8 +67,11 @@ rule embed_samples:
         processes=1,
     params:
         spec=lambda wildcards: encoder_identity(wildcards.encoder),
+        state=lambda wildcards: paths.state_file(
+            study, "features", wildcards.encoder, wildcards.run, wildcards.sampling
+        ),
     shell:
         '"$SCRIPTS/launch.sh" {resources.processes} embed_images.py --images {input.images} '
         '--study "$STUDY" --encoder {wildcards.encoder} --encoder-files {input.encoder} '
-        '--weights-lock "$WEIGHTS_LOCK" --output {output.features} '
+        '--weights-lock "$WEIGHTS_LOCK" --state {params.state} --output {output.features} '
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -1,11 +1,8 @@
 rule measure_quality:
     input:
-        features=evaluated_files("features"),
+        unpack(evaluated_features("encoders")),
         subsets=evaluated_files("subsets"),
         manifest="<results>/{dataset}/manifest.parquet",
-        embeddings=lambda wildcards: paths.embeddings_file(
-            study, wildcards.dataset, study.evaluations[wildcards.dataset].encoder
-        ),
     output:
         "<results>/{dataset}/metrics/quality.parquet",
     log:
@@ -23,10 +20,12 @@ rule measure_quality:
 
 rule measure_similarity:
     input:
-        features=evaluated_files("features"),
+        unpack(evaluated_features("similarity_encoders")),
+        attributes=told_of_reference,
         latents=evaluated_files("latents"),
+        samplings=evaluated_files("description"),
         subsets=evaluated_files("subsets"),
-        runs=evaluated_files("descriptions"),
+        runs=evaluated_files("runs"),
         manifest="<results>/{dataset}/manifest.parquet",
     output:
         metrics="<results>/{dataset}/metrics/similarity.parquet",
@@ -44,10 +43,29 @@ rule measure_similarity:
         "--output {output.metrics} --histograms {output.histograms} > {log} 2>&1"
 
 
+rule measure_paths:
+    input:
+        paths=traced_files("paths"),
+        descriptions=traced_files("description"),
+    output:
+        metrics="<results>/{dataset}/metrics/paths.parquet",
+        distances="<results>/{dataset}/metrics/path_distances.parquet",
+    log:
+        "<results>/logs/{dataset}/metrics/paths.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/metrics/paths.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        spec=paths_identity,
+    shell:
+        'python "$SCRIPTS/measure_paths.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--output {output.metrics} --distances {output.distances} > {log} 2>&1"
+
+
 rule measure_fairness:
     input:
-        unpack(lambda wildcards: paths.probe_files(study, study.evaluations[wildcards.dataset].encoder)),
-        features=evaluated_files("features"),
+        attributes=evaluated_attributes,
         manifest="<results>/{dataset}/manifest.parquet",
         info="<results>/{dataset}/dataset.json",
     output:
@@ -59,7 +77,7 @@ rule measure_fairness:
     conda:
         "../../envs/steadyflow.yaml"
     params:
-        spec=evaluation_identity,
+        spec=fairness_identity,
     shell:
         'python "$SCRIPTS/measure_fairness.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output} > {log} 2>&1"
@@ -68,7 +86,7 @@ rule measure_fairness:
 rule measure_tokenizers:
     input:
         unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        encoder=lambda wildcards: encoder_input(study.evaluations[wildcards.dataset].encoder),
+        encoder=lambda wildcards: encoder_input(study.evaluations[wildcards.dataset].encoders[0]),
         vgg16=lpips_weights(study.uses_lpips),
         tokenizers=evaluated_tokenizers("weights"),
         configs=evaluated_tokenizers("config"),
@@ -83,9 +101,9 @@ rule measure_tokenizers:
         "../../envs/steadyflow.yaml"
     params:
         spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
-            mode="json", include={"encoder", "tokenizers"}
+            mode="json", include={"encoders", "tokenizers"}
         ),
-        encoder=lambda wildcards: encoder_identity(study.evaluations[wildcards.dataset].encoder),
+        encoder=lambda wildcards: encoder_identity(study.evaluations[wildcards.dataset].encoders[0]),
         lpips=lpips_flags,
     shell:
         'python "$SCRIPTS/measure_tokenizers.py" --study "$STUDY" --dataset {wildcards.dataset} '

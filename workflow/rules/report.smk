@@ -23,7 +23,7 @@ for name, entry in TABLES.items():
             spec=evaluation_identity,
             display=display_identity,
             table=name,
-            paper=file_hash(PAPER),
+            paper=[file_hash(PAPER / name) for name in ("scalars.csv", "claims.csv")],
             stem=subpath(output.csv, strip_suffix=".csv"),
         shell:
             'python "$SCRIPTS/write_table.py" --study "$STUDY" --dataset {wildcards.dataset} '

@@ -43,19 +43,33 @@ def descriptions(spec, dataset):
     return [paths.run_files(study, run)["description"] for run in spec.runs]
 
 
-def probe(spec, dataset):
-    return [paths.probe_files(study, spec.encoder)["config"]]
+def claimed_fairness(spec, dataset):
+    return metrics_of("fairness")(spec, dataset) if spec.classifiers else []
+
+
+def told_values(spec, dataset):
+    """Which attributes every classifier tells, and the dataset's own labels and attributes."""
+    told = [paths.sidecar(paths.attributes_file(study, dataset, name)) for name in spec.classifiers]
+    return [*told, paths.dataset_files(study, dataset)["info"]]
 
 
 TABLE_INPUTS = {
+    "quality": [metrics_of("quality")],
+    "claims": [metrics_of("quality"), metrics_of("similarity"), claimed_fairness],
     "tokenizers": [metrics_of("tokenizers")],
     "fd_by_criterion": [metrics_of("quality"), descriptions],
     "similarity_to_unpruned": [metrics_of("similarity")],
     "similarity_to_inverse": [metrics_of("similarity")],
-    "fairness": [metrics_of("fairness"), probe],
+    "fairness": [metrics_of("fairness"), told_values],
+    "path_deviation": [metrics_of("paths")],
+    "similarity_by_mode": [metrics_of("similarity"), told_values],
+    "mode_balance": [metrics_of("quality"), metrics_of("fairness"), told_values],
     "memorisation": [metrics_of("quality")],
 }
 FIGURE_INPUTS = {
+    "stability_grid": [images],
+    "fd_by_fraction": [metrics_of("quality")],
+    "precision_recall_by_fraction": [metrics_of("quality")],
     "dataset_samples": [dataset_images],
     "tokenizer_reconstructions": [reconstructions],
     "tokenizer_curves": [tokenizer_curves],
@@ -69,9 +83,10 @@ FIGURE_INPUTS = {
         metrics_of("similarity"),
         metrics_of("similarity_histograms"),
     ],
+    "path_distance": [metrics_of("path_distances")],
     "fd_by_criterion": [metrics_of("quality")],
     "fd_by_k": [metrics_of("quality")],
-    "fairness_bars": [metrics_of("fairness"), probe],
+    "fairness_bars": [metrics_of("fairness"), told_values],
 }
 
 
@@ -95,19 +110,25 @@ def shown(dataset, kind):
         "clustering": clustering,
         "clustering and subsets": clustering and bool(study.evaluated_subsets(dataset)),
         "runs": bool(spec.runs),
+        "several fractions": bool(arms_by_fraction(study, dataset)),
         "runs by k": bool(runs_by_k(study, dataset)),
         "trained runs": bool(study.trained_runs(dataset)),
         "watched runs": bool(study.watched_runs(dataset)),
-        "runs and labels": bool(spec.runs) and study.tells_attributes(dataset),
+        "runs and classifiers": bool(spec.runs) and bool(spec.classifiers),
         "inverse pairs": bool(spec.inverse_pairs),
+        "paths": bool(spec.paths),
+        "modes": bool(study.modes(dataset)) and bool(spec.classifiers),
+        "mixtures": bool(spec.mixtures) and bool(spec.classifiers),
     }
     return [name for name, entry in kind.items() if there[entry.needs]]
 
 
 def display_identity(wildcards):
-    """Labels and what stands beside our numbers: an edit of these remakes tables and figures, and nothing else."""
+    """Labels, the order of classifiers, and what stands beside our numbers: an edit of these remakes tables and
+    figures."""
     spec = study.evaluations[wildcards.dataset]
     return [
+        spec.classifiers,
         spec.paper_attributes,
         {run: study.runs[run].label for run in spec.runs},
         {tokenizer: study.tokenizers[tokenizer].label for tokenizer in spec.tokenizers},

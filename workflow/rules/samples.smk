@@ -24,3 +24,26 @@ rule sample_run:
         'python "$SCRIPTS/sample_run.py" --study "$STUDY" --sampling {wildcards.sampling} '
         "--run {params.run} --tokenizer {params.tokenizer} --latents {input.scale} --output {params.root} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
+
+
+# Beside the sampling, not in it: more paths resample nothing.
+rule trace_paths:
+    input:
+        unpack(lambda wildcards: paths.run_files(study, wildcards.run)),
+    output:
+        paths="<results>/{dataset}/samples/{run}/{sampling}/paths.npy",
+        description="<results>/{dataset}/samples/{run}/{sampling}/paths.json",
+    log:
+        "<results>/logs/{dataset}/paths/{run}/{sampling}.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/paths/{run}/{sampling}.tsv"
+    conda:
+        "../../envs/steadyflow.yaml"
+    params:
+        spec=lambda wildcards: study.path_identity(wildcards.run, wildcards.sampling),
+        noises=lambda wildcards: study.traced_noises(wildcards.run, wildcards.sampling),
+        run=subpath(input.weights, parent=True),
+    shell:
+        'python "$SCRIPTS/trace_run.py" --study "$STUDY" --sampling {wildcards.sampling} '
+        "--run {params.run} --count {params.noises} --output {output.paths} "
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'

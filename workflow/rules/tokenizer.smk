@@ -48,7 +48,8 @@ rule encode_latents:
     params:
         dataset=subpath(input.manifest, parent=True),
         tokenizer=subpath(input.weights, parent=True),
+        state=lambda wildcards: paths.state_file(study, "latents", wildcards.dataset, wildcards.tokenizer),
     shell:
         '"$SCRIPTS/launch.sh" {resources.processes} encode_latents.py --dataset {params.dataset} '
-        "--tokenizer {params.tokenizer} --output {output.latents} "
+        "--tokenizer {params.tokenizer} --state {params.state} --output {output.latents} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'

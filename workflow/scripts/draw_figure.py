@@ -1,5 +1,6 @@
 """Stage: one figure as PDF and PNG."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from steadyflow.data.images import ImageStore, read_manifest, train_ids
 from steadyflow.report import figures
 from steadyflow.report.style import write_figure
 from steadyflow.study import Study, load_study, paths
+from steadyflow.study.arms import Arm, arms, arms_by_fraction
 from steadyflow.study.by_k import runs_by_k
 
 parser = stage_parser(__doc__, study=True)
@@ -93,18 +95,61 @@ def curves(study: Study, runs: list[str]) -> tuple[pd.DataFrame, dict[str, str]]
 
 def matched_noise_grid(study: Study, dataset: str):
     spec = study.evaluations[dataset]
-    rows = [read_array(paths.samples_files(study, run, spec.sampling)["images"])[:GRID_COLUMNS] for run in spec.runs]
+    rows = [shown_samples(study, run, spec.sampling) for run in spec.runs]
     return figures.matched_noise_grid(np.stack(rows), list(labels(study, dataset).values()))
+
+
+# Heading of a group of the stability grid -> the arms in it.
+_GROUPS: dict[str, Callable[[Arm], bool]] = {
+    "another seed": lambda arm: arm.kind == "reference",
+    "disjoint random halves": lambda arm: arm.criterion == "random_half",
+    "half of the images, by pruning criterion": lambda arm: (
+        arm.kind == "subset" and arm.pruning_fraction == 0.5 and arm.criterion != "random_half"
+    ),
+    "one mode only, or clusters dropped": lambda arm: arm.criterion in ("attribute_value", "drop_clusters"),
+    "another capacity or architecture": lambda arm: arm.kind in ("capacity", "architecture"),
+    "another dataset, the same tokenizer": lambda arm: arm.kind == "dataset",
+    "another tokenizer, or its latents transformed": lambda arm: (
+        arm.kind in ("tokenizer_seed", "flip_first", "flip_all")
+    ),
+    "another coupling or target": lambda arm: arm.kind in ("optimal_transport", "explicit_target"),
+    "diffusion": lambda arm: arm.kind == "diffusion",
+}
+
+
+def stability_grid(study: Study, dataset: str):
+    """Each group under the reference's samples; of runs alike but for their seeds, the first."""
+    spec, groups = study.evaluations[dataset], {}
+    for heading, belongs in _GROUPS.items():
+        members = [arm for arm in arms(study, dataset) if belongs(arm)]
+        runs = dict.fromkeys([spec.reference, *(arm.runs[-1 if arm.kind == "reference" else 0] for arm in members)])
+        if len(runs) > 1:
+            groups[heading] = {study.label(run): shown_samples(study, run, spec.sampling) for run in runs}
+    return figures.stability_grid(
+        groups or {"": {study.label(r): shown_samples(study, r, spec.sampling) for r in spec.runs}}
+    )
+
+
+def shown_samples(study: Study, run: str, sampling: str) -> np.ndarray:
+    return np.array(read_array(paths.samples_files(study, run, sampling)["images"])[:GRID_COLUMNS])
 
 
 def similarity_histogram(study: Study, dataset: str):
     table = pd.read_parquet(paths.metrics_file(study, dataset, "similarity_histograms"))
-    histograms = {}
-    for (run, reference), name in comparisons(study, dataset).items():
-        rows = table[(table["run"] == run) & (table["reference"] == reference)]
-        edges = np.append(rows["bin_low"], rows["bin_high"].iloc[-1])
-        histograms[name] = (edges, rows["matched"].to_numpy(), rows["unmatched"].to_numpy())
-    return figures.similarity_histogram(histograms, encoder=study.evaluations[dataset].encoder)
+    histograms = {encoder: {} for encoder in study.evaluations[dataset].similarity_encoders}
+    for encoder, of_encoder in histograms.items():
+        for (run, reference), name in comparisons(study, dataset).items():
+            chosen = (table["run"] == run) & (table["reference"] == reference) & (table["encoder"] == encoder)
+            rows = table[chosen]
+            edges = np.append(rows["bin_low"], rows["bin_high"].iloc[-1])
+            of_encoder[name] = (edges, rows["matched"].to_numpy(), rows["unmatched"].to_numpy())
+    return figures.similarity_histogram(histograms)
+
+
+def path_distance(study: Study, dataset: str):
+    pairs = study.path_pairs(dataset)
+    shown = {pair: label for pair, label in comparisons(study, dataset).items() if pair in pairs}
+    return figures.path_distance(metrics(study, dataset, "path_distances"), shown)
 
 
 def fd_by_criterion(study: Study, dataset: str):
@@ -112,7 +157,21 @@ def fd_by_criterion(study: Study, dataset: str):
     criteria = {name: subset.criterion for name, subset in study.subsets.items()}
     inverses = [run for run in spec.runs if criteria.get(study.runs[run].subset, "").endswith("_inv")]
     return figures.fd_by_criterion(
-        metrics(study, dataset, "quality"), labels(study, dataset), reference=spec.reference, inverses=inverses
+        metrics(study, dataset, "quality"),
+        labels(study, dataset),
+        encoders=spec.encoders,
+        reference=spec.reference,
+        inverses=inverses,
+    )
+
+
+def by_fraction(draw: Callable) -> Callable:
+    """A figure of some measures of quality against the fraction removed."""
+    return lambda study, dataset: draw(
+        metrics(study, dataset, "quality"),
+        arms_by_fraction(study, dataset),
+        reference=arms(study, dataset)[0].runs,
+        encoders=study.evaluations[dataset].encoders,
     )
 
 
@@ -121,14 +180,18 @@ def fd_by_k(study: Study, dataset: str):
     return figures.fd_by_k(
         metrics(study, dataset, "quality"),
         runs_by_k(study, dataset),
+        encoder=study.evaluations[dataset].encoders[0],
         reference=reference,
         reference_label=study.label(reference),
     )
 
 
 def fairness_bars(study: Study, dataset: str):
-    attributes = read_json(paths.probe_files(study, study.evaluations[dataset].encoder)["config"])["values"]
-    return figures.fairness_bars(metrics(study, dataset, "fairness"), labels(study, dataset), list(attributes))
+    told = {
+        name: list(read_json(paths.sidecar(paths.attributes_file(study, dataset, name)))["values"])
+        for name in study.evaluations[dataset].classifiers
+    }
+    return figures.fairness_bars(metrics(study, dataset, "fairness"), labels(study, dataset), told)
 
 
 FIGURES = {
@@ -139,12 +202,18 @@ FIGURES = {
     "cluster_sizes": cluster_sizes,
     "training_curves": lambda study, dataset: figures.training_curves(*curves(study, study.trained_runs(dataset))),
     "loss_by_time": lambda study, dataset: figures.loss_by_time(*curves(study, study.watched_runs(dataset))),
+    "stability_grid": stability_grid,
     "matched_noise_grid": matched_noise_grid,
     "similarity_by_run": lambda study, dataset: figures.similarity_by_run(
-        metrics(study, dataset, "similarity"), comparisons(study, dataset)
+        metrics(study, dataset, "similarity"),
+        comparisons(study, dataset),
+        encoders=study.evaluations[dataset].similarity_encoders,
     ),
     "similarity_histogram": similarity_histogram,
+    "path_distance": path_distance,
     "fd_by_criterion": fd_by_criterion,
+    "fd_by_fraction": by_fraction(figures.fd_by_fraction),
+    "precision_recall_by_fraction": by_fraction(figures.precision_recall_by_fraction),
     "fd_by_k": fd_by_k,
     "fairness_bars": fairness_bars,
 }

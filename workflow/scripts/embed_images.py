@@ -12,9 +12,10 @@ from steadyflow.data.rows import compute_rows
 from steadyflow.encoders import load_encoder
 from steadyflow.evaluate.rows import ChosenRows, with_features
 from steadyflow.fetch.lock import read_lock
+from steadyflow.resumable import publish_table
 from steadyflow.study import load_study
 
-parser = stage_parser(__doc__, study=True, device=True)
+parser = stage_parser(__doc__, study=True, device=True, table=True)
 source = parser.add_mutually_exclusive_group(required=True)
 source.add_argument("--dataset", type=Path, help="folder of a dataset; row = id, NaN for skipped images")
 source.add_argument("--images", type=Path, help="uint8 [n,H,W,C] .npy")
@@ -39,31 +40,37 @@ def main() -> None:
     else:
         split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
         count, usable, read = len(split), np.flatnonzero(split != "skipped"), ImageStore(args.dataset / "images").read
-    compute_rows(
-        lambda ids: encoder.encode(read(ids)),
-        usable,
-        args.output,
-        (count, encoder.dim),
-        np.float32,
-        batch_size=args.batch_size,
-        device=device,
-        name="embed",
-    )
-    if distributed.rank() > 0:
-        return
-    found = with_features(read_array(args.output), usable)
-    sidecar = {
+    made_of = {
         "encoder": encoder.kind,
         "protocol": encoder.protocol,
         "dim": encoder.dim,
         "encoder_hash": encoder.weights_hash,
-        "licence": encoder.licence,
         "images_hash": file_hash(args.images) if args.images else images_hash(args.dataset),
+    }
+    compute_rows(
+        lambda ids: encoder.encode(read(ids)),
+        usable,
+        args.state,
+        (count, encoder.dim),
+        np.float32,
+        inputs=made_of,
+        batch_size=args.batch_size,
+        device=device,
+        name="embed",
+        seconds=args.save_seconds,
+    )
+    if distributed.rank() > 0:
+        return
+    found = with_features(read_array(args.state), usable)
+    sidecar = {
+        **made_of,
+        "licence": encoder.licence,
         "images": len(usable),
         "without_features": len(usable) - len(found),
         "l2_norm": {"mean": mean_norm(found), "normalised": False},
     }
     write_json(args.output.with_suffix(".json"), sidecar)
+    publish_table(args.state, args.output)
     if len(found) < len(usable):
         print(
             f"{encoder.kind} finds nothing in {len(usable) - len(found)} of {len(usable)} images: they have no features"

@@ -12,8 +12,9 @@ from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
 from steadyflow.data.latents import latent_scale
 from steadyflow.data.rows import compute_rows
 from steadyflow.models import VQVAE, load_trained, to_model_range
+from steadyflow.resumable import publish_table
 
-parser = stage_parser(__doc__, device=True)
+parser = stage_parser(__doc__, device=True, table=True)
 parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset to encode")
 parser.add_argument("--tokenizer", type=Path, required=True, help="folder of the tokenizer")
 parser.add_argument("--batch-size", type=int, default=64)
@@ -34,25 +35,24 @@ def main() -> None:
     def encode(ids: np.ndarray) -> np.ndarray:
         return model.encode(to_model_range(torch.from_numpy(images.read(ids)).to(device))).cpu().numpy()
 
+    made_of = {"dataset_hash": info.content_hash, "tokenizer_hash": config["weights_hash"]}
     compute_rows(
         encode,
         np.flatnonzero(split != "skipped"),
-        args.output,
+        args.state,
         shape,
         np.float16,
+        inputs=made_of,
         batch_size=args.batch_size,
         device=device,
         name="encode",
+        seconds=args.save_seconds,
     )
     if distributed.rank() > 0:
         return
-    sidecar = {
-        "scale": latent_scale(read_array(args.output), np.flatnonzero(split == "train")),
-        "shape": shape,
-        "dataset_hash": info.content_hash,
-        "tokenizer_hash": config["weights_hash"],
-    }
-    write_json(args.output.with_suffix(".json"), sidecar)
+    scale = latent_scale(read_array(args.state), np.flatnonzero(split == "train"))
+    write_json(args.output.with_suffix(".json"), {"scale": scale, "shape": shape, **made_of})
+    publish_table(args.state, args.output)
 
 
 run_stage(main)

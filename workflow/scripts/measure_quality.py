@@ -1,4 +1,4 @@
-"""Stage: Frechet distance to the validation split, and nearest training neighbours, of every evaluated run."""
+"""Stage: how good and how new the samples of every evaluated run are, in each of the evaluation's encoders."""
 
 from pathlib import Path
 
@@ -8,11 +8,13 @@ import pandas as pd
 from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_manifest
-from steadyflow.evaluate import feature_statistics, frechet_with_interval, memorisation_ratio
+from steadyflow.evaluate import kept_ratio, memorisation_ratio
+from steadyflow.evaluate.estimate import Estimate, generator
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
-from steadyflow.evaluate.rows import with_features
+from steadyflow.evaluate.quality import Reference, prepare_reference, quality
+from steadyflow.evaluate.rows import ChosenRows, mixed, with_features
 from steadyflow.progress import progress
-from steadyflow.study import load_study, paths
+from steadyflow.study import Study, load_study, paths
 
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
@@ -23,37 +25,72 @@ def main() -> None:
     args = parser.parse_args()
     study = load_study(args.study)
     spec = study.evaluations[args.dataset]
-    sampling = study.samplings[spec.sampling]
     manifest = read_manifest(paths.dataset_files(study, args.dataset)["manifest"], ["id", "split"])
     ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
-    embeddings_path = Path(paths.embeddings_file(study, args.dataset, spec.encoder))
-    embeddings = read_array(embeddings_path)
-    held_out = with_features(embeddings, ids["val"])
-    reference = feature_statistics(held_out)
     metrics = []
-    for run in progress(spec.runs, "quality"):
-        features = with_features(read_array(paths.features_file(study, spec.encoder, run, spec.sampling)))
-        subset = study.runs[run].subset
-        trained_on = (
-            ids["train"] if subset is None else pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"]
-        )
-        common = {
-            "dataset": args.dataset,
-            "run": run,
-            "reference": "",
-            "encoder": spec.encoder,
-            "n": len(features),
-            "seed": sampling.seed,
-            "hashes": "encoder " + read_json(embeddings_path.with_suffix(".json"))["encoder_hash"],
-        }
-        path = study.protocol(run, spec.sampling)
-        fd = frechet_with_interval(features, reference)
-        against = f"{path}, against the {len(held_out)} validation images"
-        metrics.append(Metric(**common, metric="fd", protocol=against, **interval(fd)))
-        training = with_features(embeddings, np.asarray(trained_on))
-        ratio = memorisation_ratio(features, held_out, training, seed=spec.seed)
-        metrics.append(Metric(**common, metric="nn_ratio", protocol=path, **interval(ratio)))
+    for encoder in spec.encoders:
+        path = Path(paths.embeddings_file(study, args.dataset, encoder))
+        embeddings, made_of = read_array(path), read_json(path.with_suffix(".json"))
+        held_out = with_features(embeddings, ids["val"])
+        reference = prepare_reference(held_out)
+        for run in progress([*spec.runs, *spec.mixtures], f"quality in {encoder}"):
+            members = spec.mixtures[run].runs if run in spec.mixtures else (run,)
+            sampled = study.protocol(members[0], spec.sampling)
+            files = [paths.features_file(study, encoder, member, spec.sampling) for member in members]
+            features = with_features(mixed([read_array(file) for file in files]))
+            common = {
+                "dataset": args.dataset,
+                "run": run,
+                "reference": "",
+                "encoder": encoder,
+                "n": len(features),
+                "seed": study.samplings[spec.sampling].seed,
+                "hashes": f"encoder {made_of['encoder_hash']}",
+                "note": singular(features, reference),
+            }
+            against = f"{sampled}; {made_of['protocol']}; against the {len(held_out)} validation images"
+            found = quality(features, reference)
+            metrics += [Metric(**common, metric=m, protocol=against, **interval(e)) for m, e in found.items()]
+            if run in spec.mixtures:
+                continue
+            found = memorisation(features, held_out, embeddings, ids["train"], trained_on(study, run), spec.seed)
+            beside = f"{sampled}; {made_of['protocol']}"
+            metrics += [Metric(**common, metric=m, protocol=beside, **interval(e)) for m, e in found.items()]
     write_parquet(args.output, metrics_table(metrics))
+
+
+def singular(features: ChosenRows, reference: Reference) -> str:
+    """A note where covariances have to be singular: the distance is right, and far from that of many samples."""
+    few, dimensions = min(len(features), len(reference.rows)), features.shape[1]
+    return f"only {few} images for {dimensions} dimensions" if few <= dimensions else ""
+
+
+def trained_on(study: Study, run: str) -> np.ndarray | None:
+    """The ids of its training images; None: all there are."""
+    subset = study.runs[run].subset
+    return None if subset is None else pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"].to_numpy()
+
+
+def memorisation(
+    features: ChosenRows,
+    held_out: ChosenRows,
+    embeddings: np.ndarray,
+    everything: np.ndarray,
+    kept: np.ndarray | None,
+    seed: int,
+) -> dict[str, Estimate]:
+    """`nn_ratio`: nearness to the training images against that of held-out images. `kept_ratio`: against that to as
+    many images that were pruned away, for a run that has them."""
+    training = with_features(embeddings, everything if kept is None else kept)
+    found = {"nn_ratio": memorisation_ratio(features, held_out, training, seed=seed)}
+    if kept is None:
+        return found
+    dropped = with_features(embeddings, np.setdiff1d(everything, kept))
+    size = min(len(training), len(dropped))
+    if size:
+        drawn = [ChosenRows(rows.array, generator(seed).permutation(rows.rows)[:size]) for rows in (training, dropped)]
+        found["kept_ratio"] = kept_ratio(features, *drawn)
+    return found
 
 
 run_stage(main)

@@ -21,6 +21,7 @@ from steadyflow.evaluate import (
     frechet_with_interval,
     mean_with_interval,
 )
+from steadyflow.evaluate.estimate import GROUPS
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table
 from steadyflow.evaluate.reconstruction import SSIM_SMALLEST, codebook_use, edge_energy, psnr, sharpness, ssim
 from steadyflow.evaluate.rows import with_features
@@ -42,7 +43,6 @@ parser.add_argument(
 )
 
 SHOWN = 16
-GROUPS = 20  # of the jackknife
 
 # (originals, copies) uint8 [B,H,W,C] -> [B]
 Measure = Callable[[Tensor, Tensor], Tensor]
@@ -98,7 +98,7 @@ def main() -> None:
         lpips = Lpips(verified(args.vgg16, lock[VGG16_WEIGHTS])).to(device)
         measures["lpips"] = lambda originals, copies: lpips(to_model_range(originals), to_model_range(copies))
 
-    encoding = study.encoders[spec.encoder]
+    encoding = study.encoders[spec.encoders[0]]
     encoder = load_encoder(encoding.kind, encoding.options, args.encoder_files, lock=lock, device=device)
     metrics, shown = [], [store.read(val[:SHOWN])]
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def main() -> None:
                 metrics.append(Metric(**common, metric=metric, encoder="", value=value, n=len(val), hashes=hashes))
             hashes += f" encoder {encoder.weights_hash}"
             rfd = interval(distance(copied, real))
-            metrics.append(Metric(**common, metric="rfd", encoder=spec.encoder, n=len(val), hashes=hashes, **rfd))
+            metrics.append(Metric(**common, metric="rfd", encoder=spec.encoders[0], n=len(val), hashes=hashes, **rfd))
     write_array(args.reconstructions, np.stack(shown))
     write_parquet(args.output, metrics_table(metrics))
 
@@ -170,7 +170,7 @@ def distance(features: np.ndarray, real: np.ndarray) -> Estimate:
     reference = feature_statistics(with_features(real))
     described = with_features(features)
     if len(described) >= 2 * GROUPS:
-        return frechet_with_interval(described, reference, GROUPS)
+        return frechet_with_interval(described, reference)
     found = feature_statistics(described)
     value = frechet_distance(reference.mean, reference.cov, found.mean, found.cov)
     return Estimate(value, float("nan"), float("nan"))

@@ -11,21 +11,22 @@ import torch
 from steadyflow.artifacts import provenance, read_json, write_array, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.flow import (
+    GUIDED_CHANNELS,
     SIGNALS,
     SOLVERS,
     CountedVelocity,
     ancestral,
+    begin_samples,
     channel_matrix,
     ddim,
     dopri5,
-    guide,
+    labels_said,
     time_shift,
     transform_channels,
     uniform_grid,
 )
 from steadyflow.flow.solvers import Velocity
 from steadyflow.models import VQVAE, build_velocity, load_trained, to_uint8
-from steadyflow.noise import noise
 from steadyflow.progress import progress
 from steadyflow.study import load_study
 from steadyflow.study.specs import Sampling
@@ -49,23 +50,19 @@ def main() -> None:
     model = load_trained(build_velocity, run["architecture"], args.run / "weights.safetensors").to(device)
     tokenizer = load_trained(VQVAE, config["architecture"], args.tokenizer / "weights.safetensors").to(device)
 
-    shape = (run["architecture"]["latent_channels"], *[run["architecture"]["latent_size"]] * 2)
-    classes = run["architecture"]["num_classes"]
     objective, transform = run["spec"]["objective"], run["spec"]["latent_transform"]
-    undo = channel_matrix(transform, shape[0]).inverse()
-    denoise = denoiser(spec, objective)
-    velocity, guided = CountedVelocity(model), None if spec.guidance_channels == "all" else 3
+    undo = channel_matrix(transform, run["architecture"]["latent_channels"]).inverse()
+    denoise, velocity = denoiser(spec, objective), CountedVelocity(model)
+    guidance = {"guidance": spec.guidance, "channels": GUIDED_CHANNELS[spec.guidance_channels]}
     seconds, evaluations = {"denoise": 0.0, "decode": 0.0}, 0
     latents, images = [], []
     starts = range(0, spec.count, args.batch_size)
-    for start in progress(starts, "sample"):
-        indices = torch.arange(start, min(start + args.batch_size, spec.count))
-        x0 = noise(spec.seed, indices, shape).to(device)
-        y = None if classes is None else (indices % classes).to(device)
+    for first in progress(starts, "sample"):
+        indices = torch.arange(first, min(first + args.batch_size, spec.count))
+        begin = begin_samples(velocity, run["architecture"], indices, seed=spec.seed, **guidance, device=device)
         began = clock(device)
         before = velocity.evaluations
-        predict = guide(velocity, y, spec.guidance, no_label=classes or 0, channels=guided)
-        x1 = transform_channels(undo, denoise(predict, x0, indices))
+        x1 = transform_channels(undo, denoise(begin.predict, begin.x0, indices))
         evaluations += (velocity.evaluations - before) * len(indices)
         denoised = clock(device)
         decoded = to_uint8(tokenizer.decode(x1 / scale)).cpu()
@@ -80,7 +77,7 @@ def main() -> None:
         "evaluations_per_image": evaluations / spec.count,
         "ms_per_image": {part: 1000 * value / spec.count for part, value in seconds.items()},
         "batch_size": args.batch_size,
-        "labels": "unconditional" if classes is None else f"index modulo {classes}",
+        "labels": labels_said(run["architecture"]),
         "latents": f"scaled: divide by scale before decoding; the run's transform ({transform}) is undone",
         "scale": scale,
         "weights_hash": run["weights_hash"],

@@ -1,5 +1,6 @@
 """Stage: loss and gradient scores of every training image under a surrogate run. Under torchrun on several devices."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -13,16 +14,15 @@ from steadyflow.data.latents import Latents
 from steadyflow.flow import channel_matrix, transform_channels
 from steadyflow.models import build_velocity, load_trained
 from steadyflow.prune.gradients import losses_and_gradient_norms
-from steadyflow.prune.resumable import delete_table, resumable_table
 from steadyflow.prune.scores import measure_samples, normalise, sample_losses, shared_points
+from steadyflow.resumable import delete_table, missing_batches, resumable_table
 from steadyflow.study import load_study
 
-parser = stage_parser(__doc__, study=True, device=True)
+parser = stage_parser(__doc__, study=True, device=True, table=True)
 parser.add_argument("--scoring", required=True, help="its name in the study, that of the surrogate run")
 parser.add_argument("--manifest", type=Path, required=True)
 parser.add_argument("--latents", type=Path, required=True)
 parser.add_argument("--run", type=Path, required=True, help="folder of the surrogate run")
-parser.add_argument("--state", type=Path, required=True, help=".npy of values, kept until the results are written")
 parser.add_argument("--batch-size", type=int, default=32, help="triples of sample, time and noise at a time")
 parser.add_argument("--output", type=Path, required=True, help=".parquet: id, loss, grad")
 
@@ -56,8 +56,10 @@ def main() -> None:
 
     shape = (len(spec.measures), len(ids), spec.timesteps, spec.noises)
     identity = spec_hash([spec.identity(), inputs, rows])
-    with distributed.joined(device), resumable_table(args.state, shape, identity) as values:
-        measure_samples(values, measure, read, t.to(device), x0.to(device), labels, batch=args.batch_size)
+    table = resumable_table(args.state, shape, identity, items=math.prod(shape[1:]), seconds=args.save_seconds)
+    with distributed.joined(device), table as measured:
+        values, batches = measured.values, missing_batches(measured, args.batch_size, "score")
+        measure_samples(values, measure, read, t.to(device), x0.to(device), labels, batches=batches)
     if distributed.rank() > 0:
         return
     scores = {name: normalise(value) for name, value in zip(spec.measures, values, strict=True)}

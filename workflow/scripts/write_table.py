@@ -4,24 +4,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.artifacts import read_json
+from steadyflow.artifacts import UserError, read_json
 from steadyflow.cli import run_stage, stage_parser
+from steadyflow.data.images import read_dataset_info
 from steadyflow.report import tables
+from steadyflow.report.claims import Evidence, judge, read_claims
 from steadyflow.report.paper import read_paper_values
 from steadyflow.report.typeset import Table, write_table
 from steadyflow.study import Study, load_study, paths
+from steadyflow.study.arms import arms
 
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
 parser.add_argument("--table", required=True, help="its name in the catalogue")
-parser.add_argument("--paper", type=Path, required=True, help="the papers' numbers")
+parser.add_argument("--paper", type=Path, required=True, help="folder of the papers' scalars.csv and claims.csv")
 parser.add_argument("--stem", type=Path, required=True, help="output path without suffix")
 
 
 def main() -> None:
     args = parser.parse_args()
     study = load_study(args.study)
-    write_table(TABLES[args.table](study, args.dataset, read_paper_values(args.paper)), args.stem)
+    write_table(TABLES[args.table](study, args.dataset, args.paper), args.stem)
 
 
 def metrics(study: Study, dataset: str, kind: str) -> pd.DataFrame:
@@ -45,7 +48,39 @@ def run_facts(study: Study, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(facts)
 
 
-def tokenizers(study: Study, dataset: str, paper: list) -> Table:
+def repeated(study: Study, dataset: str) -> list[tuple[str, ...]]:
+    """Runs that differ in their seeds alone."""
+    return [arm.runs for arm in arms(study, dataset) if len(arm.runs) > 1]
+
+
+def fd_by_criterion(study: Study, dataset: str, paper: Path) -> Table:
+    return tables.fd_by_criterion(
+        metrics(study, dataset, "quality"),
+        run_facts(study, dataset),
+        labels(study, dataset),
+        read_paper_values(paper / "scalars.csv"),
+        encoders=study.evaluations[dataset].encoders,
+        repeated=repeated(study, dataset),
+    )
+
+
+def claims(study: Study, dataset: str, paper: Path) -> Table:
+    spec = study.evaluations[dataset]
+    evidence = Evidence(
+        quality=metrics(study, dataset, "quality"),
+        similarity=metrics(study, dataset, "similarity"),
+        fairness=metrics(study, dataset, "fairness") if spec.classifiers else pd.DataFrame(),
+        arms=arms(study, dataset),
+        inverse_pairs=spec.inverse_pairs,
+        encoder=spec.encoders[0],
+        similarity_encoder=spec.similarity_encoders[0],
+        labels=labels(study, dataset),
+        conditional=study.runs[spec.reference].conditional,
+    )
+    return tables.claims(judge(read_claims(paper / "claims.csv"), evidence))
+
+
+def tokenizers(study: Study, dataset: str, paper: Path) -> Table:
     names = study.evaluations[dataset].tokenizers
     return tables.tokenizers(
         metrics(study, dataset, "tokenizers"),
@@ -55,33 +90,114 @@ def tokenizers(study: Study, dataset: str, paper: list) -> Table:
     )
 
 
-def fairness(study: Study, dataset: str, paper: list) -> Table:
+def fairness(study: Study, dataset: str, paper: Path) -> Table:
+    spec, info = study.evaluations[dataset], read_dataset_info(paths.dataset_files(study, dataset)["info"])
+    values = {
+        name: read_json(paths.sidecar(paths.attributes_file(study, dataset, name)))["values"]
+        for name in spec.classifiers
+    }
+    own = {**info.attributes, "label": info.classes}
+    labelled = {
+        (name, attribute)
+        for name, attributes in values.items()
+        for attribute, of_attribute in attributes.items()
+        if sorted(of_attribute) == sorted(own.get(attribute) or [])
+    }
+    return tables.fairness(
+        metrics(study, dataset, "fairness"),
+        labels(study, dataset),
+        read_paper_values(paper / "scalars.csv"),
+        told={name: list(attributes) for name, attributes in values.items()},
+        labelled=labelled,
+        beside=spec.paper_attributes,
+    )
+
+
+def told_first(study: Study, dataset: str, attribute: str) -> tuple[str, list[str]]:
+    """The first of the evaluation's classifiers that tells an attribute, and its values."""
+    for classifier in study.evaluations[dataset].classifiers:
+        values = read_json(paths.sidecar(paths.attributes_file(study, dataset, classifier)))["values"]
+        if attribute in values:
+            return classifier, values[attribute]
+    raise UserError(
+        f"evaluations.{dataset}.classifiers: none tells '{attribute}', by which the study's subsets divide the images"
+    )
+
+
+def similarity_by_mode(study: Study, dataset: str, paper: Path) -> Table:
+    """Of the attribute of the first run that saw one value alone."""
+    spec, modes = study.evaluations[dataset], study.modes(dataset)
+    attribute = next(of_run for of_run, _ in modes.values())
+    classifier, values = told_first(study, dataset, attribute)
+    return tables.similarity_by_mode(
+        metrics(study, dataset, "similarity"),
+        {run: study.label(run) for run, (of_run, _) in modes.items() if of_run == attribute},
+        reference=spec.reference,
+        encoder=spec.similarity_encoders[0],
+        classifier=classifier,
+        attribute=attribute,
+        values=values,
+    )
+
+
+def mode_balance(study: Study, dataset: str, paper: Path) -> Table:
+    """The mixtures, the runs that were balanced by the attribute of their members, and the reference."""
     spec = study.evaluations[dataset]
-    attributes = read_json(paths.probe_files(study, spec.encoder)["config"])["values"]
-    beside = {attribute: spec.paper_attributes.get(attribute, "") for attribute in attributes}
-    return tables.fairness(metrics(study, dataset, "fairness"), labels(study, dataset), paper, attributes=beside)
+    subsets = {run: study.subsets[study.runs[run].subset] for run in spec.runs if study.runs[run].subset}
+    members = [run for mixture in spec.mixtures.values() for run in mixture.runs]
+    attribute = next((subsets[run].attribute for run in members if hasattr(subsets.get(run), "attribute")), None)
+    if attribute is None:
+        raise UserError(f"evaluations.{dataset}.mixtures: no run of them was trained on one value of an attribute")
+    classifier, values = told_first(study, dataset, attribute)
+    balanced = [
+        run
+        for run, subset in subsets.items()
+        if subset.criterion in ("attribute_balanced", "attribute_oversampled") and subset.attribute == attribute
+    ]
+    runs = [*balanced, spec.reference]
+    steps = {name: f"{study.runs[mixture.runs[0]].steps:,} each" for name, mixture in spec.mixtures.items()}
+    return tables.mode_balance(
+        metrics(study, dataset, "quality"),
+        metrics(study, dataset, "fairness"),
+        {name: study.mixture_label(dataset, name) for name in spec.mixtures} | {run: study.label(run) for run in runs},
+        read_paper_values(paper / "scalars.csv"),
+        encoders=spec.encoders,
+        classifier=classifier,
+        attribute=attribute,
+        values=values,
+        steps=steps | {run: f"{study.runs[run].steps:,}" for run in runs},
+    )
 
 
 TABLES = {
+    "similarity_by_mode": similarity_by_mode,
+    "mode_balance": mode_balance,
     "tokenizers": tokenizers,
-    "fd_by_criterion": lambda study, dataset, paper: tables.fd_by_criterion(
-        metrics(study, dataset, "quality"), run_facts(study, dataset), labels(study, dataset), paper
+    "fd_by_criterion": fd_by_criterion,
+    "quality": lambda study, dataset, paper: tables.quality(
+        metrics(study, dataset, "quality"), labels(study, dataset), encoders=study.evaluations[dataset].encoders
     ),
+    "claims": claims,
     "similarity_to_unpruned": lambda study, dataset, paper: tables.similarity_to_unpruned(
         metrics(study, dataset, "similarity"),
         labels(study, dataset),
-        paper,
+        read_paper_values(paper / "scalars.csv"),
         reference=study.evaluations[dataset].reference,
+        encoders=study.evaluations[dataset].similarity_encoders,
     ),
     "similarity_to_inverse": lambda study, dataset, paper: tables.similarity_to_inverse(
         metrics(study, dataset, "similarity"),
         labels(study, dataset),
-        paper,
+        read_paper_values(paper / "scalars.csv"),
         pairs=study.evaluations[dataset].inverse_pairs,
+        encoders=study.evaluations[dataset].similarity_encoders,
+    ),
+    "path_deviation": lambda study, dataset, paper: tables.path_deviation(
+        metrics(study, dataset, "paths"), labels(study, dataset), pairs=study.path_pairs(dataset)
     ),
     "fairness": fairness,
     "memorisation": lambda study, dataset, paper: tables.memorisation(
-        metrics(study, dataset, "quality"), labels(study, dataset)
+        metrics(study, dataset, "quality"), labels(study, dataset), encoders=study.evaluations[dataset].encoders
     ),
 }
 

@@ -1,54 +1,45 @@
 """One row for every image, computed in batches, by one process or several: latents, embeddings."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from steadyflow import distributed
-from steadyflow.artifacts import atomic_array
-from steadyflow.progress import progress
+from steadyflow.artifacts import spec_hash
+from steadyflow.resumable import missing_batches, resumable_table
 
 
 def compute_rows(
     compute: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.floating]],
     ids: npt.NDArray[np.int64],
-    path: Path | str,
+    state: Path,
     shape: Sequence[int],
     dtype: npt.DTypeLike,
     *,
+    inputs: Any,
     batch_size: int,
     device: torch.device,
     name: str,
+    seconds: float = 10.0,
 ) -> None:
-    """Writes a .npy [n, ...] whose rows `ids` are what `compute` gives for batches of them, and whose others are NaN.
+    """Fills the .npy [n, ...] `state`, whose rows `ids` are what `compute` gives for batches of them, others are NaN.
 
+    Killed and called again it goes on, having lost `seconds`, or a batch that takes longer; the caller makes the file a
+    result by `publish_table`. `inputs`, which JSON can hold, are the hashes of all that rows are computed from; a state
+    of others is refused.
     Under torchrun each process computes some of the same batches: an image stands beside the same others however
     many processes there are, so on equal devices their number changes no bit. Memory holds a batch, not the file.
     """
-    batches = distributed.part(torch.arange(-(-len(ids) // batch_size))).tolist()
-    with distributed.joined(device), _shared_array(path, shape, dtype) as rows:
-        for batch in progress(batches, name, unit="batch"):
-            part = ids[batch * batch_size : (batch + 1) * batch_size]
-            rows[part] = compute(part)
+    identity = spec_hash([inputs, hashlib.sha256(ids.astype(np.int64).tobytes()).hexdigest()])
+    table = resumable_table(state, shape, identity, items=len(ids), dtype=dtype, seconds=seconds)
+    with distributed.joined(device), table as rows:
+        for batch in missing_batches(rows, batch_size, name):
+            rows.values[ids[batch]] = compute(ids[batch])
         if distributed.rank() == 0:
             # So that using a skipped image by mistake cannot pass unseen.
-            rows[np.setdiff1d(np.arange(shape[0]), ids, assume_unique=True)] = np.nan
-
-
-@contextlib.contextmanager
-def _shared_array(path: Path | str, shape: Sequence[int], dtype: npt.DTypeLike) -> Iterator[np.memmap]:
-    """`artifacts.atomic_array`, one for all processes."""
-    if distributed.rank() == 0:
-        with atomic_array(path, shape, dtype) as array:
-            distributed.shared(str(array.filename))
-            yield array
-            distributed.wait()
-    else:
-        array = np.lib.format.open_memmap(distributed.shared(""), "r+")
-        yield array
-        array.flush()
-        distributed.wait()
+            rows.values[np.setdiff1d(np.arange(shape[0]), ids, assume_unique=True)] = np.nan

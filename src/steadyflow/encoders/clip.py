@@ -1,7 +1,8 @@
-"""OpenAI's CLIP ViT-B/32, by open_clip: its image embedding of 512, not normalised."""
+"""OpenAI's CLIP ViT-B/32, by open_clip: its image embedding of 512, not normalised, and that of texts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -17,12 +18,16 @@ from steadyflow.encoders.pixels import one_by_one
 MODEL = "ViT-B-32-quickgelu"
 
 
+# Of OpenAI's configuration, among the weights.
+SETTINGS = ("input_resolution", "context_length", "vocab_size")
+
+
 def build(files: Mapping[str, Path], device: torch.device) -> Extractor:
     """`files` is OpenAI's ViT-B-32.pt."""
     ((_, path),) = files.items()
     prefix = "visual."
     weights = {name.removeprefix(prefix): x for name, x in _read(path).items() if name.startswith(prefix)}
-    network, config = filled(_network, weights, path, device), open_clip.get_model_config(MODEL)
+    network, config = filled(_image_tower, weights, path, device), open_clip.get_model_config(MODEL)
     transform = open_clip.image_transform(config["vision_cfg"]["image_size"], is_train=False)
 
     def features(images: Picture) -> Tensor:
@@ -31,8 +36,26 @@ def build(files: Mapping[str, Path], device: torch.device) -> Extractor:
     return Extractor(f"open_clip {MODEL}, PIL bicubic 224", config["embed_dim"], features)
 
 
-def _network() -> nn.Module:
+@torch.no_grad()
+def embed_texts(path: Path, texts: Sequence[str]) -> Tensor:
+    """Texts in the space of the encoder's features, by OpenAI's ViT-B-32.pt: float32 [len(texts), dim] on the CPU, not
+    normalised. What is beyond 75 tokens of a text is not seen."""
+    weights = {name: x for name, x in _read(path).items() if not name.startswith("visual.") and name not in SETTINGS}
+    network: Any = filled(_text_tower, weights, path, torch.device("cpu"))
+    return network.encode_text(open_clip.get_tokenizer(MODEL)(list(texts)))
+
+
+def _image_tower() -> nn.Module:
     return open_clip.CLIP(**open_clip.get_model_config(MODEL)).visual
+
+
+def _text_tower() -> nn.Module:
+    network = open_clip.CLIP(**open_clip.get_model_config(MODEL))
+    del network.visual
+    # No file has it, and what is built without memory has none of its own: a word sees those before it.
+    unseen = torch.full((network.context_length, network.context_length), float("-inf"), device="cpu")
+    network.attn_mask = unseen.triu(1)
+    return network
 
 
 def _read(path: Path) -> dict[str, Tensor]:

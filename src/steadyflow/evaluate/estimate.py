@@ -1,27 +1,139 @@
-"""A number with its interval, and the bootstrap that makes one."""
+"""A number with its interval, and what it takes to compare two of them.
 
+Samples of all runs come from the same noises, so their numbers rise and fall together. Every estimate therefore keeps
+its values without each of GROUPS groups of noises (a delete-a-group jackknife, Kott 2001): the difference of two runs,
+or a mean over several, has an interval of its own that knows what they share.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
+
+from steadyflow.artifacts import UserError
+
+GROUPS = 20
+_NORMAL = 1.959964
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """`value` and its 95% interval [`ci_low`, `ci_high`]; the function that returns it says which uncertainty."""
+    """`value` and its 95% interval [`ci_low`, `ci_high`]; the function that returns it says which uncertainty.
+
+    `replicates`: the values without the items of each group, where they were computed.
+    """
 
     value: float
     ci_low: float
     ci_high: float
+    replicates: tuple[float, ...] = ()
 
 
-def mean_with_interval(values: np.ndarray) -> Estimate:
-    """The mean of `values` [n], n >= 2, of independent items; the interval is the normal one of their sampling."""
-    mean, margin = float(values.mean()), 1.959964 * float(values.std(ddof=1)) / len(values) ** 0.5
-    return Estimate(mean, mean - margin, mean + margin)
+def groups_of(indices: np.ndarray) -> np.ndarray:
+    """The group of each item, int64 [n], by its `indices` int64 [n] of noises: the same noise, the same group, whatever
+    other items there are."""
+    return np.asarray(indices) % GROUPS
+
+
+def jackknifed(value: float, replicates: Sequence[float]) -> Estimate:
+    """The interval that `replicates`, one a group, leave around `value`: Student's t with GROUPS - 1 degrees."""
+    return contrast([Estimate(value, value, value, tuple(map(float, replicates)))])
+
+
+@dataclass(frozen=True)
+class BetweenRuns:
+    """How much runs that differ in their seeds alone differ in a measure: `variance` of one run about its arm's mean,
+    with so many `degrees` of freedom; `of_noises` is the part of it that other noises would change too."""
+
+    variance: float
+    of_noises: float
+    degrees: int
+
+
+def between_runs(arms: Sequence[Sequence[Estimate]]) -> BetweenRuns | None:
+    """Pooled over all `arms` of several runs each; None where there is none."""
+    repeated = [arm for arm in arms if len(arm) > 1]
+    degrees = sum(len(arm) - 1 for arm in repeated)
+    if not degrees:
+        return None
+    squares = sum(float(np.var([e.value for e in arm])) * len(arm) for arm in repeated)
+    tables = [_replicates(arm) for arm in repeated]
+    of_noises = sum(_jackknife_variance(row - table.mean(axis=0)) for table in tables for row in table)
+    return BetweenRuns(squares / degrees, of_noises / degrees, degrees)
+
+
+def contrast(plus: Sequence[Estimate], minus: Sequence[Estimate] = (), between: BetweenRuns | None = None) -> Estimate:
+    """The mean of the estimates `plus`, less that of `minus`: each an arm of runs that differ in their seeds alone.
+
+    The variance of an arm of R runs over shared noises is that of the noises (the jackknife's, of the mean over runs)
+    and that of the runs: what is `between` them less the part that the noises' holds already, over R (a two-way
+    jackknife; Owen, 2007). The quantile is Student's t with Satterthwaite's degrees. `between` is that of these arms
+    where left out; without it and with one run in each, the interval shows the noises alone, and not what another
+    training would give.
+
+    Raises UserError when an estimate has no replicates.
+    """
+    arms = [(1, plus), (-1, minus)] if minus else [(1, plus)]
+    replicates = np.sum([sign * _replicates(arm).mean(axis=0) for sign, arm in arms], axis=0)
+    value = sum(sign * float(np.mean([estimate.value for estimate in arm])) for sign, arm in arms)
+    variance = of_noises = _jackknife_variance(replicates)
+    spread = of_noises**2 / (GROUPS - 1)
+    if between := between or between_runs([plus, minus]):
+        share = sum(1 / len(arm) for _, arm in arms)
+        variance += max(between.variance - between.of_noises, 0.0) * share
+        spread += (between.variance * share) ** 2 / between.degrees
+    quantile = stats.t.ppf(0.975, variance**2 / spread) if spread else _NORMAL
+    margin = float(quantile * np.sqrt(variance))
+    return Estimate(value, value - margin, value + margin, tuple(replicates.tolist()))
+
+
+def mean_over_runs(runs: Sequence[Estimate]) -> Estimate:
+    """The mean of one measure over runs of several seeds. Its interval is of the trainings and of the noises."""
+    return contrast(runs)
+
+
+def difference(a: Estimate, b: Estimate) -> Estimate:
+    """`a` less `b`, of two runs whose samples share their noises."""
+    return contrast([a], [b])
+
+
+def at_least(lowest: float, estimate: Estimate) -> Estimate:
+    """The same with an interval that does not reach below what the measure can be."""
+    return Estimate(estimate.value, max(estimate.ci_low, lowest), max(estimate.ci_high, lowest), estimate.replicates)
+
+
+def mean_with_interval(values: np.ndarray, indices: np.ndarray | None = None) -> Estimate:
+    """The mean of `values` [n], n >= 2, of independent items; the interval is Student's of their sampling.
+
+    `indices` int64 [n] of their noises, 0..n-1 where left out; there are replicates where every group has items.
+    """
+    n, mean = len(values), float(values.mean())
+    margin = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5)
+    groups = groups_of(np.arange(n) if indices is None else indices)
+    counts = np.bincount(groups, minlength=GROUPS)
+    if not counts.all() or n < 2 * GROUPS:
+        return Estimate(mean, mean - margin, mean + margin)
+    without = (values.sum() - np.bincount(groups, values, minlength=GROUPS)) / (n - counts)
+    return Estimate(mean, mean - margin, mean + margin, tuple(without.tolist()))
+
+
+def proportion_with_interval(hits: int, n: int) -> Estimate:
+    """The share `hits` / `n` of independent items, with Wilson's interval."""
+    return Estimate(hits / n, *wilson_interval(hits / n, n))
+
+
+def wilson_interval(share: float, n: float, quantile: float = _NORMAL) -> tuple[float, float]:
+    """Wilson's interval (1927) of a `share` of n independent items, `quantile` standard errors to each side."""
+    square = quantile**2
+    centre = (share + square / (2 * n)) / (1 + square / n)
+    margin = quantile / (1 + square / n) * (share * (1 - share) / n + square / (4 * n**2)) ** 0.5
+    # Rounding leaves the interval of 0 or 1 a little beside it.
+    return max(min(centre - margin, share), 0.0), min(max(centre + margin, share), 1.0)
 
 
 def generator(seed: int) -> np.random.Generator:
-    """The generator behind every bootstrap."""
+    """The generator behind every resampling."""
     return np.random.Generator(np.random.Philox(key=seed))
 
 
@@ -34,3 +146,16 @@ def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
     """The central 95% of bootstrap `draws` [repeats]."""
     low, high = np.quantile(draws, (0.025, 0.975))
     return float(low), float(high)
+
+
+def _replicates(arm: Sequence[Estimate]) -> np.ndarray:
+    """[runs, GROUPS]"""
+    if any(len(estimate.replicates) != GROUPS for estimate in arm):
+        raise UserError(
+            f"estimates without their values for {GROUPS} groups of noises cannot be compared; measure anew"
+        )
+    return np.array([estimate.replicates for estimate in arm])
+
+
+def _jackknife_variance(replicates: np.ndarray) -> float:
+    return float((GROUPS - 1) / GROUPS * np.square(replicates - replicates.mean()).sum())

@@ -6,15 +6,18 @@ import numpy as np
 from scipy.special import rel_entr
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate.estimate import Estimate, generator, percentile_interval
+from steadyflow.evaluate.estimate import GROUPS, Estimate, generator, groups_of
+
+_TIE = 1e-12  # nats
+_STRONGEST = 64.0  # of tilts: by then all weight is on one value
 
 
 @dataclass(frozen=True)
 class AttributeBias(Estimate):
     """A divergence in nats over `known` samples; `unknown` ones had no attribute value and were left out."""
 
-    known: int
-    unknown: int
+    known: int = 0
+    unknown: int = 0
 
 
 def kl_to_uniform(counts: np.ndarray) -> float:
@@ -37,21 +40,92 @@ def kl_divergence(counts_p: np.ndarray, counts_q: np.ndarray) -> float:
     return float(rel_entr(p, q).sum())
 
 
-def kl_with_interval(codes: np.ndarray, num_values: int, repeats: int = 1000, seed: int = 0) -> AttributeBias:
-    """KL to uniform of attribute `codes` [n] in 0..num_values-1, with a percentile bootstrap interval over samples.
+def kl_with_interval(codes: np.ndarray, num_values: int, *, repeats: int = 1000, seed: int = 0) -> AttributeBias:
+    """KL of attribute `codes` [n] in 0..num_values-1 from uniform, in nats.
 
-    -1 is unknown: dropped, and counted in the result. Raises UserError at other codes, or when all are unknown.
+    -1 is unknown: dropped, and counted in the result. The value is the plug-in estimate. The 95% interval is of the
+    sampling of codes, by bootstrap tilting (Efron, 1981): it holds the divergences of those distributions on the way
+    from the uniform one over the observed one that would give such a value by chance. So it knows the plug-in's bias of
+    (K-1)/2n, which a percentile interval counts twice: near balance, that one never covers the truth.
+    Raises UserError at other codes, or when all are unknown.
     """
-    codes = np.asarray(codes)
-    outside = codes[(codes < -1) | (codes >= num_values)]
-    if outside.size:
-        raise UserError(f"attribute code {outside[0]} is outside -1..{num_values - 1} (-1 is unknown)")
-    counts = np.bincount(codes[codes >= 0], minlength=num_values)
-    known = int(counts.sum())
-    value = kl_to_uniform(counts)
-    resampled = generator(seed).multinomial(known, counts / known, size=repeats) / known
-    low, high = percentile_interval(rel_entr(resampled, 1 / num_values).sum(axis=1))
-    return AttributeBias(value, low, high, known, len(codes) - known)
+    return _divergence(codes, num_values, np.ones(num_values), None, repeats, seed)
+
+
+def kl_between(
+    codes: np.ndarray, reference_codes: np.ndarray, num_values: int, *, repeats: int = 1000, seed: int = 0
+) -> AttributeBias:
+    """KL of attribute `codes` [n] from `reference_codes` [m], both in 0..num_values-1, in nats.
+
+    The interval is that of `kl_with_interval`, with both sets drawn. Infinite, and without an interval, where only the
+    reference lacks a value. Unknown codes and errors as there, on either side.
+    """
+    reference = _counts(reference_codes, num_values)
+    return _divergence(codes, num_values, reference, int(reference.sum()), repeats, seed)
+
+
+def _divergence(
+    codes: np.ndarray, num_values: int, reference: np.ndarray, m: int | None, repeats: int, seed: int
+) -> AttributeBias:
+    """From the distribution of counts `reference` [num_values], of `m` drawn items or exact (None)."""
+    codes, counts, q = np.asarray(codes), _counts(codes, num_values), _probabilities(reference)
+    known, value = int(counts.sum()), kl_divergence(counts, reference)
+    unknown = len(codes) - known
+    if np.isinf(value):
+        return AttributeBias(value, np.nan, np.nan, (), known, unknown)
+    # Values that neither has play no part.
+    low, high = _tilted_interval(counts[q > 0], q[q > 0], value, repeats, seed, m)
+    return AttributeBias(value, low, high, _without_groups(codes, num_values, q), known, unknown)
+
+
+def _without_groups(codes: np.ndarray, num_values: int, q: np.ndarray) -> tuple[float, ...]:
+    """The divergence without each group of samples; nothing where that leaves none."""
+    table = np.zeros((GROUPS, num_values))
+    known = np.flatnonzero(codes >= 0)
+    np.add.at(table, (groups_of(known), codes[known]), 1)
+    left = table.sum(axis=0) - table
+    if not left.sum(axis=1).all():
+        return ()
+    return tuple(rel_entr(left / left.sum(axis=1, keepdims=True), q).sum(axis=1).tolist())
+
+
+def _tilted_interval(
+    counts: np.ndarray, q: np.ndarray, value: float, repeats: int, seed: int, m: int | None
+) -> tuple[float, float]:
+    """`m`: of how many items the reference `q` is the distribution, where these are drawn too."""
+    n, k = int(counts.sum()), len(counts)
+    if k == 1:
+        return 0.0, 0.0
+    # Half a count a value more, so that the way leads through distributions without zeros.
+    p = (counts + q * k / 2) / (n + k / 2)
+    if rel_entr(p, q).sum() < 1e-3 / n:
+        # Observed and reference are one: any direction does, for all are alike so near to it.
+        p = p * np.exp(np.where(np.arange(k) % 2, 1, -1) / n**0.5)
+        p /= p.sum()
+
+    def tilted(strength: float) -> np.ndarray:
+        logarithm = (1 - strength) * np.log(q) + strength * np.log(p)
+        weights = np.exp(logarithm - logarithm.max())
+        return weights / weights.sum()
+
+    def share_above(strength: float) -> float:
+        """Chance of a larger divergence than the observed one, ties half, under the tilted distribution."""
+        rng = generator(seed)
+        against = q if m is None else rng.multinomial(m, q, size=repeats) / m
+        drawn = rel_entr(rng.multinomial(n, tilted(strength), size=repeats) / n, against).sum(axis=1)
+        return float(np.mean((drawn > value + _TIE) + 0.5 * (np.abs(drawn - value) <= _TIE)))
+
+    def divergence_where(share: float) -> float:
+        low, high = 0.0, 1.0
+        while share_above(high) < share and high < _STRONGEST:
+            low, high = high, 2 * high
+        for _ in range(20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if share_above(middle) < share else (low, middle)
+        return float(rel_entr(tilted((low + high) / 2), q).sum())
+
+    at_reference = share_above(0.0)
+    return (0.0 if at_reference > 0.025 else divergence_where(0.025)), divergence_where(0.975)
 
 
 def _probabilities(counts: np.ndarray) -> np.ndarray:
@@ -59,3 +133,12 @@ def _probabilities(counts: np.ndarray) -> np.ndarray:
     if not (counts >= 0).all() or not counts.sum() > 0:
         raise UserError(f"counts must not be negative, and one must be above zero; got {counts.tolist()}")
     return counts / counts.sum()
+
+
+def _counts(codes: np.ndarray, num_values: int) -> np.ndarray:
+    """How many of `codes` [n] are each of 0..num_values-1. Raises UserError at codes that are neither these nor -1."""
+    codes = np.asarray(codes)
+    outside = codes[(codes < -1) | (codes >= num_values)]
+    if outside.size:
+        raise UserError(f"attribute code {outside[0]} is outside -1..{num_values - 1} (-1 is unknown)")
+    return np.bincount(codes[codes >= 0], minlength=num_values)

@@ -3,8 +3,18 @@
 import numpy as np
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate.estimate import Estimate, generator, percentile_interval, resampling_weights
-from steadyflow.evaluate.rows import Rows, finite_rows
+from steadyflow.evaluate.distances import points
+from steadyflow.evaluate.estimate import (
+    GROUPS,
+    Estimate,
+    generator,
+    jackknifed,
+    mean_with_interval,
+    percentile_interval,
+    resampling_weights,
+)
+from steadyflow.evaluate.knn import nearest_in
+from steadyflow.evaluate.rows import Rows, noise_indices
 
 
 def nearest_neighbours(queries: Rows, references: Rows, *, chunk: int = 1024) -> tuple[np.ndarray, np.ndarray]:
@@ -15,23 +25,9 @@ def nearest_neighbours(queries: Rows, references: Rows, *, chunk: int = 1024) ->
     """
     if not len(queries) or not len(references) or queries.shape[1:] != references.shape[1:]:
         raise UserError(f"no neighbours between {list(queries.shape)} and {list(references.shape)}: not one space")
-    index, score = np.zeros(len(queries), dtype=np.int64), np.full(len(queries), np.inf)
-    for start in range(0, len(references), chunk):
-        near = finite_rows("references", references[start : start + chunk])
-        half_square = np.square(near).sum(axis=1) / 2
-        for part in _parts(len(queries), chunk):
-            # |q - r|^2 / 2 without |q|^2, which is the same for all references.
-            scores = half_square - finite_rows("queries", queries[part]) @ near.T
-            best = scores.argmin(axis=1)
-            lowest = scores[np.arange(len(best)), best]
-            better = lowest < score[part]
-            index[part][better], score[part][better] = start + best[better], lowest[better]
-    # The distance itself is taken directly: the difference of squares could not tell a copy from a near copy.
-    distance = np.empty(len(queries))
-    for part in _parts(len(queries), chunk):
-        apart = finite_rows("queries", queries[part]) - finite_rows("references", references[index[part]])
-        distance[part] = np.linalg.norm(apart, axis=1)
-    return index, distance
+    there = points("references", references, chunk)
+    found = nearest_in(points("queries", queries, chunk, there.centre), there)
+    return found.index[:, 0], np.sqrt(found.squares[:, 0])
 
 
 def memorisation_ratio(
@@ -48,14 +44,31 @@ def memorisation_ratio(
         raise UserError("every held-out row is a training row: name a split that was not trained on")
     rng = generator(seed)
     draws = _resampled_means(rng, generated, repeats) / _resampled_means(rng, real, repeats)
-    return Estimate(float(generated.mean() / real.mean()), *percentile_interval(draws))
+    without = mean_with_interval(generated, noise_indices(samples)).replicates
+    low, high = percentile_interval(draws)
+    return Estimate(float(generated.mean() / real.mean()), low, high, tuple(mean / real.mean() for mean in without))
+
+
+def kept_ratio(samples: Rows, kept: Rows, dropped: Rows) -> Estimate:
+    """Mean distance of `samples` to their nearest image of those `kept` for training, over that to those `dropped`.
+
+    1: samples are as far from images never seen as from those trained on; below: they lean on what was seen. Both sets
+    are [m, ...] of one size m, for the nearest of many is nearer. The interval is a delete-a-group jackknife over
+    samples. Raises UserError when the sizes differ, at fewer than 2 GROUPS samples, and as `nearest_neighbours`.
+    """
+    if len(kept) != len(dropped):
+        raise UserError(
+            f"nearest of {len(kept)} kept and of {len(dropped)} dropped images: not comparable; draw as many"
+        )
+    (_, seen), (_, unseen) = nearest_neighbours(samples, kept), nearest_neighbours(samples, dropped)
+    above, below = (mean_with_interval(distances, noise_indices(samples)) for distances in (seen, unseen))
+    if not (above.replicates and below.value):
+        raise UserError(f"a ratio of distances needs at least {2 * GROUPS} samples that are no dropped images")
+    ratios = [a / b for a, b in zip(above.replicates, below.replicates, strict=True)]
+    return jackknifed(above.value / below.value, ratios)
 
 
 def _resampled_means(rng: np.random.Generator, values: np.ndarray, repeats: int) -> np.ndarray:
     # A few at a time: the weights of 1,000 resamples of 50,000 rows are 400 MB.
-    parts = (resampling_weights(rng, len(values), min(50, repeats - start)) for start in range(0, repeats, 50))
-    return np.concatenate([part @ values for part in parts]) / len(values)
-
-
-def _parts(n: int, chunk: int) -> list[slice]:
-    return [slice(start, start + chunk) for start in range(0, n, chunk)]
+    some = (resampling_weights(rng, len(values), min(50, repeats - start)) for start in range(0, repeats, 50))
+    return np.concatenate([weights @ values for weights in some]) / len(values)

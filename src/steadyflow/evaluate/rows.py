@@ -1,5 +1,6 @@
 """The one gate through which arrays enter a metric, and rows that are read only when they pass it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -8,13 +9,16 @@ import numpy as np
 from steadyflow.artifacts import UserError
 
 
-def finite_rows(name: str, values: np.ndarray) -> np.ndarray:
-    """`values` [n, ...] as float64 [n, d]. Raises UserError, with `name` and the row, at NaN or infinity."""
+def finite_rows(name: str, values: np.ndarray, first: int = 0) -> np.ndarray:
+    """`values` [n, ...] as float64 [n, d]. Raises UserError, with `name` and the row, at NaN or infinity.
+
+    They are the rows from `first` on of what has that name.
+    """
     rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if bad.size:
         raise UserError(
-            f"{name}: {bad.size} of {len(rows)} rows hold NaN or infinity, the first is row {bad[0]}; "
+            f"{name}: {bad.size} of {len(rows)} rows hold NaN or infinity, the first is row {first + bad[0]}; "
             "delete that file and run its stage again"
         )
     return rows
@@ -39,6 +43,27 @@ class ChosenRows:
 
 
 Rows: TypeAlias = np.ndarray | ChosenRows
+
+
+def chosen(rows: Rows, index: np.ndarray) -> ChosenRows:
+    """The rows `index` int64 [n] of `rows`, which are not read."""
+    return ChosenRows(rows.array, rows.rows[index]) if isinstance(rows, ChosenRows) else ChosenRows(rows, index)
+
+
+def parts(n: int, chunk: int) -> list[slice]:
+    """0..n-1 in slices of `chunk`, the last one shorter."""
+    return [slice(start, min(start + chunk, n)) for start in range(0, n, chunk)]
+
+
+def noise_indices(rows: Rows) -> np.ndarray:
+    """Which noise each row came from, int64 [n]: its place in the array of all samples."""
+    return rows.rows if isinstance(rows, ChosenRows) else np.arange(len(rows))
+
+
+def mixed(sets: Sequence[np.ndarray]) -> np.ndarray:
+    """As many rows as each of k `sets` [n, ...] has, the i-th of k equal parts from the i-th set."""
+    places = np.array_split(np.arange(len(sets[0])), len(sets))
+    return np.concatenate([rows[place] for rows, place in zip(sets, places, strict=True)])
 
 
 def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> ChosenRows:

@@ -10,11 +10,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate.estimate import generator, percentile_interval, resampling_weights
+from steadyflow.evaluate.estimate import GROUPS, Estimate, difference, groups_of, jackknifed, mean_with_interval
 from steadyflow.evaluate.rows import finite_rows
 
 _CHUNK = 512  # rows of the n x n table held at once
 _TIE = 1e-9  # two values this close, relative to the largest possible, differ by rounding alone
+
+
+@dataclass(frozen=True)
+class Noises:
+    """The noises that a run was sampled from: `count` of them, of the `shape` of its latents, by their `seed`."""
+
+    seed: int
+    count: int
+    shape: tuple[int, ...]
+
+
+def require_shared_noises(runs: tuple[str, str], noises: tuple[Noises, Noises]) -> None:
+    """Raises UserError, naming the two runs, unless sample i of both comes from the same noise."""
+    for what in ("seed", "count", "shape"):
+        here, there = (getattr(each, what) for each in noises)
+        if here != there:
+            raise UserError(
+                f"samples of '{runs[0]}' and '{runs[1]}' do not share their noises ({what} {here} against {there}), so "
+                "they are not matched; sample both with one seed, one count and latents of one shape"
+            )
+
 
 Table = Callable[[slice], np.ndarray]
 
@@ -23,9 +44,10 @@ Table = Callable[[slice], np.ndarray]
 class PairSimilarity:
     """What `pair_similarity` and `pair_distance` find over `n` matched and n(n-1) unmatched pairs.
 
-    `matched_*`: mean, SD (n-1) and SE = SD/sqrt(n). `unmatched_*`: exact mean and SD of all pairs i != j.
-    `difference`: matched minus unmatched mean, with its 95% interval. `auc`: chance that a matched pair is closer
-    than an unmatched one, ties half; 0.5 = no relation, 1 = always. `top1`: share of rows of `a` whose match is
+    `matched_*`: mean, SD (n-1) and SE = SD/sqrt(n). `unmatched_*`: exact mean and SD of all pairs i != j. `matched`,
+    `unmatched`, `difference`: the two means, and matched minus unmatched, as estimates: 95% intervals of the sampling
+    of noises, and replicates (of at least 2 GROUPS pairs; of fewer, NaN and none). `auc`: chance that a matched pair is
+    closer than an unmatched one, ties half; 0.5 = no relation, 1 = always. `top1`: share of rows of `a` whose match is
     strictly the closest row of `b`; 1/n by chance.
     """
 
@@ -35,45 +57,62 @@ class PairSimilarity:
     matched_se: float
     unmatched_mean: float
     unmatched_sd: float
-    difference: float
-    difference_low: float
-    difference_high: float
+    matched: Estimate
+    unmatched: Estimate
+    difference: Estimate
     auc: float
     top1: float
 
 
-def pair_similarity(a: np.ndarray, b: np.ndarray, *, bootstrap: int = 1000, seed: int = 0) -> PairSimilarity:
+def pair_similarity(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None) -> PairSimilarity:
     """Cosine similarity of features `a`, `b` [n, d]; a positive difference means stable.
 
-    The interval resamples noise indices `bootstrap` times and drops the pairs of an index with itself.
-    Raises UserError when shapes differ, n < 2, or a row is not finite or zero.
+    `indices` int64 [n] are those of the noises, 0..n-1 where left out. Intervals are delete-a-group jackknives over
+    them. Raises UserError when shapes differ, n < 2, or a row is not finite or zero.
     """
     a, b = _directions(a, b)
-    return _compare(_cosines(a, b), _matched_cosines(a, b), 1, _TIE, generator(seed), bootstrap)
+    return _compare(_cosines(a, b), _matched_cosines(a, b), 1, _TIE, indices)
 
 
-def pair_distance(a: np.ndarray, b: np.ndarray, *, bootstrap: int = 1000, seed: int = 0) -> PairSimilarity:
+def pair_distance(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None) -> PairSimilarity:
     """L2 distance of latents `a`, `b` [n, ...], flattened; a negative difference means stable.
 
-    Holds a part of the n x n distances at a time. Interval and errors as in `pair_similarity`; zero rows are welcome.
+    Holds a part of the n x n distances at a time. Intervals and errors as in `pair_similarity`; zero rows are welcome.
     """
     a, b = _pairs(a, b)
+    centre = a.mean(axis=0)
+    largest = float(np.linalg.norm(a - centre, axis=1).max() + np.linalg.norm(b - centre, axis=1).max())
+    return _compare(distances(a, b), np.linalg.norm(a - b, axis=1), -1, _TIE * largest, indices)
+
+
+def distances(a: np.ndarray, b: np.ndarray) -> Table:
+    """The L2 distances of all pairs of rows of `a`, `b` float64 [n, d], a part at a time."""
     # Distances do not feel a shift, while |a|^2 + |b|^2 - 2ab loses digits to a common mean.
     centre = a.mean(axis=0)
     a, b = a - centre, b - centre
     square_a, square_b = np.square(a).sum(axis=1), np.square(b).sum(axis=1)
 
-    def distances(rows: slice) -> np.ndarray:
+    def table(rows: slice) -> np.ndarray:
         squares = square_a[rows, None] + square_b - 2 * (a[rows] @ b.T)
         return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
 
-    largest = float(np.sqrt(square_a.max()) + np.sqrt(square_b.max()))
-    return _compare(distances, np.linalg.norm(a - b, axis=1), -1, _TIE * largest, generator(seed), bootstrap)
+    return table
 
 
 def matched_values(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cosine of each matched pair, float64 [n] in [-1, 1]. Errors as in `pair_similarity`."""
     return _matched_cosines(*_directions(a, b))
+
+
+def unmatched_within(a: np.ndarray, b: np.ndarray, classes: np.ndarray) -> float:
+    """The exact mean cosine of all pairs i != j of one class, `classes` int64 [n]: the floor of conditional runs, whose
+    samples are alike for their labels' sake. NaN where no class has two. Errors as in `pair_similarity`."""
+    a, b = _directions(a, b)
+    member = (classes[:, None] == np.unique(classes)).astype(np.float64)
+    counts = member.sum(axis=0)
+    total = float(((member.T @ a) * (member.T @ b)).sum() - np.einsum("nd,nd->", a, b))
+    pairs = float((counts * (counts - 1)).sum())
+    return total / pairs if pairs else float("nan")
 
 
 def pair_histogram(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,14 +154,12 @@ def _cosines(a: np.ndarray, b: np.ndarray) -> Table:
     return cosines
 
 
-def _compare(
-    table: Table, matched: np.ndarray, sign: int, tie: float, rng: np.random.Generator, bootstrap: int
-) -> PairSimilarity:
+def _compare(table: Table, matched: np.ndarray, sign: int, tie: float, indices: np.ndarray | None) -> PairSimilarity:
     """One walk over all pairs. `sign` is +1 where larger values are closer, -1 where smaller ones are."""
     n = len(matched)
     pairs = n * (n - 1)
-    weights = resampling_weights(rng, n, bootstrap)
-    total, squares, resampled = 0.0, 0.0, np.zeros(bootstrap)
+    member = np.eye(GROUPS)[groups_of(np.arange(n) if indices is None else indices)]
+    total, squares, of_groups = 0.0, 0.0, np.zeros((GROUPS, GROUPS))
     closer, hits = 0.0, 0
     # Sums are taken around this value: the variance of cosines near 1 keeps its digits.
     origin = float(matched.mean())
@@ -137,25 +174,39 @@ def _compare(
         squares += float(unmatched @ unmatched)
         values -= origin
         values[~off] = 0
-        resampled += np.einsum("rn,rn->r", weights[:, rows] @ values, weights)
+        of_groups += member[rows].T @ (values @ member)
     mean = total / pairs
-    matched_mean, sd = origin, float(matched.std(ddof=1))
-    unmatched_draws = resampled / (n**2 - np.square(weights).sum(axis=1))
-    draws = weights @ (matched - origin) / n - unmatched_draws
-    low, high = percentile_interval(draws)
+    sd = float(matched.std(ddof=1))
+    of_matched = mean_with_interval(matched, indices)
+    of_unmatched = _unmatched_estimate(origin, mean, of_groups, member.sum(axis=0))
     return PairSimilarity(
         n=n,
-        matched_mean=matched_mean,
+        matched_mean=origin,
         matched_sd=sd,
         matched_se=sd / n**0.5,
-        unmatched_mean=origin + mean,
+        unmatched_mean=of_unmatched.value,
         unmatched_sd=float(np.sqrt(max(squares / pairs - mean**2, 0))),
-        difference=-mean,
-        difference_low=low,
-        difference_high=high,
+        matched=of_matched,
+        unmatched=of_unmatched,
+        difference=_difference(of_matched, of_unmatched),
         auc=closer / (n * pairs),
         top1=hits / n,
     )
+
+
+def _unmatched_estimate(origin: float, mean: float, of_groups: np.ndarray, counts: np.ndarray) -> Estimate:
+    """The mean of all pairs i != j, from the sums [G, G] of their values less `origin` by the groups of i and j."""
+    n = counts.sum()
+    if n < 2 * GROUPS or not counts.all():
+        return Estimate(origin + mean, np.nan, np.nan)
+    left = of_groups.sum() - of_groups.sum(axis=0) - of_groups.sum(axis=1) + np.diag(of_groups)
+    return jackknifed(origin + mean, origin + left / ((n - counts) * (n - counts - 1)))
+
+
+def _difference(matched: Estimate, unmatched: Estimate) -> Estimate:
+    if matched.replicates and unmatched.replicates:
+        return difference(matched, unmatched)
+    return Estimate(matched.value - unmatched.value, np.nan, np.nan)
 
 
 def _wins(matched: np.ndarray, unmatched: np.ndarray, tie: float) -> float:

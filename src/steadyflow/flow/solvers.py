@@ -1,7 +1,7 @@
 """Solvers of dx/dt = velocity(x, t) along an explicit grid of times."""
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from steadyflow.artifacts import UserError
 _MOST_STEPS = 1000
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
+# (velocity, x, grid) -> x at the end of the grid
+Solver = Callable[[Velocity, Tensor, Tensor], Tensor]
 
 
 def uniform_grid(steps: int) -> Tensor:
@@ -60,16 +62,21 @@ def dopri5(velocity: Velocity, x: Tensor, grid: Tensor, *, rtol: float = 1e-5, a
     hardest sample: what else is in the batch changes a sample within the tolerance, and the number of evaluations.
     Raises UserError when the tolerance takes more than 1000 steps, as one below what the floats can show does.
     """
+    return trace_dopri5(velocity, x, grid[[0, -1]], rtol=rtol, atol=atol)[-1]
+
+
+def trace_dopri5(velocity: Velocity, x: Tensor, grid: Tensor, *, rtol: float = 1e-5, atol: float = 1e-5) -> Tensor:
+    """x at every time of the grid, [len(grid), B, ...], of those same steps: between them by their interpolant."""
     from torchdiffeq import odeint
 
     def worst_sample(error: Tensor) -> Tensor:
         return error.reshape(len(x), -1).square().mean(1).sqrt().max()
 
     try:
-        ends = odeint(
+        return odeint(
             lambda t, x: velocity(x, t.expand(len(x))),
             x,
-            grid[[0, -1]].to(x.device),
+            grid.to(x.device),
             rtol=rtol,
             atol=atol,
             method="dopri5",
@@ -77,10 +84,26 @@ def dopri5(velocity: Velocity, x: Tensor, grid: Tensor, *, rtol: float = 1e-5, a
         )
     except AssertionError as error:
         raise UserError(f"dopri5 cannot reach rtol {rtol:g} and atol {atol:g}: {error}; raise them") from error
-    return ends[-1]
 
 
 SOLVERS = {"euler": euler, "midpoint": midpoint, "heun": heun, "dopri5": dopri5}
+
+
+def trace(solve: Solver, velocity: Velocity, x: Tensor, grid: Tensor, kept: Sequence[int]) -> Tensor:
+    """x at the times grid[kept], [len(kept), B, ...]: the steps of `solve`, a solver of fixed steps, over the grid.
+
+    `kept` rises from 0 to len(grid) - 1, so the first point is x and the last what `solve` gives, bit for bit.
+    """
+    points = [x]
+    for first, last in itertools.pairwise(kept):
+        points.append(solve(velocity, points[-1], grid[first : last + 1]))
+    return torch.stack(points)
+
+
+def nearest_points(grid: Tensor, most: int) -> list[int]:
+    """Where a rising grid comes nearest to each of `most` uniform times: rising indices, with both ends, each once."""
+    wanted = torch.linspace(float(grid[0]), float(grid[-1]), most, dtype=torch.float64)
+    return torch.cdist(wanted[:, None], grid.double()[:, None]).argmin(1).unique().tolist()
 
 
 def _steps(grid: Tensor) -> Iterable[tuple[float, float]]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from steadyflow.prune.choose_k import elbow, silhouette
     from steadyflow.prune.gradients import gradient_norms, losses_and_gradient_norms
     from steadyflow.prune.kmeans import Clustering, spherical_kmeans
-    from steadyflow.prune.resumable import delete_table, resumable_table
     from steadyflow.prune.scores import measure_samples, normalise, sample_losses, shared_points
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "Clustering",
     "Criterion",
     "balanced_quotas",
-    "delete_table",
     "elbow",
     "gradient_norms",
     "keep_count",
@@ -32,7 +30,6 @@ __all__ = [
     "overlap",
     "overlaps",
     "proportional_quotas",
-    "resumable_table",
     "sample_losses",
     "shared_points",
     "silhouette",
@@ -43,7 +40,6 @@ _HEAVY = {
     **dict.fromkeys(("elbow", "silhouette"), "choose_k"),
     **dict.fromkeys(("gradient_norms", "losses_and_gradient_norms"), "gradients"),
     **dict.fromkeys(("Clustering", "spherical_kmeans"), "kmeans"),
-    **dict.fromkeys(("delete_table", "resumable_table"), "resumable"),
     **dict.fromkeys(("measure_samples", "normalise", "sample_losses", "shared_points"), "scores"),
 }
 

@@ -7,17 +7,15 @@ comes from a second pass: a running mean would score the first samples of each s
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from steadyflow import distributed
 from steadyflow.artifacts import UserError
 from steadyflow.flow import interpolate
 from steadyflow.noise import normal
-from steadyflow.progress import progress
 
 Velocity = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Measure = Callable[[Tensor, Tensor, Tensor, Tensor | None], Sequence[Tensor]]
@@ -47,33 +45,28 @@ def measure_samples(
     x0: Tensor,
     labels: Tensor | None = None,
     *,
-    batch: int,
+    batches: Iterable[slice],
 ) -> None:
-    """Fills `values`, float64 [K, n, T, M], with K measures v_i(t_k, x0^(m)) of every sample, where it holds NaN.
+    """Fills `values`, float64 [K, n, T, M], with K measures v_i(t_k, x0^(m)) of every sample.
 
     `measure(x1, x0, t, y)` gives K times [B], such as `(sample_losses(model, x1, x0, t, y),)`. `latents` maps rows,
     int64 [b] on the CPU, to data float32 [b, C, h, w] on the device to compute on. `t` [T], `x0` [M, C, h, w] and
     `labels` [n] are as in `sample_losses`.
-    A batch holds (sample, t, noise) triples, whatever n, T and M are; its size changes no value beyond rounding. It is
-    written when all of it is known, so that of a `resumable_table` a kill leaves the rest to be done and no more. Under
-    torchrun (inside `distributed.joined`) each process does some of the same batches: their number changes no bit.
+    `batches` are those of the n T M triples (sample, t, noise) to measure: `missing_batches` of a resumable table, or
+    `[slice(0, n * T * M)]`. Their size changes no value beyond rounding, their order none. A batch is written when all
+    of it is known.
     """
     flat = values.reshape(len(values), -1)
-    missing = [start for start in range(0, flat.shape[1], batch) if np.isnan(flat[:, start : start + batch]).any()]
-    # Before any is written: all have to see the same ones.
-    distributed.wait()
-    mine = distributed.part(torch.tensor(missing)).tolist()
-    done = -(-flat.shape[1] // batch) - len(missing)
     with torch.no_grad():
-        for start in progress(mine, "score", total=done + len(mine), done=done, unit="batch"):
-            triple = torch.arange(start, min(start + batch, flat.shape[1]))
+        for batch in batches:
+            triple = torch.arange(batch.start, batch.stop)
             row, k, m = triple // (len(t) * len(x0)), triple // len(x0) % len(t), triple % len(x0)
             first, last = int(row[0]), int(row[-1])
             x1 = latents(torch.arange(first, last + 1))
             x1 = x1[(row - first).to(x1.device)]
             y = None if labels is None else labels[row].to(x1.device)
             measured = torch.stack(list(measure(x1, x0[m].to(x1), t[k].to(x1), y)))
-            flat[:, start : start + batch] = measured.cpu().double().numpy()
+            flat[:, batch] = measured.cpu().double().numpy()
 
 
 def normalise(values: np.ndarray) -> np.ndarray:

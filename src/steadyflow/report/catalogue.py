@@ -16,17 +16,22 @@ class Entry:
     category: str
     needs: Literal[
         "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs by k", "trained runs",
-        "watched runs",
-        "runs and labels", "inverse pairs",
+        "watched runs", "several fractions",
+        "runs and classifiers", "inverse pairs", "paths", "modes", "mixtures",
     ] = "runs"  # fmt: skip
 
 
 TABLES = {
     "tokenizers": Entry("Tokenizers", "Data", "tokenizers"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
+    "quality": Entry("Every measure of sample quality", "Quality"),
+    "claims": Entry("What the papers claim, and what was measured here", "Claims"),
     "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability"),
     "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability", "inverse pairs"),
-    "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
+    "similarity_by_mode": Entry("Similarity where one mode alone was trained on", "Stability", "modes"),
+    "path_deviation": Entry("How far paths from the same noise lie apart", "Stability", "paths"),
+    "fairness": Entry("Attribute balance of the samples", "Fairness", "runs and classifiers"),
+    "mode_balance": Entry("Two ways to balanced modes: balanced training, or models mixed", "Fairness", "mixtures"),
     "memorisation": Entry("Distance of the samples to the training images", "Memorisation"),
 }
 
@@ -39,9 +44,13 @@ FIGURES = {
     "training_curves": Entry("Training losses", "Training", "trained runs"),
     "loss_by_time": Entry("Held-out losses over the path", "Training", "watched runs"),
     "matched_noise_grid": Entry("Samples from the same noise", "Stability"),
+    "stability_grid": Entry("Samples from the same noise, by what was changed", "Stability"),
     "similarity_by_run": Entry("Matched against unmatched similarity", "Stability"),
     "similarity_histogram": Entry("Distribution of similarity", "Stability"),
+    "path_distance": Entry("Distance of paths over time", "Stability", "paths"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
+    "fd_by_fraction": Entry("Sample quality by fraction removed", "Quality", "several fractions"),
+    "precision_recall_by_fraction": Entry("Precision and recall by fraction removed", "Quality", "several fractions"),
     "fd_by_k": Entry("Sample quality by number of clusters", "Quality", "runs by k"),
-    "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and labels"),
+    "fairness_bars": Entry("Attribute balance of the samples", "Fairness", "runs and classifiers"),
 }

@@ -35,10 +35,15 @@ def measured_column(
     *,
     group: str = "",
     decimals: int | None = None,
+    raw_prefix: str = "",
+    raw_suffix: str = "",
 ) -> Filled:
-    """Measured numbers of one metric, all with the same decimals (None: as many as their size asks for)."""
+    """Measured numbers of one metric, all with the same decimals (None: as many as their size asks for).
+
+    `raw_prefix` and `raw_suffix` stand around the names of the CSV columns, where several columns are of one metric.
+    """
     shown_decimals = decimals_for(m.value for m in measures) if decimals is None else decimals
-    metric = measures[0].metric if measures else header
+    metric = raw_prefix + (measures[0].metric if measures else header) + raw_suffix
     raw: dict[str, list[float]] = {metric: [m.value for m in measures]}
     raw |= {f"{metric}_{field}": [getattr(m, field) for m in measures] for field in ("ci_low", "ci_high", "sd", "n")}
     return Filled(Column(header, group), [show(m, shown_decimals) for m in measures], raw)

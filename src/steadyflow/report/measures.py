@@ -1,20 +1,18 @@
 """One number out of the tidy metrics table, with everything that must be said beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from steadyflow.artifacts import UserError
-
-# The run under which the metrics of the training labels themselves stand.
-TRAINING_DATA = "training_data"
+from steadyflow.evaluate.estimate import Estimate
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One row of the metrics. `sd`, `ci_low` and `ci_high` are NaN where the metric has none."""
+    """One row of the metrics. `sd`, `ci_low` and `ci_high` are NaN, and `replicates` empty, where it has none."""
 
     dataset: str
     run: str
@@ -28,13 +26,22 @@ class Measure:
     sd: float
     n: int
     seed: int
+    note: str
+    replicates: Sequence[float]
+
+    @property
+    def estimate(self) -> Estimate:
+        return Estimate(self.value, self.ci_low, self.ci_high, tuple(self.replicates))
 
 
-def find_measure(metrics: pd.DataFrame, metric: str, run: str, reference: str = "") -> Measure:
-    """The one row of `metric` for `run` (against `reference`). Raises UserError where there is none, or more."""
+def find_measure(
+    metrics: pd.DataFrame, metric: str, run: str, reference: str = "", encoder: str | None = None
+) -> Measure:
+    """The one row of `metric` for `run` (against `reference`, in `encoder`). Raises UserError where there is none, or
+    more."""
     of_pair = metrics[(metrics["run"] == run) & (metrics["reference"] == reference)]
-    rows = of_pair[of_pair["metric"] == metric]
-    against = f" against '{reference}'" if reference else ""
+    rows = of_pair[(of_pair["metric"] == metric) & ((encoder is None) | (of_pair["encoder"] == encoder))]
+    against = (f" against '{reference}'" if reference else "") + (f" in '{encoder}'" if encoder else "")
     if rows.empty:
         known = ", ".join(sorted(set(of_pair["metric"]))) or "none"
         raise UserError(f"run '{run}'{against} has no metric '{metric}' (known: {known}); evaluate it first")
@@ -64,4 +71,18 @@ def describe(measures: Iterable[Measure]) -> str:
         f"protocol {joined('protocol')}",
         f"seed {joined('seed')}",
     ]
-    return "; ".join(fact for fact in facts if not fact.endswith(" "))
+    notes = dict.fromkeys(m.note for m in all_measures if m.note)
+    return "; ".join([*(fact for fact in facts if not fact.endswith(" ")), *notes])
+
+
+def require_one_n(measures: Iterable[Measure]) -> None:
+    """Raises UserError unless all are of one number of samples: a distance at fewer is larger for that alone."""
+    counts: dict[int, str] = {}
+    for measure in measures:
+        counts.setdefault(measure.n, measure.run)
+    if len(counts) > 1:
+        runs = ", ".join(f"'{run}' n = {n:,}" for n, run in counts.items())
+        raise UserError(
+            f"Fréchet distances at different n cannot stand in one table ({runs}): sample every run alike, and take an "
+            "encoder that has features of every image"
+        )

@@ -18,6 +18,8 @@ def decimals_for(values: Iterable[float]) -> int:
 
 def number(value: float, decimals: int) -> str:
     """A number with a true minus sign; never minus zero."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if not math.isfinite(value):
         return NOTHING
     text = f"{value:.{decimals}f}"
@@ -27,7 +29,7 @@ def number(value: float, decimals: int) -> str:
 def with_interval(measure: Measure, decimals: int) -> str:
     """`0.35 [0.31, 0.40]`, or the number alone when it has no interval."""
     value = number(measure.value, decimals)
-    if not (math.isfinite(measure.ci_low) and math.isfinite(measure.ci_high)):
+    if math.isnan(measure.ci_low) or math.isnan(measure.ci_high):
         return value
     return f"{value} [{number(measure.ci_low, decimals)}, {number(measure.ci_high, decimals)}]"
 

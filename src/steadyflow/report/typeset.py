@@ -151,6 +151,7 @@ _LATEX = str.maketrans(
         "−": r"$-$",
         "–": "--",
         "×": r"$\times$",
+        "∞": r"$\infty$",
         "→": r"$\rightarrow$",
         **{character: "\\" + character for character in "&%$#_{}"},
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from steadyflow.names import SMALLEST_PERCEPTUAL, side_multiple, smallest_judged
+from steadyflow.names import LABELS, SMALLEST_PERCEPTUAL, side_multiple, smallest_judged
 from steadyflow.study.specs import (
     ArcFaceEncoder,
     Diffusion,
@@ -66,6 +66,9 @@ def contradictions(study: Study) -> Iterator[str]:
                 f"encoders.{name}: dataset '{encoder.dataset}' has neither classes nor attributes, so there is nothing "
                 "to train a probe on; give it labels, or prune by loss or grad, which need none"
             )
+    for name in study.classifiers:
+        if name in study.encoders:
+            yield f"classifiers.{name}: an encoder has this name too, and an evaluation could mean either; rename one"
     for name, clustering in study.clusterings.items():
         place = f"clusterings.{name}.encoder"
         yield from _encoder_contradictions(study, place, clustering.encoder)
@@ -109,7 +112,11 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     if dataset not in study.datasets:
         yield f"evaluations.{dataset}: names no dataset (known: {', '.join(study.datasets)})"
         return
-    yield from _probe_contradictions(study, f"evaluations.{dataset}.encoder", evaluation.encoder, dataset)
+    for field, encoders in (("encoders", evaluation.encoders), ("similarity_encoders", evaluation.similarity_encoders)):
+        for encoder in encoders or ():
+            yield from _probe_contradictions(study, f"evaluations.{dataset}.{field}", encoder, dataset)
+    if evaluation.ceiling is not None:
+        yield from _ceiling_contradictions(study, dataset, evaluation.ceiling, str(evaluation.sampling))
     runs = evaluation.runs or ()
     if runs and evaluation.reference is None:
         yield f"evaluations.{dataset}.reference: has to name the run that all are compared with ({', '.join(runs)})"
@@ -124,17 +131,21 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
                 )
     named = {"reference": [evaluation.reference] if evaluation.reference else [], "runs": runs}
     named["inverse_pairs"] = [name for pair in evaluation.inverse_pairs for name in pair]
+    named["mixtures"] = [name for mixture in evaluation.mixtures.values() for name in mixture.runs]
+    for name in evaluation.mixtures:
+        if name in study.runs:
+            yield f"evaluations.{dataset}.mixtures.{name}: a run has that name already; name the mixture otherwise"
     for field, names in named.items():
         for name in names:
             if name not in study.runs:
                 yield f"evaluations.{dataset}.{field}: unknown run '{name}' (known: {', '.join(study.runs)})"
             elif name not in runs:
                 yield f"evaluations.{dataset}.{field}: run '{name}' is not among the evaluated runs"
-    if evaluation.paper_attributes and not study.tells_attributes(dataset):
-        yield (
-            f"evaluations.{dataset}.paper_attributes: no attributes are measured, since encoder "
-            f"'{evaluation.encoder}' is no probe of this dataset"
-        )
+    known = all(name in study.runs for each in named.values() for name in each)
+    # Of what is not all there, enough is said above.
+    if evaluation.paths and known and (evaluation.reference or not runs):
+        yield from _path_contradictions(study, dataset, evaluation)
+    yield from _classifier_contradictions(study, dataset, evaluation)
     for name in evaluation.tokenizers or ():
         place = f"evaluations.{dataset}.tokenizers"
         if name not in study.tokenizers:
@@ -142,6 +153,51 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
         # The others are checked where they, and the runs that use them, are defined.
         elif name not in tokenizers_of(study, dataset, runs):
             yield from _tokenizer_contradictions(study, place, name, dataset)
+
+
+def _classifier_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
+    place, names = f"evaluations.{dataset}.classifiers", evaluation.classifiers or ()
+    for name in names:
+        if name in study.encoders and name not in study.probes:
+            yield f"{place}: '{name}' is an encoder of kind {study.encoders[name].kind}, which tells no attributes"
+        elif name not in study.probes and name not in study.classifiers:
+            yield f"{place}: unknown '{name}' (known: {', '.join([*study.probes, *study.classifiers]) or 'none'})"
+        elif name == LABELS:
+            yield f"{place}: '{name}' is how results call the dataset's own labels; give it another name"
+        else:
+            yield from _probe_contradictions(study, place, study.classified_features(name), dataset)
+    if len(set(names)) < len(names):
+        yield f"{place}: names one twice"
+    place = f"evaluations.{dataset}.paper_attributes"
+    if evaluation.paper_attributes and not names:
+        yield f"{place}: no attributes are measured, since the evaluation has no classifiers"
+    # What a probe tells is known once the images are read.
+    elif all(name in study.classifiers for name in names):
+        told = {attribute: None for name in names for attribute in study.classifiers[name].attributes}
+        for attribute in evaluation.paper_attributes:
+            if attribute not in told:
+                yield f"{place}: no classifier tells '{attribute}' (told: {', '.join(told)})"
+
+
+def _ceiling_contradictions(study: Study, dataset: str, ceiling: str, sampling: str) -> Iterator[str]:
+    """Whether a second sampling starts from the noises of the first, and is another one."""
+    place, other = f"evaluations.{dataset}.ceiling", study.samplings[ceiling]
+    if ceiling == sampling:
+        yield f"{place}: '{ceiling}' is the sampling itself; name one with another solver or more steps"
+    for field in ("seed", "count", "guidance"):
+        here, there = getattr(study.samplings[sampling], field), getattr(other, field)
+        if here != there:
+            yield f"{place}: '{ceiling}' has {field} {there}, '{sampling}' {here}: their samples would not be matched"
+
+
+def _path_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
+    place = f"evaluations.{dataset}.paths"
+    if evaluation.paths == 1:
+        yield f"{place}: 1 noise has no other to be compared with; 2 at least, or 0 to measure no paths"
+    if not study.path_pairs(dataset):
+        yield f"{place}: there are no two runs whose paths could be compared (diffusion runs have none)"
+    elif evaluation.paths > (count := study.samplings[str(evaluation.sampling)].count):
+        yield f"{place}: {evaluation.paths} are more than the {count} noises of sampling '{evaluation.sampling}'"
 
 
 def _tokenizer_contradictions(study: Study, place: str, name: str, dataset: str) -> Iterator[str]:

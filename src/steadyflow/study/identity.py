@@ -1,5 +1,6 @@
 """The identity of long work: its spec and those of all that flows into it, and nothing else."""
 
+from collections.abc import Callable
 from typing import Any
 
 from steadyflow.artifacts import spec_hash
@@ -52,12 +53,31 @@ def run_identity(study: Study, name: str) -> dict[str, Any]:
     }
 
 
-def work_hash(study: Study, section: str, name: str) -> str:
-    """The hash of a training or scoring: of the section "runs", "tokenizers", "encoders" or "scorings"."""
-    identities = {
-        "runs": run_identity,
-        "tokenizers": tokenizer_identity,
-        "encoders": encoder_identity,
-        "scorings": scoring_identity,
-    }
-    return spec_hash(identities[section](study, name))
+def latents_identity(study: Study, dataset: str, tokenizer: str) -> dict[str, Any]:
+    return {"images": study.datasets[dataset].identity(), "tokenizer": tokenizer_identity(study, tokenizer)}
+
+
+def embeddings_identity(study: Study, dataset: str, encoder: str) -> dict[str, Any]:
+    return {"images": study.datasets[dataset].identity(), "encoder": encoder_identity(study, encoder)}
+
+
+def features_identity(study: Study, encoder: str, run: str, sampling: str) -> dict[str, Any]:
+    samples = {"run": run_identity(study, run), "sampling": study.sampling_identity(run, sampling)}
+    return {"images": samples, "encoder": encoder_identity(study, encoder)}
+
+
+_IDENTITIES: dict[str, Callable[..., dict[str, Any]]] = {
+    "tokenizers": tokenizer_identity,
+    "encoders": encoder_identity,
+    "runs": run_identity,
+    "scorings": scoring_identity,
+    "latents": latents_identity,
+    "embeddings": embeddings_identity,
+    "features": features_identity,
+}
+
+
+def work_hash(study: Study, section: str, *names: str) -> str:
+    """The hash of a training ("tokenizers", "encoders", "runs"), of a scoring ("scorings"), or of the rows of "latents"
+    (named by dataset and tokenizer), "embeddings" (dataset, encoder) or "features" (encoder, run, sampling)."""
+    return spec_hash(_IDENTITIES[section](study, *names))

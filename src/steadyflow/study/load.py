@@ -113,11 +113,16 @@ _SECTIONS = {
     "dataset": "datasets",
     "tokenizer": "tokenizers",
     "encoder": "encoders",
+    "encoders": "encoders",
+    "similarity_encoders": "encoders",
     "clusters": "clusterings",
     "scores": "scorings",
     "sampling": "samplings",
+    "ceiling": "samplings",
     "subset": "subsets",
 }
+_LISTS = ("encoders", "similarity_encoders")
+"""Fields that name several."""
 
 
 def _resolve(study: Study) -> Study:
@@ -129,23 +134,34 @@ def _resolve(study: Study) -> Study:
         for field, target in _SECTIONS.items():
             if field not in type(spec).model_fields:
                 continue
-            known, value = getattr(study, target), getattr(spec, field)
+            known, value, of_kind = getattr(study, target), getattr(spec, field), ""
+            if field == "encoder" and spec.encoder_kind:
+                known = {name: entry for name, entry in known.items() if entry.kind == spec.encoder_kind}
+                of_kind = f" of kind {spec.encoder_kind}"
             if value is None and field not in spec.does_without:
                 if len(known) == 1:
-                    update[field] = next(iter(known))
+                    update[field] = tuple(known) if field in _LISTS else next(iter(known))
                 else:
-                    has = f"the study has {', '.join(known)}" if known else f"the study has no {target}"
+                    has = f"the study has {', '.join(known)}" if known else f"the study has no {target}{of_kind}"
                     problems.append(f"{section}.{name}.{field}: has to be named, since {has}")
-            elif value is not None and value not in known:
-                problems.append(f"{section}.{name}.{field}: unknown '{value}' (known: {', '.join(known) or 'none'})")
+            named = () if value is None else value if field in _LISTS else (value,)
+            problems.extend(
+                f"{section}.{name}.{field}: unknown '{each}'{of_kind} (known: {', '.join(known) or 'none'})"
+                for each in named
+                if each not in known
+            )
         return spec.model_copy(update=update)
 
-    sections = ("tokenizers", "encoders", "clusterings", "subsets", "runs")
+    sections = ("tokenizers", "encoders", "classifiers", "clusterings", "subsets", "runs")
     update = {s: {name: resolved(s, name, spec) for name, spec in getattr(study, s).items()} for s in sections}
     study = study.model_copy(update=update)
     evaluations = {
         dataset: resolved("evaluations", dataset, _with_what_it_compares(study, dataset, spec))
         for dataset, spec in study.evaluations.items()
+    }
+    evaluations = {
+        dataset: spec.model_copy(update={"similarity_encoders": spec.similarity_encoders or spec.encoders})
+        for dataset, spec in evaluations.items()
     }
     if problems:
         raise UserError("\n".join(problems))
@@ -153,9 +169,12 @@ def _resolve(study: Study) -> Study:
 
 
 def _with_what_it_compares(study: Study, dataset: str, spec: Evaluation) -> Evaluation:
-    runs, tokenizers = spec.runs, spec.tokenizers
+    runs, tokenizers, classifiers = spec.runs, spec.tokenizers, spec.classifiers
     if runs is None:
         runs = tuple(name for name, run in study.runs.items() if run.dataset == dataset and name not in study.scorings)
     if tokenizers is None:
         tokenizers = tokenizers_of(study, dataset, runs)
-    return spec.model_copy(update={"runs": runs, "tokenizers": tokenizers})
+    if classifiers is None:
+        own = (name for name, probe in study.probes.items() if probe.dataset == dataset)
+        classifiers = (*own, *study.classifiers)
+    return spec.model_copy(update={"runs": runs, "tokenizers": tokenizers, "classifiers": classifiers})

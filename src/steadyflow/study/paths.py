@@ -1,6 +1,7 @@
 """Where every artifact of a study lies. The Snakefile and the scripts that read many artifacts share this page."""
 
 from steadyflow.artifacts import UserError
+from steadyflow.names import PALIGEMMA_FOLDER
 from steadyflow.study.identity import work_hash
 from steadyflow.study.specs import ProbeEncoder, Study
 
@@ -45,6 +46,14 @@ def encoder_files(study: Study, encoder: str) -> list[str]:
     """All that an encoder of any kind is opened from."""
     weights = study.encoders[encoder].weights
     return [weights_file(study, name) for name in weights] or list(probe_files(study, encoder).values())
+
+
+def classifier_files(study: Study, classifier: str) -> list[str]:
+    """All that a classifier is opened from; of one whose files are not pinned, their folder."""
+    if classifier in study.probes:
+        return list(probe_files(study, classifier).values())
+    reads = study.classified_features(classifier)
+    return [weights_file(study, PALIGEMMA_FOLDER)] if reads is None else encoder_files(study, reads)
 
 
 def latents_files(study: Study, dataset: str, tokenizer: str) -> dict[str, str]:
@@ -123,8 +132,24 @@ def samples_files(study: Study, run: str, sampling: str) -> dict[str, str]:
     return {key: f"{root}/{name}" for key, name in names.items()}
 
 
+def trace_files(study: Study, run: str, sampling: str) -> dict[str, str]:
+    """The paths of the first noises of a sampling."""
+    root = f"{study.results}/{study.runs[run].dataset}/samples/{run}/{sampling}"
+    return {"paths": f"{root}/paths.npy", "description": f"{root}/paths.json"}
+
+
 def features_file(study: Study, encoder: str, run: str, sampling: str) -> str:
     return f"{study.results}/{study.runs[run].dataset}/features/{encoder}/{run}/{sampling}.npy"
+
+
+def attributes_file(study: Study, dataset: str, classifier: str) -> str:
+    """What a classifier tells of a dataset's images; `sidecar` names the JSON beside it."""
+    return f"{study.results}/{dataset}/attributes/{classifier}/dataset.parquet"
+
+
+def sampled_attributes_file(study: Study, classifier: str, run: str, sampling: str) -> str:
+    """The same of a run's samples."""
+    return f"{study.results}/{study.runs[run].dataset}/attributes/{classifier}/{run}/{sampling}.parquet"
 
 
 def metrics_file(study: Study, dataset: str, kind: str) -> str:
@@ -144,10 +169,14 @@ def figure_files(study: Study, dataset: str, figure: str) -> list[str]:
     return [f"{study.results}/{dataset}/figures/{figure}.{suffix}" for suffix in ("pdf", "png")]
 
 
-def state_file(study: Study, section: str, name: str) -> str:
-    """Where the resumable state of a training or scoring lies. An edited spec has a new one: the old is no trap."""
-    suffix = "npy" if section == "scorings" else "pt"
-    return f"{study.results}/state/{section}/{name}-{work_hash(study, section, name)}.{suffix}"
+_TRAININGS = ("tokenizers", "encoders", "runs")
+
+
+def state_file(study: Study, section: str, *names: str) -> str:
+    """Where the resumable state of long work lies, a training's or a table's: the sections and names of `work_hash`. An
+    edited spec has a new one: the old is no trap."""
+    suffix = "pt" if section in _TRAININGS else "npy"
+    return f"{study.results}/state/{section}/{'/'.join(names)}-{work_hash(study, section, *names)}.{suffix}"
 
 
 def work_files(study: Study, section: str, name: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ Every field but `label` belongs to the identity of what it describes: a change o
 how and how fast something is computed (results folder, profile, device, batch size of inference) is not said here.
 """
 
+from steadyflow.study.specs.classifiers import Classifier, ClipZeroShotClassifier, PaliGemmaClassifier
 from steadyflow.study.specs.datasets import Dataset
 from steadyflow.study.specs.encoders import ArcFaceEncoder, ProbeEncoder
 from steadyflow.study.specs.evaluation import Evaluation, Sampling
@@ -13,12 +14,15 @@ from steadyflow.study.specs.study import Study
 
 __all__ = [
     "ArcFaceEncoder",
+    "Classifier",
+    "ClipZeroShotClassifier",
     "Dataset",
     "Diffusion",
     "DropClustersSubset",
     "Evaluation",
     "ExplicitFlowMatching",
     "FlowMatching",
+    "PaliGemmaClassifier",
     "ProbeEncoder",
     "Run",
     "Sampling",

@@ -57,10 +57,22 @@ class Sampling(Spec):
         return f"{self.solver} {self.steps} steps{shift}"
 
 
+class Mixture(Spec):
+    """Samples of several runs in equal parts, measured as if they were one run's: of models of one mode each, say."""
+
+    label: str = ""
+    """Shown in tables; the mixture's name when empty."""
+    runs: Annotated[tuple[Name, ...], Field(min_length=2)]
+
+
 class Evaluation(Spec):
     """What is compared on one dataset; the section's key names the dataset."""
 
-    encoder: Name | None = None
+    encoders: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """What images are compared in: every metric in each of them, the reconstructions of tokenizers in the first. The
+    study's only one when left out."""
+    similarity_encoders: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """What samples of shared noise are compared in, where that is not `encoders`: faces by ArcFace, say."""
     tokenizers: tuple[Name, ...] | None = None
     """Tokenizers whose reconstructions of the validation split are measured; when left out, those of the dataset and
     of its runs. Order of tables and figures."""
@@ -68,15 +80,25 @@ class Evaluation(Spec):
     """May be left out, as the reference, where no runs are evaluated."""
     reference: Name | None = None
     """The run that every other one is compared with."""
+    ceiling: Name | None = None
+    """A sampling of the same noises by another solver: how alike the reference run is to itself under it is as much as
+    can be asked of another run."""
     runs: tuple[Name, ...] | None = None
     """All runs of the dataset but surrogates when left out. Order of tables and figures."""
     inverse_pairs: tuple[tuple[Name, Name], ...] = ()
     """Runs whose training images are (nearly) disjoint, compared with each other."""
+    classifiers: tuple[Name, ...] | None = None
+    """What tells the attributes of samples and training images: probe encoders, and entries of the section
+    `classifiers`. When left out, the probes of this dataset, then all of that section. Order of tables and figures."""
+    mixtures: dict[Name, Mixture] = {}
+    """Of evaluated runs; the table mode_balance compares them with the runs whose modes were balanced in training."""
+    paths: Annotated[int, Field(ge=0)] = 0
+    """How many noises are followed through every run, to measure how far the paths of two runs lie apart; 0: none."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
     seed: Seed = 0
-    """Of the bootstrap."""
+    """Of what is resampled for intervals, or drawn to equal sizes."""
 
     @property
     def does_without(self) -> set[str]:
-        return set() if self.runs else {"sampling"}
+        return {"similarity_encoders", "ceiling"} | (set() if self.runs else {"sampling"})

@@ -1,6 +1,6 @@
 """What all specs are made of."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,9 @@ class Spec(BaseModel):
     def identity(self) -> dict[str, Any]:
         """All that defines the result, as JSON can hold it."""
         return self.model_dump(mode="json", exclude={"label"})
+
+    encoder_kind: ClassVar[str | None] = None
+    """The kind that its field `encoder` has to name, if not any."""
 
     @property
     def does_without(self) -> set[str]:

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from steadyflow.study.specs.classifiers import Classifier
 from steadyflow.study.specs.datasets import Dataset
 from steadyflow.study.specs.encoders import Encoder, ProbeEncoder
 from steadyflow.study.specs.evaluation import Evaluation, Sampling
 from steadyflow.study.specs.fields import Name, Spec
-from steadyflow.study.specs.pruning import Clustering, Scoring, Subset
+from steadyflow.study.specs.pruning import AttributeValueSubset, Clustering, Scoring, Subset
 from steadyflow.study.specs.runs import Run
 from steadyflow.study.specs.tokenizers import Tokenizer
 
@@ -29,6 +30,7 @@ class Study(Spec):
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
     encoders: dict[Name, Encoder] = {}
+    classifiers: dict[Name, Classifier] = {}
     clusterings: dict[Name, Clustering] = {}
     scorings: dict[Name, Scoring] = {}
     subsets: dict[Name, Subset] = {}
@@ -39,6 +41,10 @@ class Study(Spec):
     def label(self, run: str) -> str:
         """How tables and figures call a run."""
         return self.runs[run].label or run
+
+    def mixture_label(self, dataset: str, mixture: str) -> str:
+        """How tables call a mixture of runs."""
+        return self.evaluations[dataset].mixtures[mixture].label or mixture
 
     def tokenizer_label(self, tokenizer: str) -> str:
         """How tables and figures call a tokenizer."""
@@ -62,11 +68,30 @@ class Study(Spec):
         """The files of resources/weights.lock that its encoders need, each once."""
         return list(dict.fromkeys(name for encoder in self.encoders.values() for name in encoder.weights))
 
-    def tells_attributes(self, dataset: str) -> bool:
-        """Whether the evaluation's encoder has heads for attributes that this dataset has labels of: a probe of its
-        own."""
-        encoder = self.encoders[str(self.evaluations[dataset].encoder)]
-        return isinstance(encoder, ProbeEncoder) and encoder.dataset == dataset
+    @property
+    def probes(self) -> dict[str, ProbeEncoder]:
+        """The encoders that are classifiers too."""
+        return {name: encoder for name, encoder in self.encoders.items() if isinstance(encoder, ProbeEncoder)}
+
+    def classifier(self, name: str) -> ProbeEncoder | Classifier:
+        """What an evaluation names as a classifier."""
+        return self.classifiers.get(name) or self.probes[name]
+
+    def classified_features(self, classifier: str) -> str | None:
+        """The encoder whose features a classifier reads: a probe is its own; None where it looks at the images."""
+        return classifier if classifier in self.probes else getattr(self.classifiers[classifier], "encoder", None)
+
+    def evaluated_samples(self, dataset: str, *, ceiling: bool = True) -> list[tuple[str, str]]:
+        """(run, sampling) of all that the dataset's evaluation compares; `ceiling` says whether with that."""
+        spec = self.evaluations[dataset]
+        sampled = [(run, str(spec.sampling)) for run in spec.runs or ()]
+        with_ceiling = ceiling and spec.ceiling is not None and spec.reference is not None
+        return [*sampled, (str(spec.reference), str(spec.ceiling))] if with_ceiling else sampled
+
+    def modes(self, dataset: str) -> dict[str, tuple[str, str]]:
+        """The dataset's evaluated runs that saw one value of an attribute alone -> that attribute and value."""
+        found = {run: self.subsets.get(str(self.runs[run].subset)) for run in self.evaluations[dataset].runs or ()}
+        return {run: (s.attribute, s.value) for run, s in found.items() if isinstance(s, AttributeValueSubset)}
 
     def trained_runs(self, dataset: str) -> list[str]:
         """The dataset's evaluated runs that have a training's curve."""
@@ -75,6 +100,37 @@ class Study(Spec):
     def watched_runs(self, dataset: str) -> list[str]:
         """Those of them whose loss on held-out images is followed: a diffusion model has no velocity."""
         return [run for run in self.trained_runs(dataset) if self.runs[run].objective.kind != "diffusion"]
+
+    def compared_pairs(self, dataset: str) -> list[tuple[str, str]]:
+        """(run, reference): every run against the evaluation's reference, then its inverse pairs; each once."""
+        spec = self.evaluations[dataset]
+        compared = [(run, str(spec.reference)) for run in spec.runs or () if run != spec.reference]
+        return list(dict.fromkeys([*compared, *spec.inverse_pairs]))
+
+    def path_pairs(self, dataset: str) -> list[tuple[str, str]]:
+        """Those of them whose paths can be compared: a diffusion run counts another time, and has none."""
+        return [
+            pair
+            for pair in self.compared_pairs(dataset)
+            if all(self.runs[run].objective.kind != "diffusion" for run in pair)
+        ]
+
+    def traced_runs(self, dataset: str) -> list[str]:
+        """The runs of those pairs, each once."""
+        return list(dict.fromkeys(run for pair in self.path_pairs(dataset) for run in pair))
+
+    def path_identity(self, run: str, sampling: str) -> dict[str, Any]:
+        """All of a sampling that defines each single path of this run."""
+        return {key: value for key, value in self.sampling_identity(run, sampling).items() if key != "count"}
+
+    def traced_noises(self, run: str, sampling: str) -> int:
+        """How many noises the evaluations follow through this run."""
+        asked = [
+            spec.paths
+            for dataset, spec in self.evaluations.items()
+            if spec.sampling == sampling and run in self.traced_runs(dataset)
+        ]
+        return max(asked, default=0)
 
     def clustering_of(self, dataset: str) -> str | None:
         """The dataset's first clustering, the one that figures show."""

@@ -1,0 +1,77 @@
+"""PaliGemma, a vision-language model of 3 billion weights, asked about each image (Beyer et al. 2024)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from transformers import AutoProcessor, PaliGemmaForConditionalGeneration
+
+from steadyflow.artifacts import UserError, file_hash, spec_hash
+from steadyflow.classifiers.answers import answer_reader
+from steadyflow.classifiers.classifier import Classifier, Codes
+from steadyflow.encoders.pixels import rgb
+from steadyflow.names import PALIGEMMA_REPO
+
+# Of an answer; more than any value's words take.
+MOST_TOKENS = 10
+PRECISION = torch.bfloat16
+
+
+def load(files: Sequence[Path], attributes: Mapping[str, Mapping[str, Any]], device: torch.device) -> Classifier:
+    """`files` are all of the model's folder (JSON and safetensors); `attributes` name -> question and answers.
+
+    Everything is read from that folder: no network is asked, no code in it is run, nothing in it is unpickled.
+    """
+    processor, model = _open(files[0].parent, device)
+    readers = {attribute: answer_reader(asked["answers"]) for attribute, asked in attributes.items()}
+
+    @torch.no_grad()
+    def answered(question: str, pictures: list[Image.Image]) -> list[str]:
+        """The most likely word, one after another, until the model has said all."""
+        inputs = processor(text=[f"<image>{question}"] * len(pictures), images=pictures, return_tensors="pt")
+        inputs = inputs.to(device, dtype=model.dtype)
+        inputs.pop("labels", None)
+        said = model.generate(**inputs, do_sample=False, num_beams=1, max_new_tokens=MOST_TOKENS)
+        texts: list[str] = processor.batch_decode(said[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        return texts
+
+    def classify(images: npt.NDArray[np.generic]) -> Codes:
+        pictures = [Image.fromarray(image) for image in rgb(images.astype(np.uint8, copy=False))]
+        return {
+            attribute: np.array([readers[attribute](said) for said in answered(asked["question"], pictures)], np.int8)
+            for attribute, asked in attributes.items()
+        }
+
+    contents = {path.name: file_hash(path) for path in files}
+    asked = {name: [spec["question"], list(spec["answers"].items())] for name, spec in attributes.items()}
+    return Classifier(
+        "paligemma",
+        spec_hash([contents, asked]),
+        "Gemma Terms of Use",
+        f"{PALIGEMMA_REPO} in bf16, greedy answers of {MOST_TOKENS} tokens",
+        {attribute: tuple(spec["answers"]) for attribute, spec in attributes.items()},
+        classify,
+    )
+
+
+def _open(folder: Path, device: torch.device) -> tuple[Any, Any]:
+    """The processor and the model. Raises UserError for a folder of anything else, or without some of the weights."""
+    expected = f"expected the files of {PALIGEMMA_REPO}, fetched whole"
+    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    opened: dict[str, Any] = {"use_safetensors": True, "dtype": PRECISION, "output_loading_info": True}
+    try:
+        processor = AutoProcessor.from_pretrained(folder, **local)
+        both: Any = PaliGemmaForConditionalGeneration.from_pretrained(folder, **local, **opened)
+    # Each of the many files has errors of its own kind.
+    except Exception as error:
+        raise UserError(f"{folder}: cannot be opened as PaliGemma ({error}); {expected}") from error
+    model, found = both
+    # The library would draw these at random, and only warn.
+    lacking = sorted([*found["missing_keys"], *map(str, found["mismatched_keys"])])
+    if lacking:
+        raise UserError(f"{folder}: no weights for {lacking[0]} and {len(lacking) - 1} others; {expected}")
+    return processor, model.requires_grad_(False).eval().to(device)

@@ -1,0 +1,149 @@
+"""Intervals hold what they promise: on synthetic data of known truth, 95% of them cover it, give or take 3%."""
+
+import numpy as np
+import pytest
+
+from steadyflow.evaluate import (
+    Estimate,
+    FeatureStatistics,
+    difference,
+    frechet_infinity,
+    frechet_with_interval,
+    kept_ratio,
+    kernel_distance,
+    kl_between,
+    kl_divergence,
+    kl_to_uniform,
+    kl_with_interval,
+    mean_over_runs,
+    mean_with_interval,
+    memorisation_ratio,
+    pair_distance,
+    pair_similarity,
+)
+
+REPEATS = 500
+
+
+def coverage(truth: float, estimates: list[Estimate]) -> float:
+    return np.mean([e.ci_low <= truth <= e.ci_high for e in estimates])
+
+
+def assert_calibrated(truth: float, estimates: list[Estimate]) -> None:
+    assert len(estimates) == REPEATS
+    assert 0.92 <= coverage(truth, estimates) <= 0.98
+
+
+def test_means():
+    rng = np.random.default_rng(0)
+    assert_calibrated(2, [mean_with_interval(rng.gamma(2, 1, 60)) for _ in range(REPEATS)])
+
+
+def related(rng, n, d=6):
+    """Two models of one noise: shared and own parts."""
+    x0 = rng.normal(size=(n, d)) + 0.4
+    return x0 + 0.5 * rng.normal(size=(n, d)), x0 + 0.5 * rng.normal(size=(n, d))
+
+
+@pytest.mark.parametrize("find", [pair_similarity, pair_distance])
+def test_similarities(find):
+    rng = np.random.default_rng(1)
+    # The truth by a sample so large that its own error does not count.
+    many = [find(*related(rng, 2000)) for _ in range(20)]
+    found = [find(*related(rng, 130)) for _ in range(REPEATS)]
+    for part in ("matched", "unmatched", "difference"):
+        assert_calibrated(np.mean([getattr(f, part).value for f in many]), [getattr(f, part) for f in found])
+
+
+def test_frechet_distances():
+    d, n = 8, 300
+    rng = np.random.default_rng(2)
+    reference = FeatureStatistics(2, np.zeros(d), np.eye(d))
+    scales = np.linspace(0.6, 1.4, d)
+    found = [frechet_with_interval(rng.normal(size=(n, d)) * scales, reference) for _ in range(REPEATS)]
+    # Distances at n have a bias: what they estimate is their own expectation.
+    expected = np.mean([frechet_with_interval(rng.normal(size=(n, d)) * scales, reference).value for _ in range(3000)])
+    assert_calibrated(expected, found)
+    assert_calibrated(np.square(scales - 1).sum(), [frechet_infinity(f) for f in found])
+
+
+def test_differences_of_runs_that_share_their_noises():
+    d, n = 5, 200
+    rng = np.random.default_rng(3)
+    reference = FeatureStatistics(2, np.zeros(d), np.eye(d))
+
+    def two_runs() -> tuple[Estimate, Estimate]:
+        x0 = rng.normal(size=(n, d))
+        near, far = (shift + 0.9 * x0 + 0.2 * rng.normal(size=(n, d)) for shift in (0.1, 0.2))
+        return frechet_with_interval(near, reference), frechet_with_interval(far, reference)
+
+    expected = np.mean([far.value - near.value for near, far in (two_runs() for _ in range(2000))])
+    pairs = [two_runs() for _ in range(REPEATS)]
+    found = [difference(far, near) for near, far in pairs]
+    assert_calibrated(expected, found)
+    # Knowing what they share is the point: apart, the intervals would be several times as wide.
+    apart = np.mean([np.hypot(far.ci_high - far.ci_low, near.ci_high - near.ci_low) for near, far in pairs])
+    assert np.mean([f.ci_high - f.ci_low for f in found]) < 0.6 * apart
+
+
+def test_kernel_distances():
+    n, d = 120, 4
+    rng = np.random.default_rng(4)
+    reference = rng.normal(size=(400, d))
+    found = [kernel_distance(rng.normal(size=(n, d)) + 0.3, reference) for _ in range(REPEATS)]
+    expected = np.mean([kernel_distance(rng.normal(size=(2000, d)) + 0.3, reference).value for _ in range(30)])
+    assert_calibrated(expected, found)
+
+
+@pytest.mark.parametrize(
+    "shares", [[0.5, 0.5], [0.52, 0.48], [0.7, 0.3], [0.97, 0.03], [0.3, 0.2, 0.25, 0.25], [0.6, 0.3, 0.07, 0.03]]
+)
+def test_divergences_from_uniform(shares):
+    rng = np.random.default_rng(5)
+    draws = rng.multinomial(400, shares, size=REPEATS)
+    found = [kl_with_interval(np.repeat(np.arange(len(shares)), c), len(shares), repeats=300) for c in draws]
+    assert_calibrated(kl_to_uniform(shares), found)
+
+
+def test_divergences_from_another_distribution():
+    rng, shares, reference = np.random.default_rng(6), [0.5, 0.3, 0.2], [0.6, 0.3, 0.1]
+    drawn = zip(*(rng.multinomial(n, p, size=REPEATS) for n, p in ((400, shares), (300, reference))), strict=True)
+    found = [kl_between(*(np.repeat(np.arange(3), c) for c in counts), 3, repeats=300) for counts in drawn]
+    assert_calibrated(kl_divergence(shares, reference), found)
+
+
+def test_ratios_of_distances():
+    rng = np.random.default_rng(7)
+    training, dropped = rng.normal(size=(2, 80, 3))
+    wide = 1.3 * rng.normal(size=(2, 20_000, 3))
+    truth = memorisation_ratio(wide[0], wide[1] / 1.3, training, repeats=2).value
+    found = [memorisation_ratio(1.3 * rng.normal(size=(90, 3)), rng.normal(size=(90, 3)), training, repeats=300)
+             for _ in range(REPEATS)]  # fmt: skip
+    assert_calibrated(truth, found)
+    truth = kept_ratio(wide[0], training, dropped).value
+    assert_calibrated(truth, [kept_ratio(1.3 * rng.normal(size=(90, 3)), training, dropped) for _ in range(REPEATS)])
+
+
+@pytest.mark.parametrize("of_runs", [0.02, 0.3, 1.0])
+def test_means_over_three_runs(of_runs):
+    """Whether the noises or the trainings make most of the difference. Noises are shared between the runs."""
+    rng, n, runs = np.random.default_rng(8), 200, 3
+
+    def arm() -> list[Estimate]:
+        noise = rng.normal(size=n)
+        return [mean_with_interval(1 + of_runs * rng.normal() + noise + 0.5 * rng.normal(size=n)) for _ in range(runs)]
+
+    assert_calibrated(1, [mean_over_runs(arm()) for _ in range(REPEATS)])
+
+
+def test_resampling_three_runs_would_not_do():
+    """Why means over runs are not bootstrapped: with three runs, a bootstrap over runs and noises covers far too
+    little."""
+    rng, n = np.random.default_rng(9), 200
+    covered = 0
+    for _ in range(200):
+        values = 1 + rng.normal(size=(3, 1)) + 0.5 * rng.normal(size=(3, n))
+        runs, noises = rng.integers(3, size=(300, 3)), rng.integers(n, size=(300, n))
+        low, high = np.quantile([values[r][:, i].mean() for r, i in zip(runs, noises, strict=True)], (0.025, 0.975))
+        covered += low <= 1 <= high
+    assert covered / 200 < 0.85
