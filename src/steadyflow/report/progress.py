@@ -52,9 +52,7 @@ def training_progress(
     )
 
 
-def scoring_progress(
-    name: str, *, done: bool, items: tuple[int, int, float] | None, log: str, now: float
-) -> Progress:
+def scoring_progress(name: str, *, done: bool, items: tuple[int, int, float] | None, log: str, now: float) -> Progress:
     """`items`: of its table how many are done, of how many, and when one was last."""
     if done:
         return Progress("scoring", name, "done", log)
