@@ -27,7 +27,7 @@ def stage_parser(
     if training or table:
         state = "resumable state, kept until the results are written"
         parser.add_argument("--state", type=Path, required=True, help=state)
-        seconds = float(os.environ.get("SAVE_SECONDS", "60")) if training else 10.0
+        seconds = float(os.environ.get("SAVE_SECONDS", "60" if training else "10"))
         parser.add_argument("--save-seconds", type=float, default=seconds, help="between two saved states, at least")
     if training:
         steps = "steps after which the state is saved all the same"

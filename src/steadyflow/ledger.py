@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from steadyflow.artifacts import read_json, write_json
+from steadyflow.artifacts import delete_leftovers, read_json, write_json
 
 NOTE_SECONDS = 5.0
 """Between two notes of a training that goes on, at least."""
@@ -101,6 +101,7 @@ class Bookkeeper:
 
     def __init__(self, path: Path, name: str, steps: int, batch_size: int, processes: int, start: int) -> None:
         """Claims the training for this process, which goes on at step `start`."""
+        delete_leftovers(path)
         earlier = read_ledger(path)
         if earlier is None or earlier.finished:
             earlier = Ledger(name, steps, batch_size, Worker.here())

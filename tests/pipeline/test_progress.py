@@ -10,6 +10,7 @@ from steadyflow.prune.resumable import delete_table, resumable_table
 from workspace import SCRIPTS, Finished, edited
 
 from steadyflow.ledger import Bookkeeper, ledger_file
+from steadyflow.resumable import delete_table, missing_batches, resumable_table
 from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline
@@ -38,8 +39,10 @@ def test_what_has_begun_is_told_from_what_has_not(finished: Finished) -> None:
     keeper = Bookkeeper(ledger_file(state), "run begun", 50, 16, 1, 0)
     keeper.note(20, {"images_per_second": 48.0, "mfu": float("nan"), "loss": 0.5})
     keeper.saved(0.1, stops=False)
-    with resumable_table(values, (1, 5, 2), "id") as table:
-        table[0, :2] = 1.0
+    with resumable_table(values, (1, 10), "id", items=10) as table:
+        next(batches := missing_batches(table, 4, "scores"))
+        next(batches)
+        batches.close()
     said = printed(study)
     log = finished.target("logs", "digits", "runs", "begun.log")
     assert re.search(rf"^run +begun +running +20 of 50 +48 +0\.5000 +10 s +{re.escape(str(log))}$", said, re.MULTILINE)

@@ -100,7 +100,7 @@ RACE = """
 import os, sys, time
 from steadyflow.artifacts import UserError
 from steadyflow.driver import Driver, begin_driving
-time.sleep(float(sys.argv[2]) - time.time())
+time.sleep(max(0.0, float(sys.argv[2]) - time.time()))
 try:
     begin_driving(sys.argv[1], Driver.here())
 except UserError:

@@ -67,14 +67,15 @@ def test_a_running_training_is_one_line_with_its_log():
     assert lines[-1] == "1 done, 1 running, 1 waiting"
 
 
-def test_a_scoring_is_measured_by_its_values():
-    table = np.full((2, 3, 4), np.nan)
-    table[0, :2] = 1.0
-    found = scoring_progress("s", done=False, table=table, quiet=1.0, log="l")
+def test_the_state_of_a_scoring():
+    def of(done, items):
+        return scoring_progress("s", done=done, items=items, log="l", now=NOW)
+
+    found = of(False, (8, 24, NOW - 1))
     assert (found.state, found.step, found.steps) == ("running", 8, 24)
-    assert scoring_progress("s", done=False, table=table, quiet=QUIET_SECONDS, log="l").state == "stopped"
-    assert scoring_progress("s", done=False, table=None, quiet=0.0, log="l").state == "waiting"
-    assert scoring_progress("s", done=True, table=None, quiet=0.0, log="l").state == "done"
+    assert of(False, (8, 24, NOW - QUIET_SECONDS)).state == "stopped"
+    assert of(False, None).state == "waiting"
+    assert of(True, None).state == "done"
 
 
 def test_efficiency_of_a_training():

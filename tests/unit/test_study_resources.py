@@ -59,7 +59,7 @@ def study() -> Study:
                 "of_both": {"subset": "both", "model": "UNet-M"},
             },
             "samplings": {"euler": {"steps": 10, "count": 500, "guidance": 2.0}},
-            "evaluations": {"faces": {"reference": "unpruned"}},
+            "evaluations": {"faces": {"reference": "unpruned", "paths": 8}},
         }
     )
 
@@ -94,6 +94,8 @@ def test_the_estimate_is_the_sum_of_its_jobs_and_forgets_what_is_done(study, tmp
         "train_run": 4,
         "sample_run": 4,
         "embed_samples": 4,
+        "classify_samples": 4,
+        "trace_paths": 4,
     }
     found = estimate(study)
     assert list(found) == [*(rule for rule in WORK if counts[rule]), "in all"]

@@ -33,7 +33,6 @@ PAPER = ROOT / "resources" / "paper"
 os.environ |= {
     "STUDY": str(STUDY_FILE),
     "DEVICE": config.get("device", "auto"),
-    "SAVE_SECONDS": str(config.get("save_seconds", 60)),
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
     "PAPER": str(PAPER),
@@ -43,6 +42,10 @@ os.environ |= {
     # This very Python for every job, whether or not the environment was activated; --sdm conda goes before it.
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
 }
+
+# By default a stage knows how often to save its state.
+if "save_seconds" in config:
+    os.environ["SAVE_SECONDS"] = str(config["save_seconds"])
 
 
 # For --sdm apptainer, of every rule: what envs/steadyflow.def builds, put where weights are put. The same place from

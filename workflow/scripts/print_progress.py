@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.artifacts import read_array
 from steadyflow.cli import run_stage
 from steadyflow.ledger import ledger_file, read_ledger
 from steadyflow.report.progress import (
@@ -19,6 +18,7 @@ from steadyflow.report.progress import (
     training_efficiency,
     training_progress,
 )
+from steadyflow.resumable import items_done
 from steadyflow.study import load_study, paths
 from steadyflow.study.specs import Study
 
@@ -49,11 +49,7 @@ def progress(study: Study, kind: str, section: str, name: str) -> Progress:
     files = paths.work_files(study, section, name)
     done, state = Path(files["result"]).exists(), Path(files["state"])
     if section == "scorings":
-        try:
-            table, quiet = read_array(state), time.time() - state.stat().st_mtime
-        except FileNotFoundError:
-            table, quiet = None, 0.0
-        return scoring_progress(name, done=done, table=table, quiet=quiet, log=files["log"])
+        return scoring_progress(name, done=done, items=items_done(state), log=files["log"], now=time.time())
     return training_progress(
         kind,
         name,

@@ -17,7 +17,7 @@ QUIET_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Progress:
-    """A training or scoring. `step` of `steps`: of a scoring the values measured; None where nothing is known."""
+    """A training or scoring. `step` of `steps`: of a scoring the triples measured; None where nothing is known."""
 
     kind: str
     name: str
@@ -52,15 +52,14 @@ def training_progress(
     )
 
 
-def scoring_progress(name: str, *, done: bool, table: "np.ndarray | None", quiet: float, log: str) -> Progress:
-    """`table`: its values so far, NaN where none was measured; `quiet`: seconds since one was written."""
+def scoring_progress(name: str, *, done: bool, items: tuple[int, int, float] | None, log: str, now: float) -> Progress:
+    """`items`: of its table how many are done, of how many, and when one was last."""
     if done:
         return Progress("scoring", name, "done", log)
-    if table is None:
+    if items is None:
         return Progress("scoring", name, "waiting", log)
-    measured = sum(int(np.count_nonzero(~np.isnan(part))) for part in table)
-    state: State = "running" if quiet < QUIET_SECONDS else "stopped"
-    return Progress("scoring", name, state, log, measured, table.size)
+    measured, wanted, when = items
+    return Progress("scoring", name, "running" if now - when < QUIET_SECONDS else "stopped", log, measured, wanted)
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def _evaluation(study: Study, dataset: str) -> Iterator[Job]:
         kinds += ["paths"] if spec.paths else []
     for classifier in spec.classifiers or () if spec.runs else ():
         yield from _attributes(study, dataset, classifier)
-    for run in study.traced_runs(dataset):
+    for run in study.traced_runs(dataset) if spec.paths else ():
         yield from _run(study, run)
         common = {"dataset": str(study.runs[run].dataset), "run": run, "sampling": str(spec.sampling)}
         yield _job("trace_paths", paths.trace_files(study, run, str(spec.sampling))["description"], **common)
