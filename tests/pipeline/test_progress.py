@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from steadyflow.prune.resumable import delete_table, resumable_table
 from workspace import SCRIPTS, Finished, edited
 
 from steadyflow.ledger import Bookkeeper, ledger_file
