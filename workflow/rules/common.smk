@@ -67,6 +67,7 @@ wildcard_constraints:
     clustering="|".join(map(re.escape, study.clusterings)) or "^$",
     subset="|".join(map(re.escape, study.subsets)) or "^$",
     run="|".join(map(re.escape, study.runs)) or "^$",
+    measured="|".join(re.escape(name) for each in study.evaluations for name in study.measured(each)) or "^$",
     sampling="|".join(map(re.escape, study.samplings)) or "^$",
 
 
@@ -236,20 +237,34 @@ def evaluated_files(kind):
     return files
 
 
-def evaluated_features(field):
-    """What the encoders in a field of the evaluation make of every evaluated run's samples, and of the dataset."""
+def features_of(dataset, encoders, sampled):
+    """What encoders make of some samples, each a (run, sampling), and of the dataset's own images."""
+    embeddings = [paths.embeddings_file(study, dataset, encoder) for encoder in encoders]
+    return {
+        "features": [paths.features_file(study, encoder, *each) for encoder in encoders for each in sampled],
+        "embeddings": [*embeddings, *map(paths.sidecar, embeddings)],
+    }
 
-    def files(wildcards):
-        dataset = wildcards.dataset
-        encoders = getattr(study.evaluations[dataset], field)
-        sampled = study.evaluated_samples(dataset, ceiling=field == "similarity_encoders")
-        embeddings = [paths.embeddings_file(study, dataset, encoder) for encoder in encoders]
-        return {
-            "features": [paths.features_file(study, encoder, *each) for encoder in encoders for each in sampled],
-            "embeddings": [*embeddings, *map(paths.sidecar, embeddings)],
-        }
 
-    return files
+def measured_files(wildcards):
+    """What the quality of a run, or of a mixture of runs, is measured from."""
+    spec, runs = study.evaluations[wildcards.dataset], study.measured(wildcards.dataset)[wildcards.measured]
+    subsets = dict.fromkeys(study.runs[run].subset for run in runs)
+    features = features_of(wildcards.dataset, spec.encoders, [(run, spec.sampling) for run in runs])
+    return features | {"subsets": [paths.subset_files(study, name)["subset"] for name in subsets if name is not None]}
+
+
+def measured_identity(wildcards):
+    """What defines it; other runs do not."""
+    spec, runs = study.evaluations[wildcards.dataset], study.measured(wildcards.dataset)[wildcards.measured]
+    sampled = {run: study.sampling_identity(run, spec.sampling) for run in runs}
+    return [spec.model_dump(mode="json", include={"encoders", "seed"}), sampled]
+
+
+def compared_features(wildcards):
+    """What pairs of samples are compared in."""
+    spec, sampled = study.evaluations[wildcards.dataset], study.evaluated_samples(wildcards.dataset)
+    return features_of(wildcards.dataset, spec.similarity_encoders, sampled)
 
 
 def traced_files(file):

@@ -1,6 +1,6 @@
 # What each table and figure reads. Everything else about them stands in steadyflow.report.catalogue.
 def metrics_of(kind):
-    return lambda spec, dataset: [paths.metrics_file(study, dataset, kind)]
+    return lambda spec, dataset: paths.metrics_files(study, dataset, kind)
 
 
 def curves(spec, dataset):

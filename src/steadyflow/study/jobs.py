@@ -150,9 +150,12 @@ def _evaluation(study: Study, dataset: str) -> Iterator[Job]:
             for run, sampling in study.evaluated_samples(dataset, ceiling=ceiling):
                 yield from _features(study, encoder, run, sampling)
     if spec.runs:
-        kinds += ["quality", "similarity"]
+        kinds += ["similarity"]
         kinds += ["fairness"] if spec.classifiers else []
         kinds += ["paths"] if spec.paths else []
+    for measured in study.measured(dataset):
+        quality = paths.quality_file(study, dataset, measured)
+        yield _job("measure_quality", quality, dataset=dataset, measured=measured)
     for classifier in spec.classifiers or () if spec.runs else ():
         yield from _attributes(study, dataset, classifier)
     for run in study.traced_runs(dataset) if spec.paths else ():

@@ -33,6 +33,7 @@ DECODED_A_SECOND = 30  # images by one core, from PNGs of 1024x1024: the slowest
 EMBEDDED_A_SECOND = {"arcface": 20}  # images by one process
 EMBEDDED_A_SECOND_BY_OTHERS = 200
 CLASSIFIED_A_SECOND = 8  # images by one process, all questions of a vision-language model together
+QUALITY_MINUTES = 2
 PATH_POINTS = 33  # of a path, at most
 ASSUMED_IMAGES = 100_000  # of a dataset that does not say `expected_images`
 
@@ -217,9 +218,10 @@ def _sample_run(study: Study, wildcards: Mapping[str, str]) -> Work:
 
 
 def _classification(study: Study, classifier: str, count: int) -> Work:
-    """Of features that are there in no time, of images by a vision-language model."""
-    looks = study.classified_features(classifier) is None
-    return _on_gpus(count / CLASSIFIED_A_SECOND / GPUS if looks else 0.0, count / 1e6, count)
+    """Of features that are there in seconds and on a CPU, of images by a vision-language model on GPUs."""
+    if study.classified_features(classifier) is not None:
+        return Work(START_HOURS, count / 1e6, 8_000 + count // 1000)
+    return _on_gpus(count / CLASSIFIED_A_SECOND / GPUS, count / 1e6, count)
 
 
 def _classify_images(study: Study, wildcards: Mapping[str, str]) -> Work:
@@ -238,10 +240,16 @@ def _trace_paths(study: Study, wildcards: Mapping[str, str]) -> Work:
     return _on_gpus(GPUS * _inference(flops), 4 * PATH_POINTS * noises * latent / 1e6)
 
 
-def _measure(study: Study, wildcards: Mapping[str, str]) -> Work:
-    """A minute for each run in each encoder, on a CPU."""
+def _measure_quality(study: Study, wildcards: Mapping[str, str]) -> Work:
+    """Some minutes in each encoder, on a CPU."""
     spec = study.evaluations[wildcards["dataset"]]
-    return Work(START_HOURS + len(spec.runs or ()) * len(spec.encoders or ()) / 60, 1, mem_mb=32_000)
+    return Work(START_HOURS + len(spec.encoders or ()) * QUALITY_MINUTES / 60, 1, mem_mb=32_000)
+
+
+def _measure(study: Study, wildcards: Mapping[str, str]) -> Work:
+    """A quarter of a minute for each run in each encoder, on a CPU."""
+    spec = study.evaluations[wildcards["dataset"]]
+    return Work(START_HOURS + len(spec.runs or ()) * len(spec.encoders or ()) / 240, 1, mem_mb=32_000)
 
 
 def _measure_tokenizers(study: Study, wildcards: Mapping[str, str]) -> Work:
@@ -269,7 +277,7 @@ WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "sample_run": _sample_run,
     "embed_samples": _embed_samples,
     "measure_tokenizers": _measure_tokenizers,
-    "measure_quality": _measure,
+    "measure_quality": _measure_quality,
     "measure_similarity": _measure,
     "measure_fairness": _measure,
     "classify_images": _classify_images,

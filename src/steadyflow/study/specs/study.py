@@ -88,6 +88,11 @@ class Study(Spec):
         with_ceiling = ceiling and spec.ceiling is not None and spec.reference is not None
         return [*sampled, (str(spec.reference), str(spec.ceiling))] if with_ceiling else sampled
 
+    def measured(self, dataset: str) -> dict[str, tuple[str, ...]]:
+        """What the quality of the dataset's evaluation is of: every run, and every mixture -> its runs."""
+        spec = self.evaluations[dataset]
+        return {run: (run,) for run in spec.runs or ()} | {name: each.runs for name, each in spec.mixtures.items()}
+
     def modes(self, dataset: str) -> dict[str, tuple[str, str]]:
         """The dataset's evaluated runs that saw one value of an attribute alone -> that attribute and value."""
         found = {run: self.subsets.get(str(self.runs[run].subset)) for run in self.evaluations[dataset].runs or ()}
