@@ -21,7 +21,7 @@ def main() -> None:
     print(f"ESTIMATE of {study.name} on nodes of {GPUS} A100s: arithmetic, at the speed that the papers report.")
     print_table([COLUMNS, *(row(stage, each) for stage, each in found.items())])
     state = found["in all"].left.state_gb
-    print(f"A training under way keeps a state of up to {state:,.1f} GB beside that.")
+    print(f"A training under way keeps states of up to {state:,.1f} GB beside that.")
     for name, dataset in study.datasets.items():
         if dataset.known_images is None:
             print(f"datasets.{name} is taken for {ASSUMED_IMAGES:,} images: its `expected_images` may say how many.")

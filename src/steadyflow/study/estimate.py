@@ -18,7 +18,7 @@ class Cost:
     """Of one of them, on a whole node."""
     disk_gb: float
     state_gb: float
-    """The largest state that one keeps beside that while it is under way."""
+    """The most that the states of one take beside that while it is under way."""
 
 
 def cost(works: Iterable[Work]) -> Cost:

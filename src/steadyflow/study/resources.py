@@ -37,6 +37,8 @@ QUALITY_MINUTES = 2
 PATH_POINTS = 33  # of a path, at most
 ASSUMED_IMAGES = 100_000  # of a dataset that does not say `expected_images`
 
+# Of a training: weights, their average and two moments, in fp32; the last two states are kept while a third is written.
+STATE_BYTES = 3 * 16
 # Of the papers' tokenizer.
 TOKENIZER_WEIGHTS = 72.1e6
 # Numbers in a feature of each kind of encoder.
@@ -116,7 +118,9 @@ def _train_tokenizer(study: Study, wildcards: Mapping[str, str]) -> Work:
         # Four passes of LPIPS's network, where the autoencoder has three. The discriminator's are a hundredth of all.
         flops += 4 / 3 * VGG16_FLOPS_A_PIXEL * side**2
     weights = TOKENIZER_WEIGHTS * (spec.width / 128) ** 2 / 1e6
-    return _on_gpus(3600 * training_hours(spec.steps, spec.batch_size, flops), 4 * weights, state_mb=16 * weights)
+    return _on_gpus(
+        3600 * training_hours(spec.steps, spec.batch_size, flops), 4 * weights, state_mb=STATE_BYTES * weights
+    )
 
 
 def _encode_latents(study: Study, wildcards: Mapping[str, str]) -> Work:
@@ -200,7 +204,7 @@ def _train_run(study: Study, wildcards: Mapping[str, str]) -> Work:
     if spec.weights is not None:
         return _on_gpus(0, 4 * weights, count)
     hours = training_hours(spec.steps, spec.batch_size, _forward(study, wildcards["run"]))
-    return _on_gpus(3600 * hours, 4 * weights, count, state_mb=16 * weights)
+    return _on_gpus(3600 * hours, 4 * weights, count, state_mb=STATE_BYTES * weights)
 
 
 def _sample_run(study: Study, wildcards: Mapping[str, str]) -> Work:
@@ -275,14 +279,14 @@ WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "select_subset": _select_subset,
     "train_run": _train_run,
     "sample_run": _sample_run,
+    "trace_paths": _trace_paths,
     "embed_samples": _embed_samples,
+    "classify_images": _classify_images,
+    "classify_samples": _classify_samples,
     "measure_tokenizers": _measure_tokenizers,
     "measure_quality": _measure_quality,
     "measure_similarity": _measure,
-    "measure_fairness": _measure,
-    "classify_images": _classify_images,
-    "classify_samples": _classify_samples,
-    "trace_paths": _trace_paths,
     "measure_paths": _measure,
+    "measure_fairness": _measure,
 }
 """The rules of the workflow that take more than seconds, in the order of the work."""
