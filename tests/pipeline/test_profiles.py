@@ -11,6 +11,7 @@ import pytest
 import yaml
 from workspace import REPOSITORY, long_jobs, long_jobs_of
 
+from steadyflow.names import PALIGEMMA_FOLDER
 from steadyflow.study import load_study, paths
 from steadyflow.study.jobs import jobs
 from steadyflow.study.resources import WORK, work
@@ -165,7 +166,7 @@ def test_juwels_says_what_is_not_set(tmp_path: Path, site: dict[str, str], missi
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
     """A folder with the user's own images and empty files in place of the encoders' weights."""
-    for needed in ("data/ffhq/images1024x1024", "data/imagenet", "downloads/weights"):
+    for needed in ("data/ffhq/images1024x1024", "data/imagenet", f"downloads/weights/{PALIGEMMA_FOLDER}"):
         (tmp_path / needed).mkdir(parents=True)
     for name in load_study(PAPER).encoder_weights:
         (tmp_path / "downloads" / "weights" / name).touch()

@@ -95,6 +95,7 @@ def test_the_estimate_is_the_sum_of_its_jobs_and_forgets_what_is_done(study, tmp
         "sample_run": 4,
         "embed_samples": 4,
         "classify_samples": 4,
+        "measure_quality": 4,
         "trace_paths": 4,
     }
     found = estimate(study)

@@ -94,9 +94,21 @@ class Study(Spec):
         return {run: (run,) for run in spec.runs or ()} | {name: each.runs for name, each in spec.mixtures.items()}
 
     def modes(self, dataset: str) -> dict[str, tuple[str, str]]:
-        """The dataset's evaluated runs that saw one value of an attribute alone -> that attribute and value."""
+        """The dataset's evaluated runs that saw one value of an attribute alone -> that attribute and value, where some
+        classifier of the evaluation tells that attribute."""
         found = {run: self.subsets.get(str(self.runs[run].subset)) for run in self.evaluations[dataset].runs or ()}
-        return {run: (s.attribute, s.value) for run, s in found.items() if isinstance(s, AttributeValueSubset)}
+        alone = {run: (s.attribute, s.value) for run, s in found.items() if isinstance(s, AttributeValueSubset)}
+        return {run: mode for run, mode in alone.items() if self._is_told(dataset, mode[0])}
+
+    def _is_told(self, dataset: str, attribute: str) -> bool:
+        """A probe tells all that its dataset has labels of, others what they are asked."""
+        for name in self.evaluations[dataset].classifiers or ():
+            if name in self.probes:
+                if self.probes[name].dataset == dataset:
+                    return True
+            elif attribute in self.classifiers[name].attributes:
+                return True
+        return False
 
     def trained_runs(self, dataset: str) -> list[str]:
         """The dataset's evaluated runs that have a training's curve."""
