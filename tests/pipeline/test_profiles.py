@@ -168,6 +168,8 @@ def scratch(tmp_path: Path) -> Path:
     """A folder with the user's own images and empty files in place of the encoders' weights."""
     for needed in ("data/ffhq/images1024x1024", "data/imagenet", f"downloads/weights/{PALIGEMMA_FOLDER}"):
         (tmp_path / needed).mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "downloads" / "weights" / PALIGEMMA_FOLDER / name).touch()
     for name in load_study(PAPER).encoder_weights:
         (tmp_path / "downloads" / "weights" / name).touch()
     return tmp_path
