@@ -1,5 +1,6 @@
 """Everything that one file asks for."""
 
+import os
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -25,8 +26,11 @@ class Study(Spec):
     results: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "results"
     """Folder of all results. It stands in shell commands, hence no spaces and nothing that a shell reads."""
     defaults: Defaults = Defaults()
-    downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "downloads"
-    """Folder of downloaded images and weights; several studies may share it. A link puts it elsewhere."""
+    downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$", validate_default=True)] = Field(
+        default_factory=lambda: os.environ.get("STEADYFLOW_DOWNLOADS", "downloads")
+    )
+    """Folder of downloaded images and weights; several studies may share it. When left out, what the environment variable
+    STEADYFLOW_DOWNLOADS says, or `downloads`."""
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
     encoders: dict[Name, Encoder] = {}
