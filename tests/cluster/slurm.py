@@ -37,6 +37,7 @@ AccountingStorageType=accounting_storage/none
 ReturnToService=2
 MinJobAge=3600
 KillWait=10
+BatchStartTimeout=1
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=100000
 SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio

@@ -119,6 +119,8 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
         slurm.wait_for("an end of the jobs it left", 60, lambda: job not in cluster.jobs())
 
     def driver_interrupted(job: str) -> None:
+        # The fault before this one.
+        assert "going on from the state before it" in space.target("logs/digits/runs/long_c.log").read_text()
         run.snakemake().send_signal(signal.SIGINT)
         assert run.driver.wait() != 0
         slurm.wait_for("no jobs", 60, lambda: not cluster.jobs())
@@ -166,8 +168,6 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
     run.strike("out of memory", "long_c", lambda job: out_of_memory("long_c"))
     run.strike("node lost", "long_c", node_lost)
     run.strike("killed, and its state damaged", "long_c", lambda job: state_damaged("long_c"))
-    run.working("long_c")
-    assert "going on from the state before it" in space.target("logs/digits/runs/long_c.log").read_text()
     run.strike("driver interrupted", "long_c", driver_interrupted)
     run.strike("time limit", "long_c", slow)
     status = run.end()
