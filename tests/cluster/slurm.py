@@ -37,6 +37,7 @@ AccountingStorageType=accounting_storage/none
 ReturnToService=2
 MinJobAge=3600
 KillWait=10
+BatchStartTimeout=1
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=100000
 SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio
@@ -111,9 +112,24 @@ class Cluster:
         """What scontrol says of a job, by its keys."""
         return dict(re.findall(r"(\S+?)=(\S*)", self.run("scontrol", "show", "job", "--details", number)))
 
+    def hurry(self) -> None:
+        """A job that was requeued would wait two minutes before it may start again."""
+        for line in self.run("squeue", "--noheader", "--format=%i %r").splitlines():
+            number, reason = line.split(maxsplit=1)
+            if reason == "BeginTime":
+                self.run("scontrol", "update", f"JobId={number}", "StartTime=now")
+
     def processes(self) -> list[psutil.Process]:
         """All that run inside, but the first."""
         return psutil.Process(self.init).children(recursive=True)
+
+    def named(self, name: str) -> list[psutil.Process]:
+        found = []
+        for process in self.processes():
+            with ended():
+                if process.name() == name:
+                    found.append(process)
+        return found
 
     def start_slurmd(self) -> None:
         self.run("slurmd")
@@ -121,16 +137,17 @@ class Cluster:
 
     def kill_slurmd(self) -> None:
         """Its jobs go on."""
-        [slurmd] = [process for process in self.processes() if process.name() == "slurmd"]
+        [slurmd] = self.named("slurmd")
         slurmd.kill()
 
     def kill_node(self) -> None:
         """As if the power had failed: SLURM's daemon of the node and all that its jobs run die at once."""
         self.kill_slurmd()
-        steps = [process for process in self.processes() if process.name() == "slurmstepd"]
-        for process in [*steps, *(child for step in steps for child in step.children(recursive=True))]:
+        for step in self.named("slurmstepd"):
             with ended():
-                process.kill()
+                for process in [step, *step.children(recursive=True)]:
+                    with ended():
+                        process.kill()
 
     def _node_answers(self) -> bool:
         state = self.run("sinfo", "--noheader", "--format=%T").split()[0]
