@@ -12,7 +12,7 @@ import yaml
 from workspace import REPOSITORY, long_jobs, long_jobs_of
 
 from steadyflow.names import PALIGEMMA_FOLDER
-from steadyflow.study import load_study, paths
+from steadyflow.study import load_study, parse_study, paths
 from steadyflow.study.jobs import jobs
 from steadyflow.study.resources import WORK, work
 
@@ -105,10 +105,11 @@ def pairs(words: list[str]) -> str:
 
 
 def test_a_training_gets_a_whole_node_of_juwels(submitted) -> None:
-    asked = work(load_study(PAPER.parent / "digits.yaml"), "train_run", {"dataset": "digits", "run": "unpruned"})
+    asked = work(parse_study(STUDY), "train_run", {"dataset": "digits", "run": "unpruned"})
     assert asked.on_gpus
     words = pairs(submitted("juwels", RUN))
-    for option in ("-A proj", "-p booster", "--nodes=1", "--cpus-per-task=48", "--gres=gpu:4", "--mem 32001"):
+    memory = f"--mem {asked.mem_mb}"
+    for option in ("-A proj", "-p booster", "--nodes=1", "--cpus-per-task=48", "--gres=gpu:4", memory):
         assert f" {option} " in words, words
     (minutes,) = re.findall(r" -t (\d+) ", words)
     assert 30 <= int(minutes) <= 24 * 60

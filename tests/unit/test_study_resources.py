@@ -9,12 +9,14 @@ import pytest
 
 from steadyflow.study import load_study, parse_study, paths
 from steadyflow.study.estimate import cost, estimate
-from steadyflow.study.flops import velocity_flops
+from steadyflow.study.flops import velocity_flops, velocity_weights
 from steadyflow.study.jobs import jobs
 from steadyflow.study.resources import LONGEST, SHORTEST, WORK, images, training_hours, work
 from steadyflow.study.specs import Study
 
 ROOT = Path(__file__).parents[2]
+NODE_MB = 500_000
+"""Of a node of JUWELS Booster."""
 STUDIES = sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])
 
 
@@ -125,13 +127,27 @@ def test_a_weights_file_is_not_trained(study):
     assert of(study, "train_run", run="unpruned").hours < 0.1
 
 
+@pytest.mark.parametrize("model", ["DiT-S/2", "DiT-XL/2"])
+def test_every_process_of_a_node_has_room_for_the_state_that_it_goes_on_from(study, model):
+    """And for torch, beside it."""
+    run = study.runs["unpruned"].model_copy(update={"model": model})
+    study = study.model_copy(update={"runs": {"unpruned": run}})
+    # Weights, their average and two moments, in fp32.
+    state_mb = 4 * 4 * velocity_weights(model) / 1e6
+    asked = of(study, "train_run", run="unpruned")
+    assert asked.mem_mb > 4 * (state_mb + 5_000)
+    assert asked.state_mb == pytest.approx(3 * state_mb, rel=1e-6)
+    sampled = of(study, "sample_run", run="unpruned", sampling="euler").mem_mb
+    assert 4 * (state_mb / 4 + 5_000) < sampled < asked.mem_mb
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_job_of_every_study_asks_for_what_a_cluster_can_give(path):
     study = load_study(path)
     for job in jobs(study):
         asked = work(study, job.rule, dict(job.wildcards))
         assert SHORTEST <= asked.runtime <= LONGEST
-        assert 0 < asked.mem_mb < 64_000
+        assert 0 < asked.mem_mb < NODE_MB
         assert 0 < asked.disk_mb < math.inf and 0 < asked.hours < 24 * 7
 
 

@@ -18,6 +18,7 @@ from steadyflow.study.flops import (
     velocity_weights,
 )
 from steadyflow.study.specs import Dataset, ProbeEncoder, Study
+from steadyflow.study.specs.tokenizers import Tokenizer
 
 GPUS = 4
 
@@ -37,8 +38,10 @@ QUALITY_MINUTES = 2
 PATH_POINTS = 33  # of a path, at most
 ASSUMED_IMAGES = 100_000  # of a dataset that does not say `expected_images`
 
-# Of a training: weights, their average and two moments, in fp32; the last two states are kept while a third is written.
-STATE_BYTES = 3 * 16
+WEIGHT_BYTES = 4
+# Of a training: weights, their average and two moments, in fp32.
+STATE_BYTES = 4 * WEIGHT_BYTES
+KEPT_STATES = 3  # the last two, while another is written
 # Of the papers' tokenizer.
 TOKENIZER_WEIGHTS = 72.1e6
 # Numbers in a feature of each kind of encoder.
@@ -88,10 +91,17 @@ def training_hours(steps: int, batch_size: int, flops: float) -> float:
     return steps * (STEP_SECONDS + 3 * flops * batch_size / GPUS / TRAINING_FLOPS) / 3600
 
 
-def _on_gpus(seconds: float, disk_mb: float, count: int = 0, state_mb: float = 0.0) -> Work:
-    # A process holds torch and its model, and some columns of a manifest of `count` images.
-    mem_mb = GPUS * 8_000 + count // 1000
+def _on_gpus(seconds: float, disk_mb: float, count: int = 0, read_mb: float = 0.0, state_mb: float = 0.0) -> Work:
+    # A process holds torch, what it reads to the GPU (weights, or the state that a training goes on from), and some
+    # columns of a manifest of `count` images.
+    mem_mb = math.ceil(GPUS * (8_000 + read_mb)) + count // 1000
     return Work(START_HOURS + seconds / 3600, disk_mb, mem_mb, on_gpus=True, state_mb=state_mb)
+
+
+def _training(seconds: float, weights: float, count: int = 0) -> Work:
+    """Of a network of so many weights."""
+    state_mb = STATE_BYTES * weights / 1e6
+    return _on_gpus(seconds, WEIGHT_BYTES * weights / 1e6, count, read_mb=state_mb, state_mb=KEPT_STATES * state_mb)
 
 
 def _inference(flops: float) -> float:
@@ -117,10 +127,11 @@ def _train_tokenizer(study: Study, wildcards: Mapping[str, str]) -> Work:
     if spec.perceptual != "none":
         # Four passes of LPIPS's network, where the autoencoder has three. The discriminator's are a hundredth of all.
         flops += 4 / 3 * VGG16_FLOPS_A_PIXEL * side**2
-    weights = TOKENIZER_WEIGHTS * (spec.width / 128) ** 2 / 1e6
-    return _on_gpus(
-        3600 * training_hours(spec.steps, spec.batch_size, flops), 4 * weights, state_mb=STATE_BYTES * weights
-    )
+    return _training(3600 * training_hours(spec.steps, spec.batch_size, flops), _tokenizer_weights(spec))
+
+
+def _tokenizer_weights(spec: Tokenizer) -> float:
+    return TOKENIZER_WEIGHTS * (spec.width / 128) ** 2
 
 
 def _encode_latents(study: Study, wildcards: Mapping[str, str]) -> Work:
@@ -178,7 +189,8 @@ def _score_samples(study: Study, wildcards: Mapping[str, str]) -> Work:
     spec, run = study.scorings[wildcards["run"]], wildcards["run"]
     count = images(study.datasets[wildcards["dataset"]])
     triples, passes = count * spec.timesteps * spec.noises, 3 if "grad" in spec.measures else 1
-    return _on_gpus(_inference(triples * passes * _forward(study, run)), count * 20 / 1e6, count, triples * 16 / 1e6)
+    seconds = _inference(triples * passes * _forward(study, run))
+    return _on_gpus(seconds, count * 20 / 1e6, count, read_mb=_model_mb(study, run), state_mb=triples * 16 / 1e6)
 
 
 def _select_subset(study: Study, wildcards: Mapping[str, str]) -> Work:
@@ -198,13 +210,16 @@ def _forward(study: Study, run: str) -> float:
     return velocity_flops(spec.model, side)
 
 
+def _model_mb(study: Study, run: str) -> float:
+    return WEIGHT_BYTES * velocity_weights(study.runs[run].model) / 1e6
+
+
 def _train_run(study: Study, wildcards: Mapping[str, str]) -> Work:
-    spec, weights = study.runs[wildcards["run"]], velocity_weights(study.runs[wildcards["run"]].model) / 1e6
-    count = images(study.datasets[wildcards["dataset"]])
+    spec, count = study.runs[wildcards["run"]], images(study.datasets[wildcards["dataset"]])
     if spec.weights is not None:
-        return _on_gpus(0, 4 * weights, count)
+        return _on_gpus(0, _model_mb(study, wildcards["run"]), count, read_mb=_model_mb(study, wildcards["run"]))
     hours = training_hours(spec.steps, spec.batch_size, _forward(study, wildcards["run"]))
-    return _on_gpus(3600 * hours, 4 * weights, count, state_mb=STATE_BYTES * weights)
+    return _training(3600 * hours, velocity_weights(spec.model), count)
 
 
 def _sample_run(study: Study, wildcards: Mapping[str, str]) -> Work:
@@ -218,7 +233,11 @@ def _sample_run(study: Study, wildcards: Mapping[str, str]) -> Work:
     guided = 2 if run.conditional and spec.guidance != 1 else 1
     flops = guided * evaluations * _forward(study, wildcards["run"]) + decoder_flops(tokenizer, channels, resolution)
     latent = 4 * tokenizer.latent_channels * (resolution // tokenizer.downsampling) ** 2
-    return _on_gpus(_inference(spec.count * flops), spec.count * (channels * resolution**2 + latent) / 1e6)
+    return _on_gpus(
+        _inference(spec.count * flops),
+        spec.count * (channels * resolution**2 + latent) / 1e6,
+        read_mb=_model_mb(study, wildcards["run"]) + WEIGHT_BYTES * _tokenizer_weights(tokenizer) / 1e6,
+    )
 
 
 def _classification(study: Study, classifier: str, count: int) -> Work:
@@ -241,7 +260,8 @@ def _trace_paths(study: Study, wildcards: Mapping[str, str]) -> Work:
     tokenizer = study.tokenizers[str(run.tokenizer)]
     latent = tokenizer.latent_channels * (study.datasets[str(run.dataset)].resolution // tokenizer.downsampling) ** 2
     flops = noises * study.samplings[wildcards["sampling"]].steps * _forward(study, wildcards["run"])
-    return _on_gpus(GPUS * _inference(flops), 4 * PATH_POINTS * noises * latent / 1e6)
+    read_mb = _model_mb(study, wildcards["run"])
+    return _on_gpus(GPUS * _inference(flops), 4 * PATH_POINTS * noises * latent / 1e6, read_mb=read_mb)
 
 
 def _measure_quality(study: Study, wildcards: Mapping[str, str]) -> Work:
