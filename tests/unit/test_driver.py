@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
+from steadyflow import driver
 from steadyflow.artifacts import UserError, write_json
 from steadyflow.driver import Driver, begin_driving, driver_file, end_driving
 
@@ -21,8 +23,12 @@ def dead():
     return Driver(**json.loads(done.stdout))
 
 
-def leave(results, driver):
-    write_json(driver_file(results), dataclasses.asdict(driver))
+def leave(results, holder):
+    write_json(driver_file(results), dataclasses.asdict(holder))
+
+
+def files(results):
+    return sorted(path.name for path in results.iterdir() if path.is_file())
 
 
 def holder(results):
@@ -30,15 +36,22 @@ def holder(results):
 
 
 @pytest.fixture
-def scancel(tmp_path, monkeypatch):
-    """A scancel that writes down how it was called, and ends with the status in `status`."""
+def slurm(tmp_path, monkeypatch):
+    """A SLURM that writes down how it was called: scancel ends with the status in `status`, squeue tells the jobs in
+    `jobs`, one line fewer each time."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    script = folder / "scancel"
-    script.write_text(f'#!/bin/sh\necho "$@" >> {folder}/calls\necho no controller >&2\nexit $(cat {folder}/status)\n')
-    script.chmod(0o755)
+    scripts = {
+        "scancel": f'echo scancel "$@" >> {folder}/calls; echo no controller >&2; exit $(cat {folder}/status)',
+        "squeue": f'echo squeue "$@" >> {folder}/calls; cat {folder}/jobs; sed -i 1d {folder}/jobs',
+    }
+    for name, body in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
     (folder / "status").write_text("0")
+    (folder / "jobs").write_text("")
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(driver, "LOOK_SECONDS", 0.01)
     return folder
 
 
@@ -56,21 +69,83 @@ def test_the_second_is_refused_until_the_first_has_ended(tmp_path):
     assert holder(tmp_path / "results") == second
 
 
-def test_a_dead_one_is_succeeded_and_its_jobs_are_cancelled(tmp_path, dead, scancel, capsys):
+ASKED = "squeue --noheader --name=abc --format=%i\n"
+
+
+def test_a_dead_one_is_succeeded_once_its_jobs_are_cancelled_and_have_ended(tmp_path, dead, slurm, capsys):
+    """Or they would write the states that their successors go on from."""
+    (slurm / "jobs").write_text("7\n8\n")
     leave(tmp_path, dead)
     begin_driving(tmp_path, Driver.here())
     assert holder(tmp_path) == Driver.here()
-    assert (scancel / "calls").read_text() == "--name=abc\n"
+    assert (slurm / "calls").read_text() == "scancel --name=abc\n" + 3 * ASKED
     assert f"process {dead.pid} is dead" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.glob("driver*")] == ["driver.json"]
+    assert files(tmp_path) == ["driver.json"]
 
 
-def test_a_dead_one_is_not_succeeded_while_its_jobs_cannot_be_cancelled(tmp_path, dead, scancel):
-    (scancel / "status").write_text("1")
+def test_a_dead_one_is_not_succeeded_while_its_jobs_cannot_be_cancelled(tmp_path, dead, slurm):
+    (slurm / "status").write_text("1")
     leave(tmp_path, dead)
-    with pytest.raises(UserError, match=r"could not be cancelled \(no controller\n\); run scancel --name=abc"):
+    with pytest.raises(UserError, match=r"could not be cancelled \(no controller\n\); try scancel --name=abc"):
         begin_driving(tmp_path, Driver.here())
     assert holder(tmp_path) == dead
+
+
+def test_nor_while_they_do_not_end(tmp_path, dead, slurm, monkeypatch):
+    monkeypatch.setattr(driver, "END_SECONDS", 0.0)
+    (slurm / "jobs").write_text("7\n" * 1000)
+    leave(tmp_path, dead)
+    with pytest.raises(UserError, match=r"do not end: 7 .*; start again once `squeue --name=abc` shows none"):
+        begin_driving(tmp_path, Driver.here())
+    assert holder(tmp_path) == dead
+
+
+def test_an_interrupt_while_jobs_are_cancelled_leaves_the_lock(tmp_path, dead, monkeypatch):
+    """So that they are cancelled by the next."""
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    leave(tmp_path, dead)
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        begin_driving(tmp_path, Driver.here())
+    assert holder(tmp_path) == dead
+    assert files(tmp_path) == ["driver.json"]
+
+
+def test_the_lock_of_a_faster_successor_is_put_back(tmp_path, dead, monkeypatch):
+    faster = dataclasses.replace(Driver.here(), pid=os.getppid(), began=driver._began(os.getppid()))
+    leave(tmp_path, dead)
+    monkeypatch.setattr(driver, "_cancel_jobs", lambda name: leave(tmp_path, faster))
+    with pytest.raises(UserError, match=rf"another Snakemake, process {faster.pid} on"):
+        begin_driving(tmp_path, Driver.here())
+    assert holder(tmp_path) == faster
+    assert files(tmp_path) == ["driver.json"]
+
+
+def test_a_lock_appears_whole(tmp_path, monkeypatch):
+    seen = []
+    dump = json.dump
+
+    def watched(*args, **kwargs):
+        dump(*args, **kwargs)
+        seen.append(driver_file(tmp_path).exists())
+
+    monkeypatch.setattr(json, "dump", watched)
+    begin_driving(tmp_path, Driver.here())
+    assert seen == [False]
+    assert holder(tmp_path) == Driver.here()
+    assert files(tmp_path) == ["driver.json"]
+
+
+def test_a_clock_that_is_set_kills_nobody(tmp_path, monkeypatch):
+    """Linux tells when processes began by the time of day less that since the machine started."""
+    first = dataclasses.replace(Driver.here(), pid=os.getppid(), began=driver._began(os.getppid()))
+    now, booted = psutil.Process.create_time, psutil.boot_time()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: now(process) + 3600)
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted + 3600)
+    assert not first.is_dead()
 
 
 def test_a_process_that_got_the_number_of_a_dead_one_does_not_hold_its_lock(tmp_path):
@@ -80,14 +155,14 @@ def test_a_process_that_got_the_number_of_a_dead_one_does_not_hold_its_lock(tmp_
     assert holder(tmp_path) == Driver.here()
 
 
-def test_one_on_another_machine_is_never_succeeded(tmp_path, dead, scancel):
+def test_one_on_another_machine_is_never_succeeded(tmp_path, dead, slurm):
     elsewhere = dataclasses.replace(dead, host="login02")
     leave(tmp_path, elsewhere)
     advice = r"no longer alive on login02, cancel its jobs \(scancel --name=abc\) and delete this file"
     with pytest.raises(UserError, match=advice):
         begin_driving(tmp_path, Driver.here())
     assert holder(tmp_path) == elsewhere
-    assert not (scancel / "calls").exists()
+    assert not (slurm / "calls").exists()
 
 
 def test_a_file_that_says_nothing_is_refused(tmp_path):
