@@ -76,8 +76,14 @@ def this_driver():
     return Driver.here(getattr(workflow.scheduler._executor, "run_uuid", ""))
 
 
+# They write no results: beside a Snakemake that does, or one that was killed, they may run.
+UNLOCKED = {"estimate", "fetch", "download_weights", "download_dataset"}
+
+
 def take_results():
-    """Refuses to start where another Snakemake works on the same results."""
+    """Refuses to start where another Snakemake works on the same results, unless this one does not."""
+    if UNLOCKED.issuperset(job.rule.name for job in workflow.dag.needrun_jobs()):
+        return
     try:
         begin_driving(study.results, this_driver())
     except UserError as error:
