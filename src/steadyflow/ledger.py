@@ -30,6 +30,12 @@ class Worker:
     def here(cls) -> "Worker":
         return cls(socket.gethostname(), os.getpid(), os.environ.get("SLURM_JOB_ID", ""), time.time())
 
+    @property
+    def is_this(self) -> bool:
+        """Whether it is the process that asks."""
+        here = Worker.here()
+        return (self.host, self.pid, self.job) == (here.host, here.pid, here.job)
+
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}" + (f", SLURM job {self.job}" if self.job else "")
 
@@ -87,6 +93,12 @@ def read_ledger(path: Path | str) -> Ledger | None:
         return Ledger(**{**known, "worker": Worker(**content["worker"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def is_held_here(path: Path | str) -> bool:
+    """Whether no other process has begun to work on the training since this one did."""
+    found = read_ledger(path)
+    return found is None or found.worker.is_this
 
 
 def close_ledger(path: Path | str) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -50,6 +51,17 @@ def test_a_training_made_anew_has_a_new_ledger(tmp_path):
     forget_state(tmp_path / "state.pt")
     fit(tmp_path)
     assert (of(tmp_path).starts, of(tmp_path).recomputed) == (1, 0)
+
+
+def test_states_of_a_training_that_another_process_took_over_are_that_ones(tmp_path):
+    """In its last steps it did not look any more."""
+    fit(tmp_path)
+    found = of(tmp_path)
+    other = dataclasses.replace(found, worker=dataclasses.replace(found.worker, pid=found.worker.pid + 1))
+    write_json(tmp_path / "state.json", dataclasses.asdict(other))
+    forget_state(tmp_path / "state.pt")
+    assert of(tmp_path) == other
+    assert (tmp_path / "state.pt").exists() and (tmp_path / "state.previous.pt").exists()
 
 
 def test_a_training_that_another_process_took_over_stops_without_saving(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from toys import some_images, tiny_discriminator, tiny_tokenizer
 
+from steadyflow import distributed
 from steadyflow.artifacts import Unfinished, UserError
 from steadyflow.ledger import read_ledger
 from steadyflow.noise import batch_rows
@@ -22,6 +24,7 @@ from steadyflow.train import (
     train,
 )
 from steadyflow.train.clock import SAVING_SHARE, Clock
+from steadyflow.train.engine import _State
 
 ALWAYS, NEVER = Cadence(0.0), Cadence(float("inf"))
 X = torch.linspace(-1, 1, 32)[:, None]
@@ -310,7 +313,7 @@ def test_a_damaged_state_is_passed_over_for_the_one_before_it(tmp_path, capsys, 
     spoil(path, damage)
     with pytest.raises(Killed):
         fit(tmp_path, killed_at(19, line))
-    said = {"missing": "missing"}.get(damage, "unreadable")
+    said = {"missing": "missing, as after a kill while it was saved"}.get(damage, "unreadable")
     assert f"{path}: {said}; going on from the state before it, of step 19" in capsys.readouterr().err
     assert read_ledger(tmp_path / "state.json").recomputed == 1
     with pytest.raises(Killed):
@@ -321,9 +324,71 @@ def test_a_damaged_state_is_passed_over_for_the_one_before_it(tmp_path, capsys, 
     spoil(path, damage)
     spoil(before, damage)
     if damage != "missing":
-        refused = r"state\.pt: unreadable training state, and so is the one before it; delete it to start anew"
-        with pytest.raises(UserError, match=refused):
+        refused = f"{path} and {before}: unreadable training state; delete both to start anew"
+        with pytest.raises(UserError, match=re.escape(refused)):
             fit(tmp_path)
+        path.unlink()
+        with pytest.raises(UserError, match=re.escape(f"{before}: unreadable training state; delete it to start anew")):
+            fit(tmp_path)
+
+
+def test_every_process_opens_the_state_that_the_first_one_chose(tmp_path, monkeypatch):
+    """Not the one that it finds itself: another process may have saved meanwhile."""
+    with pytest.raises(Killed):
+        fit(tmp_path, killed_at(20, line))
+    model = nn.Linear(1, 1)
+    state = _State("id", [model], nn.Linear(1, 1), torch.optim.AdamW(model.parameters()), tmp_path / "state.pt")
+    before = tmp_path / "state.previous.pt"
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    for told, step in (((before, 19), 19), ((before, 20), None), ((tmp_path / "gone.pt", 19), None)):
+        answers = map(str, told)
+        monkeypatch.setattr(distributed, "shared", lambda _, answers=answers: next(answers))
+        if step is not None:
+            assert state.load()[0] == step
+        else:
+            with pytest.raises(Unfinished, match="another process has saved"):
+                state.load()
+
+
+def test_a_lack_of_memory_is_no_damage(tmp_path, monkeypatch):
+    """Or the user would be told to delete good states."""
+    fit(tmp_path)
+
+    def exhausted(*args, **kwargs):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "load", exhausted)
+        with pytest.raises(RuntimeError, match="can't allocate memory"):
+            fit(tmp_path)
+    assert saved(tmp_path)["step"] == 40
+
+
+def test_a_state_is_on_the_disk_before_the_last_one_gives_way(tmp_path, monkeypatch):
+    """A kill while it is written to the disk leaves both that were there."""
+    with pytest.raises(Killed):
+        fit(tmp_path, killed_at(20, line))
+
+    def killed(descriptor):
+        raise Killed
+
+    # The ledger goes to the disk too, by other means.
+    monkeypatch.setattr("steadyflow.train.engine.os.fsync", killed)
+    monkeypatch.setattr("steadyflow.artifacts._sync", lambda path: None)
+    with pytest.raises(Killed):
+        fit(tmp_path)
+    assert saved(tmp_path)["step"] == 20
+
+
+def test_a_save_into_a_training_that_another_process_has_ended_harms_nobody(tmp_path):
+    whole = fit(tmp_path / "whole")
+
+    def ended(model, batch):
+        if batch.step == 20:
+            (tmp_path / "state.pt").unlink()
+        return line(model, batch)
+
+    assert_same(fit(tmp_path, ended), whole)
 
 
 def spoil(path, damage):

@@ -5,7 +5,10 @@ A step is a pure function of (weights, optimiser state, step): data order and ev
 weights of one that was never killed, bit for bit on a CPU.
 """
 
+import contextlib
 import copy
+import os
+import pickle
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +23,7 @@ from torch import Tensor, nn
 
 from steadyflow import distributed
 from steadyflow.artifacts import Unfinished, UserError, atomic_path, delete_leftovers
-from steadyflow.ledger import Bookkeeper, close_ledger, ledger_file
+from steadyflow.ledger import Bookkeeper, close_ledger, is_held_here, ledger_file
 from steadyflow.noise import batch_rows
 from steadyflow.progress import progress
 from steadyflow.train.clock import EVERY_MINUTE, Cadence, Clock
@@ -243,7 +246,10 @@ def previous_state(path: Path) -> Path:
 
 
 def forget_state(path: Path) -> None:
-    """To be called when the results are safe: deletes the states of the training and closes its ledger."""
+    """To be called when the results are safe: deletes the states of the training and closes its ledger. Where another
+    process has begun to go on with the training meanwhile, they are that one's, and stay."""
+    if not is_held_here(ledger_file(path)):
+        return
     for state in (path, previous_state(path)):
         state.unlink(missing_ok=True)
     close_ledger(ledger_file(path))
@@ -263,33 +269,43 @@ class _State:
     def load(self) -> tuple[int, list[dict[str, float]]]:
         """The next step and the curve so far; (0, []) when there is no state.
 
-        A damaged state is passed over for the one before it.
+        A damaged state is passed over for the one before it. Rank 0 chooses, and the others open that very file.
         """
-        if distributed.rank() == 0:
-            delete_leftovers(self.path)
-        found = [path for path in (self.path, previous_state(self.path)) if path.exists()]
-        if not found:
+        path, saved = self._choose() if distributed.rank() == 0 else (None, None)
+        name, step = distributed.shared(str(path or "")), distributed.shared(str(saved["step"]) if saved else "")
+        if not name:
             return 0, []
-        readable = ((path, saved) for path in found if (saved := _read(path)) is not None)
-        path, saved = next(readable, (self.path, None))
         if saved is None:
-            before = ", and so is the one before it" if len(found) > 1 else ""
-            raise UserError(f"{self.path}: unreadable training state{before}; delete it to start anew")
-        if saved["identity"] != self.identity:
-            raise UserError(
-                f"{path}: state of another training (identity {saved['identity']}, expected {self.identity}): its spec "
-                "or its inputs have changed; delete the file to start anew"
-            )
-        self.whole = path == self.path
-        if not self.whole and distributed.rank() == 0:
-            damage = "unreadable" if self.path.exists() else "missing"
-            step = saved["step"]
-            print(f"{self.path}: {damage}; going on from the state before it, of step {step}", file=sys.stderr)
+            saved = _open(Path(name))
+        if saved is None or str(saved["step"]) != step:
+            raise Unfinished(f"{name}: another process has saved a state of the same training meanwhile")
+        self.whole = Path(name) == self.path
         for network, weights in zip(self.networks, saved["networks"], strict=True):
             _fill(network, weights)
         _fill(self.ema_model, saved["ema"])
         self.optimizer.load_state_dict(saved["optimizer"])
         return saved["step"], saved["curve"]
+
+    def _choose(self) -> tuple[Path | None, dict[str, Any] | None]:
+        """The last good state and what it holds; None where there are none at all."""
+        delete_leftovers(self.path)
+        found = [path for path in (self.path, previous_state(self.path)) if path.exists()]
+        if not found:
+            return None, None
+        named, them = " and ".join(map(str, found)), "both" if len(found) > 1 else "it"
+        path, saved = next(((path, saved) for path in found if (saved := _read(path)) is not None), (None, None))
+        if path is None or saved is None:
+            raise UserError(f"{named}: unreadable training state; delete {them} to start anew")
+        if saved["identity"] != self.identity:
+            raise UserError(
+                f"{path}: state of another training (identity {saved['identity']}, expected {self.identity}): its spec "
+                f"or its inputs have changed; delete {them} to start anew: {named}"
+            )
+        if path != self.path:
+            damage = "unreadable" if self.path.exists() else "missing, as after a kill while it was saved"
+            step = saved["step"]
+            print(f"{self.path}: {damage}; going on from the state before it, of step {step}", file=sys.stderr)
+        return path, saved
 
     def save(self, step: int, curve: list[dict[str, float]]) -> None:
         if distributed.rank() > 0:
@@ -303,12 +319,17 @@ class _State:
             "optimizer": self.optimizer.state_dict(),
         }
         with atomic_path(self.path) as temporary:
-            # Through Python's own file, whose errors say that a disk is full.
+            # Through Python's own file, whose errors say that a disk is full. On the disk before anything is renamed,
+            # since that may take long, and a kill amid it would leave the state before alone.
             with temporary.open("wb") as file:
                 torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
             # A damaged state must not take the place of the good one before it.
             if self.whole:
-                self.path.replace(previous_state(self.path))
+                # Another process that went on with the training may have ended it, and deleted its states.
+                with contextlib.suppress(FileNotFoundError):
+                    self.path.replace(previous_state(self.path))
         self.whole = True
 
 
@@ -319,12 +340,21 @@ def _read(path: Path) -> dict[str, Any] | None:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
                 return None
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return saved if "identity" in saved else None
     except (OSError, MemoryError):
         raise
     except Exception:
+        # What spoiled headers lead to is of many kinds.
         return None
+    return _open(path)
+
+
+def _open(path: Path) -> dict[str, Any] | None:
+    """What a state holds whose checksums are right, None where there is none, or something else."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, pickle.UnpicklingError):
+        return None
+    return saved if isinstance(saved, dict) and "identity" in saved else None
 
 
 def _tensors(network: nn.Module) -> dict[str, Tensor]:
