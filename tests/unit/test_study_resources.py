@@ -11,7 +11,7 @@ from steadyflow.study import load_study, parse_study, paths
 from steadyflow.study.estimate import cost, estimate
 from steadyflow.study.flops import velocity_flops, velocity_weights
 from steadyflow.study.jobs import jobs
-from steadyflow.study.resources import LONGEST, SHORTEST, WORK, images, training_hours, work
+from steadyflow.study.resources import GOING_ON, LONGEST, SHORTEST, WORK, images, minutes, training_hours, work
 from steadyflow.study.specs import Study
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +119,26 @@ def test_the_estimate_is_the_sum_of_its_jobs_and_forgets_what_is_done(study, tmp
         assert left[name].everything == found[name].everything
         assert left[name].left.jobs == found[name].left.jobs - 1
         assert left[name].left.gpu_hours == pytest.approx(found[name].left.gpu_hours - run.gpu_hours)
+
+
+def test_what_begins_anew_at_each_try_asks_for_more(study):
+    def tries(rule, **wildcards):
+        return [minutes(study, rule, {"dataset": "faces", **wildcards}, attempt) for attempt in (1, 2, 3, 1000)]
+
+    assert tries("prepare_dataset") == [SHORTEST, 2 * SHORTEST, 3 * SHORTEST, LONGEST]
+    assert tries("train_run", run="unpruned") == [of(study, "train_run", run="unpruned").runtime] * 4
+
+
+def test_what_goes_on_is_what_has_a_state():
+    """Its stage takes a --state."""
+    stateful = set()
+    for file in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for rule, body in re.findall(
+            r"^rule (\w+):\n((?:    .*\n|\n)+)", file.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            if "--state " in body:
+                stateful.add(rule)
+    assert stateful & set(WORK) == GOING_ON
 
 
 def test_a_weights_file_is_not_trained(study):

@@ -15,7 +15,7 @@ from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
 from steadyflow.study.arms import arms_by_fraction
 from steadyflow.study.by_k import runs_by_k
-from steadyflow.study.resources import work
+from steadyflow.study.resources import minutes, work
 
 ROOT = Path(workflow.basedir)
 STUDY_FILE = Path(workflow.overwrite_configfiles[-1]) if workflow.overwrite_configfiles else ROOT / "config.yaml"
@@ -106,7 +106,11 @@ def asked(what):
 
 
 # Of every job that takes more than seconds. On a cluster: minutes, memory of the node, disk.
-ASKED = {what: asked(what) for what in ("runtime", "mem_mb", "disk_mb")}
+ASKED = {
+    "runtime": lambda wildcards, rulename, attempt: minutes(study, rulename, wildcards, attempt),
+    "mem_mb": asked("mem_mb"),
+    "disk_mb": asked("disk_mb"),
+}
 
 
 def source_files(wildcards):

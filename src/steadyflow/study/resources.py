@@ -77,6 +77,13 @@ class Work:
         return min(LONGEST, max(SHORTEST, math.ceil(60 * MARGIN * self.hours)))
 
 
+def minutes(study: Study, rule: str, wildcards: Mapping[str, str], attempt: int) -> int:
+    """To ask for at the `attempt`-th try, 1 for the first. What begins anew at each needs more at the next, should its
+    limit have ended it."""
+    asked = work(study, rule, wildcards).runtime
+    return asked if rule in GOING_ON else min(LONGEST, attempt * asked)
+
+
 def work(study: Study, rule: str, wildcards: Mapping[str, str]) -> Work:
     """Of the job of one of WORK's rules."""
     return WORK[rule](study, wildcards)
@@ -310,3 +317,16 @@ WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "measure_fairness": _measure,
 }
 """The rules of the workflow that take more than seconds, in the order of the work."""
+
+GOING_ON = {
+    "train_tokenizer",
+    "train_probe",
+    "train_run",
+    "encode_latents",
+    "embed_images",
+    "embed_samples",
+    "score_samples",
+    "classify_images",
+    "classify_samples",
+}
+"""Those whose next try goes on where the last was stopped."""
