@@ -22,12 +22,14 @@ UNFINISHED = 75
 def stage_parser(
     description: str, *, study: bool = False, device: bool = False, training: bool = False, table: bool = False
 ) -> argparse.ArgumentParser:
-    """`training` and `table`: stages whose state outlives a kill, that of a training and a `resumable_table`."""
+    """`training` and `table`: stages whose state outlives a kill, that of a training and a `resumable_table`. Of
+    trainings alone, whose states are large, the environment's SAVE_SECONDS may say how often they are saved."""
     parser = argparse.ArgumentParser(description=description)
     if training or table:
         state = "resumable state, kept until the results are written"
         parser.add_argument("--state", type=Path, required=True, help=state)
-        seconds = float(os.environ.get("SAVE_SECONDS", "60" if training else "10"))
+        # As text: a word that is no number is argparse's to refuse.
+        seconds = os.environ.get("SAVE_SECONDS", "60") if training else "10"
         parser.add_argument("--save-seconds", type=float, default=seconds, help="between two saved states, at least")
     if training:
         steps = "steps after which the state is saved all the same"

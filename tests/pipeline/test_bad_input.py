@@ -174,12 +174,18 @@ def test_a_csv_that_names_a_missing_file(finished: Finished, tmp_path: Path) -> 
     assert message.startswith(f"error: {table}, line {len(keys) + 2}: round/gone.png is not an image in {photos}")
 
 
-def test_a_device_that_is_not_there(finished: Finished) -> None:
+def test_a_number_that_is_none(finished: Finished) -> None:
+    printed = refusal(finished, finished.path, "all", "--config", "save_seconds=often")
+    assert "--config save_seconds=often: expected seconds, such as 600" in printed, printed
+
+
+@pytest.mark.parametrize("device", ["abacus", "0"])
+def test_a_device_that_is_not_there(finished: Finished, device: str) -> None:
     study = finished.write(edited(finished.raw, {"runs/elsewhere": {"seed": 9}}), "elsewhere.yaml")
     target = finished.target("digits", "runs", "elsewhere", "weights.safetensors")
-    done = finished.snakemake(target, "--config", "device=abacus", study=study)
+    done = finished.snakemake(target, "--config", f"device={device}", study=study)
     assert done.returncode != 0
-    assert done.stdout.count("error: --device abacus: unknown device") == 1, done.stdout
+    assert done.stdout.count(f"error: --device {device}: unknown device") == 1, done.stdout
     assert not target.exists()
 
 

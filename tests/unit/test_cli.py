@@ -63,6 +63,20 @@ def test_the_end_of_an_allocation_is_told_or_asked_for(tmp_path, monkeypatch, na
     assert stage_parser("x", training=True).parse_args(["--state", "s"]).deadline == 1234
 
 
+def test_how_often_trainings_are_saved_is_said_of_them_alone(monkeypatch, capsys):
+    def seconds(**kind):
+        return stage_parser("x", **kind).parse_args(["--state", "s"]).save_seconds
+
+    monkeypatch.delenv("SAVE_SECONDS", raising=False)
+    assert (seconds(training=True), seconds(table=True)) == (60, 10)
+    monkeypatch.setenv("SAVE_SECONDS", "600")
+    assert (seconds(training=True), seconds(table=True)) == (600, 10)
+    monkeypatch.setenv("SAVE_SECONDS", "often")
+    with pytest.raises(SystemExit):
+        seconds(training=True)
+    assert "--save-seconds: invalid float value: 'often'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("body", ["echo no controller >&2; exit 1", "echo NONE"])
 def test_an_allocation_whose_end_is_not_to_be_had_has_none_and_says_so(tmp_path, monkeypatch, capsys, body):
     fake_squeue(tmp_path, monkeypatch, body)

@@ -659,6 +659,8 @@ def test_the_state_of_a_scoring_follows_its_surrogate():
         ("latents", ("faces", "vqvae"), {"tokenizers__vqvae__seed": 3}, {"encoders__probe__steps": 5}),
         ("embeddings", ("faces", "probe"), {"encoders__probe__steps": 5}, {"tokenizers__vqvae__seed": 3}),
         ("features", ("probe", "half", "euler"), {"samplings__euler__steps": 7}, {"runs__near__seed": 3}),
+        ("attributes", ("faces", "probe"), {"encoders__probe__steps": 5}, {"tokenizers__vqvae__seed": 3}),
+        ("sampled_attributes", ("probe", "half", "euler"), {"samplings__euler__steps": 7}, {"runs__near__seed": 3}),
     ],
 )
 def test_the_state_of_rows_follows_what_they_are_computed_from(section, names, into, others):

@@ -16,12 +16,12 @@ rule classify_images:
         "steadyflow",
     resources:
         **ASKED,
-        processes="auto",
+        processes=classifying_processes,
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=lambda wildcards: classifier_identity(wildcards.classifier),
         features=features_flags,
-        state=f"{study.results}/state/attributes",
+        state=lambda wildcards: paths.state_file(study, "attributes", wildcards.dataset, wildcards.classifier),
     shell:
         '"$SCRIPTS/launch.sh" {resources.processes} classify_images.py --dataset {params.dataset} '
         "{params.features} {input.features} "
@@ -48,11 +48,13 @@ rule classify_samples:
         "steadyflow",
     resources:
         **ASKED,
-        processes="auto",
+        processes=classifying_processes,
     params:
         spec=lambda wildcards: classifier_identity(wildcards.classifier),
         features=features_flags,
-        state=f"{study.results}/state/attributes",
+        state=lambda wildcards: paths.state_file(
+            study, "sampled_attributes", wildcards.classifier, wildcards.run, wildcards.sampling
+        ),
     shell:
         '"$SCRIPTS/launch.sh" {resources.processes} classify_images.py --images {input.images} '
         "{params.features} {input.features} "

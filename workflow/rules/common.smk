@@ -32,7 +32,7 @@ PAPER = ROOT / "resources" / "paper"
 # would rerun everything.
 os.environ |= {
     "STUDY": str(STUDY_FILE),
-    "DEVICE": config.get("device", "auto"),
+    "DEVICE": str(config.get("device", "auto")),
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
     "PAPER": str(PAPER),
@@ -43,9 +43,13 @@ os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
 }
 
-# By default a stage knows how often to save its state.
+# By default a training knows how often to save its state.
 if "save_seconds" in config:
     os.environ["SAVE_SECONDS"] = str(config["save_seconds"])
+    try:
+        float(os.environ["SAVE_SECONDS"])
+    except ValueError:
+        raise WorkflowError(f"--config save_seconds={config['save_seconds']}: expected seconds, such as 600") from None
 
 
 # For --sdm apptainer, of every rule: what envs/steadyflow.def builds, put where weights are put. The same place from
@@ -179,6 +183,11 @@ def classified_features(wildcards):
     if "run" in wildcards.keys():
         return [paths.features_file(study, encoder, wildcards.run, wildcards.sampling)]
     return [paths.embeddings_file(study, wildcards.dataset, encoder)]
+
+
+def classifying_processes(wildcards):
+    """One reads features."""
+    return "auto" if study.classified_features(wildcards.classifier) is None else 1
 
 
 def features_flags(wildcards, input):

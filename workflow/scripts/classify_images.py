@@ -16,7 +16,7 @@ from steadyflow.fetch.lock import read_lock
 from steadyflow.study import load_study
 from steadyflow.study.specs.fields import Spec
 
-parser = stage_parser(__doc__, study=True, device=True)
+parser = stage_parser(__doc__, study=True, device=True, table=True)
 source = parser.add_mutually_exclusive_group(required=True)
 source.add_argument("--dataset", type=Path, help="folder of a dataset; row = id, -1 for skipped images")
 source.add_argument("--images", type=Path, help="uint8 [n,H,W,C] .npy")
@@ -24,7 +24,6 @@ parser.add_argument("--features", type=Path, help="float32 [n,d] .npy of the ima
 parser.add_argument("--classifier", required=True, help="its name in the study")
 parser.add_argument("--classifier-files", type=Path, nargs="+", required=True, help="all files that it is opened from")
 parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")
-parser.add_argument("--state", type=Path, required=True, help="folder of what is told already, until all is")
 parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument(
     "--output", type=Path, required=True, help=".parquet, int8 codes of each attribute; a .json goes beside it"
@@ -47,7 +46,7 @@ def main() -> None:
         split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
         count, usable = len(split), np.flatnonzero(split != "skipped")
     if args.features:
-        # Under torchrun each process does all, and writes the same bytes.
+        # In seconds, by one process.
         features = read_array(args.features)
         parts = [usable[start : start + FEATURES] for start in range(0, len(usable), FEATURES)]
         told = [classifier.classify(features[part]) for part in parts]
@@ -63,10 +62,8 @@ def main() -> None:
         read = images.__getitem__
     else:
         read, images_hash = ImageStore(args.dataset / "images").read, dataset_hash(args.dataset)
-    # An edited question, other images or another run have a file of their own: an old one is no trap.
-    state = args.state / f"{spec_hash([classifier.hash, images_hash, str(args.output)])}.npy"
-    shape, items = (len(usable), len(classifier.values)), len(usable)
-    opened = resumable_table(state, shape, state.stem, items=items, dtype=np.int8)
+    shape, identity = (len(usable), len(classifier.values)), spec_hash([classifier.hash, images_hash])
+    opened = resumable_table(args.state, shape, identity, items=len(usable), dtype=np.int8, seconds=args.save_seconds)
     with distributed.joined(device), opened as table:
         for batch in missing_batches(table, args.batch_size, "classify"):
             codes = classifier.classify(read(usable[batch]))
@@ -75,7 +72,7 @@ def main() -> None:
         return
     codes = dict(zip(classifier.values, table.values.T, strict=True))
     write(args.output, classifier, codes, count, usable, spec, {"images_hash": images_hash})
-    delete_table(state)
+    delete_table(args.state)
 
 
 def dataset_hash(dataset: Path) -> str:

@@ -61,9 +61,23 @@ def embeddings_identity(study: Study, dataset: str, encoder: str) -> dict[str, A
     return {"images": study.datasets[dataset].identity(), "encoder": encoder_identity(study, encoder)}
 
 
+def samples_identity(study: Study, run: str, sampling: str) -> dict[str, Any]:
+    return {"run": run_identity(study, run), "sampling": study.sampling_identity(run, sampling)}
+
+
 def features_identity(study: Study, encoder: str, run: str, sampling: str) -> dict[str, Any]:
-    samples = {"run": run_identity(study, run), "sampling": study.sampling_identity(run, sampling)}
-    return {"images": samples, "encoder": encoder_identity(study, encoder)}
+    return {"images": samples_identity(study, run, sampling), "encoder": encoder_identity(study, encoder)}
+
+
+def attributes_identity(study: Study, dataset: str, classifier: str) -> dict[str, Any]:
+    return {"images": study.datasets[dataset].identity(), "classifier": study.classifier(classifier).identity()}
+
+
+def sampled_attributes_identity(study: Study, classifier: str, run: str, sampling: str) -> dict[str, Any]:
+    return {
+        "images": samples_identity(study, run, sampling),
+        "classifier": study.classifier(classifier).identity(),
+    }
 
 
 _IDENTITIES: dict[str, Callable[..., dict[str, Any]]] = {
@@ -74,10 +88,13 @@ _IDENTITIES: dict[str, Callable[..., dict[str, Any]]] = {
     "latents": latents_identity,
     "embeddings": embeddings_identity,
     "features": features_identity,
+    "attributes": attributes_identity,
+    "sampled_attributes": sampled_attributes_identity,
 }
 
 
 def work_hash(study: Study, section: str, *names: str) -> str:
     """The hash of a training ("tokenizers", "encoders", "runs"), of a scoring ("scorings"), or of the rows of "latents"
-    (named by dataset and tokenizer), "embeddings" (dataset, encoder) or "features" (encoder, run, sampling)."""
+    (named by dataset and tokenizer), "embeddings" (dataset, encoder), "features" (encoder, run, sampling),
+    "attributes" (dataset, classifier) or "sampled_attributes" (classifier, run, sampling)."""
     return spec_hash(_IDENTITIES[section](study, *names))
