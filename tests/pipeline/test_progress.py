@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workspace import SCRIPTS, Finished, edited
+from workspace import SCRIPTS, Finished, Workspace, edited
 
 from steadyflow.ledger import Bookkeeper, ledger_file
 from steadyflow.resumable import delete_table, missing_batches, resumable_table
@@ -51,3 +51,16 @@ def test_what_has_begun_is_told_from_what_has_not(finished: Finished) -> None:
     # The next test finds the results as they were.
     ledger_file(state).unlink()
     delete_table(values)
+
+
+def test_results_are_looked_for_in_snakemakes_directory(space: Workspace) -> None:
+    study = space.directory / "study.yaml"
+    spec = "name: somewhere\ndatasets: {digits: {source: digits}}\nencoders: {probe: {}}\n"
+    study.write_text(spec, encoding="utf-8")
+    (space.directory / "scratch" / "results").mkdir(parents=True)
+    assert "1 waiting" in printed(study, "--directory", str(space.directory / "scratch"))
+    command = [sys.executable, str(SCRIPTS / "print_progress.py"), "--study", "study.yaml", "--directory", "elsewhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=space.directory)
+    assert done.returncode == 1 and done.stderr.startswith("error: elsewhere/results: no results are there"), (
+        done.stderr
+    )

@@ -1,4 +1,4 @@
-"""The papers' studies: what they would run, asked from the real Snakefile in an empty folder."""
+"""Studies: what they would run, asked from the real Snakefile in an empty folder."""
 
 import subprocess
 import sys
@@ -48,6 +48,17 @@ def test_all_is_planned_once_the_users_files_are_there(name: str, tmp_path: Path
     downloaded = {f"download_dataset dataset={name}" for name, spec in study.datasets.items() if spec.downloaded}
     assert fetched == downloaded | {"download_weights weights=vgg16-397923af.pth"}
     assert len(jobs_of(dry_run(path, tmp_path, "fetch").stdout)) == len(fetched) + 1
+
+
+# The papers' own is planned in test_profiles.py.
+OTHERS = [path for path in (REPOSITORY / "studies").glob("*.yaml") if path.stem not in {*STUDIES, "paper"}]
+
+
+@pytest.mark.parametrize("path", [REPOSITORY / "config.yaml", *sorted(OTHERS)], ids=lambda path: path.stem)
+def test_the_estimate_knows_every_job(path: Path, tmp_path: Path) -> None:
+    done = dry_run(path, tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert long_jobs_of(done.stdout) == long_jobs(load_study(path))
 
 
 @pytest.mark.parametrize("name", [name for name, needed in STUDIES.items() if needed])

@@ -1,12 +1,14 @@
 """Prints how far the trainings and scorings of a study are; also while they run, and from any machine that sees the
-results. Run it where Snakemake runs."""
+results."""
 
 import argparse
+import os
 import time
 from pathlib import Path
 
 import pandas as pd
 
+from steadyflow.artifacts import UserError
 from steadyflow.cli import run_stage
 from steadyflow.ledger import ledger_file, read_ledger
 from steadyflow.report.progress import (
@@ -24,12 +26,21 @@ from steadyflow.study.specs import Study
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--study", type=Path, default=Path("config.yaml"))
+parser.add_argument(
+    "--directory", type=Path, default=Path(), help="Snakemake's working directory, which results are in"
+)
 parser.add_argument("--efficiency", action="store_true", help="also how well the time was used, by training and stage")
 
 
 def main() -> None:
     args = parser.parse_args()
     study = load_study(args.study)
+    if not args.directory.joinpath(study.results).is_dir():
+        raise UserError(
+            f"{args.directory / study.results}: no results are there; --directory names the working directory of "
+            "Snakemake, where a profile says `directory` or it was given --directory"
+        )
+    os.chdir(args.directory)
     print("\n".join(progress_lines([progress(study, kind, section, name) for kind, section, name in work(study)])))
     if args.efficiency:
         print("\n" + "\n".join(efficiency(study)))
