@@ -16,8 +16,12 @@ VGG16_WEIGHTS = "vgg16-397923af.pth"
 # It halves images four times.
 SMALLEST_PERCEPTUAL = 16
 
-# The classifier that a dataset's own labels and attributes are, in results.
+LEAST_SAMPLES = 40
+"""Of an evaluation: two in each group of noises that its intervals leave out."""
+TRAINING_DATA, VALIDATION_IMAGES = "training_data", "validation_images"
+"""What stands in place of a run where metrics are of real images."""
 LABELS = "labels"
+"""The classifier that a dataset's own labels and attributes are, in results."""
 # The vision-language model that tells attributes: its name at the hub, and its folder beside other weights.
 PALIGEMMA_REPO = "google/paligemma-3b-mix-224"
 PALIGEMMA_FOLDER = "paligemma-3b-mix-224"

@@ -23,7 +23,7 @@ subsets:
   cluster_b_inv-0.5: {criterion: cluster_b_inv, pruning_fraction: 0.5, clusters: k10}
   cluster_b-0.5-k5: {criterion: cluster_b, pruning_fraction: 0.5, clusters: k5}
   cluster_b-0.75: {criterion: cluster_b, pruning_fraction: 0.75, clusters: k10}
-  loss-0.5: {criterion: loss, pruning_fraction: 0.5}
+  loss-0.5: {criterion: loss, pruning_fraction: 0.5, scores: surrogate}
   threes: {criterion: attribute_value, attribute: label, value: "3"}
   eights: {criterion: attribute_value, attribute: label, value: "8"}
 defaults:

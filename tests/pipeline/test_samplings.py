@@ -16,7 +16,7 @@ pytestmark = pytest.mark.pipeline
 
 def sample(finished: Finished, output: Path, run: str, sampling: dict[str, Any], batch_size: int) -> np.ndarray:
     """Latents of 16 samples, in `output` with all else."""
-    study = finished.write(edited(finished.raw, {"samplings": {"other": {"count": 16, **sampling}}}), "samplings.yaml")
+    study = finished.write(edited(finished.raw, {"samplings/other": {"count": 16, **sampling}}), "samplings.yaml")
     root = finished.target("digits")
     command = [sys.executable, SCRIPTS / "sample_run.py", "--study", study, "--sampling", "other"]
     command += ["--run", root / "runs" / run, "--tokenizer", root / "tokenizers" / "vqvae", "--device", "cpu"]
@@ -47,7 +47,7 @@ def test_an_adaptive_solver_agrees_with_many_small_steps(finished: Finished, tmp
 def trace(
     finished: Finished, output: Path, run: str, sampling: dict[str, Any], batch_size: int, count: int = 16
 ) -> subprocess.CompletedProcess[str]:
-    study = finished.write(edited(finished.raw, {"samplings": {"other": {"count": 16, **sampling}}}), "samplings.yaml")
+    study = finished.write(edited(finished.raw, {"samplings/other": {"count": 16, **sampling}}), "samplings.yaml")
     command = [sys.executable, SCRIPTS / "trace_run.py", "--study", study, "--sampling", "other", "--device", "cpu"]
     command += ["--run", finished.target("digits") / "runs" / run, "--count", count, "--batch-size", batch_size]
     return subprocess.run([*map(str, command), "--output", str(output)], capture_output=True, text=True, check=False)

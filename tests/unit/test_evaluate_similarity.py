@@ -4,7 +4,7 @@ import pytest
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, similarity
 from steadyflow.evaluate.estimate import GROUPS
-from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_within
+from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_by_row, unmatched_within
 
 
 def cosine(x, y):
@@ -167,6 +167,21 @@ def test_the_floor_of_conditional_runs_against_a_double_loop():
     a, b = related(n=30)
     classes = np.arange(30) % 4
     pairs = [cosine(a[i], b[j]) for i in range(30) for j in range(30) if i != j and classes[i] == classes[j]]
-    assert unmatched_within(a, b, classes) == pytest.approx(np.mean(pairs))
-    assert unmatched_within(a, b, np.zeros(30)) == pytest.approx(pair_similarity(a, b).unmatched_mean)
-    assert np.isnan(unmatched_within(a, b, np.arange(30)))
+    assert unmatched_within(a, b, classes).value == pytest.approx(np.mean(pairs))
+    assert unmatched_within(a, b, np.zeros(30)).value == pytest.approx(pair_similarity(a, b).unmatched_mean)
+    assert np.isnan(unmatched_within(a, b, np.arange(30)).value)
+
+
+def test_replicates_of_the_floor_leave_groups_out():
+    a, b = related(n=80)
+    classes = np.arange(80) % 4
+    found, plain = unmatched_within(a, b, classes), unmatched_within(a, b, np.zeros(80))
+    kept = np.flatnonzero(np.arange(80) % GROUPS != 3)
+    assert found.replicates[3] == pytest.approx(unmatched_within(a[kept], b[kept], classes[kept]).value)
+    assert plain.replicates == pytest.approx(pair_similarity(a, b).unmatched.replicates)
+
+
+def test_unmatched_by_row_against_a_double_loop():
+    a, b = related(n=20)
+    expected = [np.mean([cosine(a[j], b[i]) for j in range(20) if j != i]) for i in range(20)]
+    np.testing.assert_allclose(unmatched_by_row(a, b), expected)

@@ -42,7 +42,7 @@ runs:
   near: {subset: near}
   hard: {subset: hard}
 samplings:
-  euler: {count: 8}
+  euler: {count: 80}
 evaluations:
   faces: {reference: all}
 """)
@@ -191,7 +191,7 @@ WRONG = {
     "evaluations__faces__reference": ("nix", "evaluations.faces.reference: unknown run 'nix' (known: surrogate, all"),
     "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown run 'nix'"),
     "evaluations__faces": ({}, "evaluations.faces.reference: has to name the run that all are compared with (all, hal"),
-    "evaluations__faces__paths": (9, "evaluations.faces.paths: 9 are more than the 8 noises of sampling 'euler'"),
+    "evaluations__faces__paths": (81, "evaluations.faces.paths: 81 are more than the 80 noises of sampling 'euler'"),
     "evaluations__faces__tokenizers": (["vq"], "evaluations.faces.tokenizers: unknown 'vq' (known: vqvae)"),
     "runs__all__objective": (
         "score",
@@ -231,7 +231,7 @@ WRONG = {
     ),
     "samplings__euler__rtol": (1e-3, "samplings.euler.rtol: is nothing that the solver 'euler' takes"),
     "samplings__euler": (
-        {"solver": "dopri5", "count": 8, "steps": 30},
+        {"solver": "dopri5", "count": 80, "steps": 30},
         "samplings.euler.steps: is nothing that the solver 'dopri5' takes",
     ),
     "samplings__euler__diffusion__sampler": (
@@ -681,7 +681,7 @@ def test_paths_are_followed_through_the_runs_that_have_them():
     assert [shown.traced_noises(run, "euler") for run in ("all", "hard", "near", "surrogate")] == [4, 4, 0, 0]
     assert study(**edits).traced_noises("all", "euler") == 0
     # How many samples there are is nothing to a path.
-    more = study(**edits, evaluations__faces__paths=4, samplings__euler__count=9)
+    more = study(**edits, evaluations__faces__paths=4, samplings__euler__count=90)
     assert more.path_identity("all", "euler") == shown.path_identity("all", "euler")
     assert "steps" in shown.path_identity("all", "euler")
 

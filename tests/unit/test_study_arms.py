@@ -99,6 +99,28 @@ def test_fractions_of_a_criterion_are_a_line() -> None:
     assert lines == {"random": [(0.5, ("random-0.5", "random-0.5-1")), (0.9, ("random-0.9",))]}
 
 
+def test_a_line_is_of_one_clustering() -> None:
+    """The longest of those of one criterion, whichever comes first."""
+    clusterings = {name: {"dataset": "digits", "k": k} for name, k in (("k2", 2), ("k8", 8))}
+    balanced = {
+        f"{clusters}-{fraction}": {
+            "dataset": "digits", "criterion": "cluster_b", "pruning_fraction": fraction, "clusters": clusters
+        }
+        for clusters, fraction in (("k2", 0.7), ("k2", 0.5), ("k8", 0.5), ("k8", 0.7), ("k8", 0.9))
+    }  # fmt: skip
+    found = study({name: {"subset": name} for name in balanced}, clusterings=clusterings, subsets=balanced)
+    lines = arms_by_fraction(found, "digits")
+    assert lines == {"cluster_b": [(fraction, (f"k8-{fraction}",)) for fraction in (0.5, 0.7, 0.9)]}
+
+
+def test_taken_weights_are_compared_by_what_else_differs() -> None:
+    runs = {"half": {"weights": "b.pt", "subset": "cluster_b-0.5"}}
+    found = study(
+        {"unpruned": {"weights": "a.pt"}, **runs}, defaults={"runs": {"dataset": "digits", "tokenizer": "vq"}}
+    )
+    assert [arm.kind for arm in arms(found, "digits")] == ["reference", "subset"]
+
+
 def test_without_runs_there_are_no_arms() -> None:
     alone = study({}, evaluations={"digits": {"runs": []}})
     assert arms(alone, "digits") == []
@@ -137,6 +159,23 @@ def test_similarity_is_measured_in_the_encoders_of_quality_unless_others_are_nam
     with pytest.raises(UserError, match=r"evaluations\.digits\.similarity_encoders: unknown 'nobody' \(known: probe, "):
         named = {**named, "similarity_encoders": ["probe", "nobody"]}
         study({}, encoders=encoders, clusterings={}, subsets={}, evaluations={"digits": named})
+
+
+def test_runs_of_other_latents_are_not_matched() -> None:
+    deep = {"dataset": "digits", **TOKENIZER, "multipliers": [1, 1, 1]}
+    message = r"evaluations\.digits\.runs: the latents of 'deeper' are 4x4x4, those of the reference 4x8x8"
+    with pytest.raises(UserError, match=message):
+        study({"deeper": {"tokenizer": "deep"}}, tokenizers={"vq": {"dataset": "digits", **TOKENIZER}, "deep": deep})
+
+
+def test_an_evaluation_needs_as_many_samples_as_its_intervals() -> None:
+    with pytest.raises(UserError, match=r"\.sampling: 'euler' draws 39 samples, and intervals need 40"):
+        study({}, samplings={"euler": {"count": 39}})
+
+
+def test_names_of_real_images_are_no_runs() -> None:
+    with pytest.raises(UserError, match=r"runs\.training_data: real images stand under this name"):
+        study({"training_data": {"seed": 1}})
 
 
 def test_distances_need_an_encoder_that_describes_every_image() -> None:

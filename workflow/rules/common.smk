@@ -268,7 +268,8 @@ def features_of(dataset, encoders, sampled):
 def measured_files(wildcards):
     """What the quality of a run, or of a mixture of runs, is measured from."""
     spec, runs = study.evaluations[wildcards.dataset], study.measured(wildcards.dataset)[wildcards.measured]
-    subsets = dict.fromkeys(study.runs[run].subset for run in runs)
+    # Of memorisation, by which a run of another dataset is not measured.
+    subsets = dict.fromkeys(study.runs[run].subset for run in runs if study.runs[run].dataset == wildcards.dataset)
     features = features_of(wildcards.dataset, spec.encoders, [(run, spec.sampling) for run in runs])
     return features | {"subsets": [paths.subset_files(study, name)["subset"] for name in subsets if name is not None]}
 
@@ -322,6 +323,14 @@ def evaluated_tokenizers(file):
     ]
 
 
+def similarity_identity(wildcards):
+    """What pairs are compared, in what, and by which classifier's classes."""
+    dataset, spec = wildcards.dataset, study.evaluations[wildcards.dataset]
+    asked = {"reference", "runs", "inverse_pairs", "similarity_encoders", "sampling", "ceiling", "classifiers"}
+    sampled = {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(dataset)}
+    return [spec.model_dump(mode="json", include=asked), study.modes(dataset), sampled]
+
+
 def evaluation_identity(wildcards):
     """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[wildcards.dataset]
@@ -345,6 +354,7 @@ def fairness_identity(wildcards):
     """What fairness is measured of: neither an encoder nor a reference enters it."""
     spec = study.evaluations[wildcards.dataset]
     return [
-        spec.model_dump(mode="json", include={"classifiers", "mixtures", "runs", "sampling", "seed"}),
+        spec.model_dump(mode="json", include={"classifiers", "runs", "sampling", "seed"}),
+        {name: mixture.runs for name, mixture in spec.mixtures.items()},
         {run: study.sampling_identity(run, spec.sampling) for run in spec.runs},
     ]

@@ -45,7 +45,7 @@ rule measure_similarity:
     resources:
         **ASKED,
     params:
-        spec=evaluation_identity,
+        spec=similarity_identity,
     shell:
         'python "$SCRIPTS/measure_similarity.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output.metrics} --histograms {output.histograms} > {log} 2>&1"

@@ -43,6 +43,10 @@ def descriptions(spec, dataset):
     return [paths.run_files(study, run)["description"] for run in spec.runs]
 
 
+def dataset_info(spec, dataset):
+    return [paths.dataset_files(study, dataset)["info"]]
+
+
 def claimed_fairness(spec, dataset):
     return metrics_of("fairness")(spec, dataset) if spec.classifiers else []
 
@@ -57,7 +61,7 @@ TABLE_INPUTS = {
     "quality": [metrics_of("quality")],
     "claims": [metrics_of("quality"), metrics_of("similarity"), claimed_fairness],
     "tokenizers": [metrics_of("tokenizers")],
-    "fd_by_criterion": [metrics_of("quality"), descriptions],
+    "fd_by_criterion": [metrics_of("quality"), descriptions, dataset_info],
     "similarity_to_unpruned": [metrics_of("similarity")],
     "similarity_to_inverse": [metrics_of("similarity")],
     "fairness": [metrics_of("fairness"), told_values],
@@ -115,10 +119,11 @@ def shown(dataset, kind):
         "trained runs": bool(study.trained_runs(dataset)),
         "watched runs": bool(study.watched_runs(dataset)),
         "runs and classifiers": bool(spec.runs) and bool(spec.classifiers),
+        "several runs": len(spec.runs) > 1,
         "inverse pairs": bool(spec.inverse_pairs),
         "paths": bool(spec.paths),
         "modes": bool(study.modes(dataset)),
-        "mixtures": bool(spec.mixtures) and bool(study.modes(dataset)),
+        "mixtures": any(set(mixture.runs) <= study.modes(dataset).keys() for mixture in spec.mixtures.values()),
     }
     return [name for name, entry in kind.items() if there[entry.needs]]
 

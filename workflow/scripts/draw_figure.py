@@ -76,7 +76,8 @@ def cluster_sizes(study: Study, dataset: str):
     clustering = study.clustering_of(dataset)
     table = pd.read_parquet(paths.clusters_files(study, clustering)["clusters"])
     k = study.clusterings[clustering].k
-    subsets = {study.runs[run].subset: study.label(run) for run in study.evaluations[dataset].runs}
+    own = [run for run in study.evaluations[dataset].runs if study.runs[run].dataset == dataset]
+    subsets = {study.runs[run].subset: study.label(run) for run in own}
     kept = {
         name: np.bincount(
             table.loc[table["id"].isin(pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"]), "cluster"],

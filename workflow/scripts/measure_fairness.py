@@ -11,9 +11,9 @@ from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate import kl_between, kl_with_interval
 from steadyflow.evaluate.estimate import proportion_with_interval
-from steadyflow.evaluate.metrics import TRAINING_DATA, Metric, interval, metrics_table
+from steadyflow.evaluate.metrics import Metric, interval, metrics_table
 from steadyflow.evaluate.rows import mixed
-from steadyflow.names import LABELS
+from steadyflow.names import LABELS, TRAINING_DATA
 from steadyflow.progress import progress
 from steadyflow.study import load_study, paths
 

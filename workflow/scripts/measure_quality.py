@@ -46,12 +46,14 @@ def main() -> None:
             "n": len(features),
             "seed": study.samplings[spec.sampling].seed,
             "hashes": f"encoder {made_of['encoder_hash']}",
-            "note": singular(features, reference),
         }
         against = f"{sampled}; {made_of['protocol']}; against the {len(held_out)} validation images"
         found = quality(features, reference)
-        metrics += [Metric(**common, metric=m, protocol=against, **interval(e)) for m, e in found.items()]
-        if len(runs) > 1:
+        for metric, estimate in found.items():
+            note = singular(encoder, features, reference) if metric.startswith("fd") else ""
+            metrics.append(Metric(**common, metric=metric, protocol=against, note=note, **interval(estimate)))
+        # A mixture has no training images of its own, and those of a run of another dataset are elsewhere.
+        if len(runs) > 1 or study.runs[runs[0]].dataset != args.dataset:
             continue
         found = memorisation(features, held_out, embeddings, ids["train"], trained_on(study, runs[0]), spec.seed)
         beside = f"{sampled}; {made_of['protocol']}"
@@ -59,10 +61,10 @@ def main() -> None:
     write_parquet(args.output, metrics_table(metrics))
 
 
-def singular(features: ChosenRows, reference: Reference) -> str:
+def singular(encoder: str, features: ChosenRows, reference: Reference) -> str:
     """A note where covariances have to be singular: the distance is right, and far from that of many samples."""
     few, dimensions = min(len(features), len(reference.rows)), features.shape[1]
-    return f"only {few} images for {dimensions} dimensions" if few <= dimensions else ""
+    return f"{encoder}: only {few} images for {dimensions} dimensions" if few <= dimensions else ""
 
 
 def trained_on(study: Study, run: str) -> np.ndarray | None:

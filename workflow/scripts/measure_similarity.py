@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import read_array, read_json, write_parquet
+from steadyflow.artifacts import UserError, read_array, read_json, write_parquet
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.evaluate import matched_values, mean_with_interval, pair_distance, pair_histogram, pair_similarity
-from steadyflow.evaluate.metrics import VALIDATION_IMAGES, Metric, interval, metrics_table, similarity_fields
+from steadyflow.evaluate.metrics import Metric, interval, metrics_table, similarity_fields
 from steadyflow.evaluate.rows import with_features
-from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_within
+from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_by_row, unmatched_within
+from steadyflow.names import VALIDATION_IMAGES
 from steadyflow.progress import progress
 from steadyflow.prune import overlap
 from steadyflow.study import Study, load_study, paths
@@ -33,21 +34,27 @@ def main() -> None:
     study = load_study(args.study)
     spec = study.evaluations[args.dataset]
     manifest = read_manifest(paths.dataset_files(study, args.dataset)["manifest"])
-    everything, held_out = train_ids(manifest), manifest.loc[manifest["split"] == "val", "id"].to_numpy()
+    held_out = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
     classes = classes_of_reference(study, args.dataset)
     metrics, histograms = [], []
     for pair in progress(list(compared(study, args.dataset)), "similarity"):
         common = described(study, args.dataset, pair)
         metrics += [Metric(**common, **fields) for fields in in_latents(study, pair)]
-        shared = overlap(*(trained_on(study, run, everything) for run, _ in pair))
+        shared = shared_images(study, pair, args.dataset, train_ids(manifest))
         count = study.samplings[spec.sampling].count
-        metrics.append(Metric(**common, n=count, metric="overlap", encoder="", value=shared))
+        if shared is not None:
+            metrics.append(Metric(**common, n=count, metric="overlap", encoder="", value=shared))
         for encoder in spec.similarity_encoders:
-            rows, bins = in_features(study, pair, encoder)
-            metrics += [Metric(**common, encoder=encoder, **fields) for fields in rows]
+            a, b, both = matched_features(study, pair, encoder)
+            if len(both) < 2:
+                raise UserError(
+                    f"{common['run']} against {common['reference']}: '{encoder}' has features of {len(both)} pairs of "
+                    "samples; name another encoder in similarity_encoders"
+                )
+            rows, bins = in_features(study, pair, a, b, both)
             if pair[1] == (spec.reference, spec.sampling):
-                rows = by_class(study, pair, encoder, classes)
-                metrics += [Metric(**common, encoder=encoder, **fields) for fields in rows]
+                rows += by_class(common["run"], a, b, both, classes)
+            metrics += [Metric(**common, encoder=encoder, **fields) for fields in rows]
             names = {"run": common["run"], "reference": common["reference"], "encoder": encoder}
             histograms.append(pd.DataFrame({**names, **bins}))
     for encoder in spec.similarity_encoders:
@@ -94,11 +101,15 @@ def in_latents(study: Study, pair: tuple[Sampled, Sampled]) -> list[dict]:
     return [{"encoder": "latent", "n": len(a), "metric": metric, **fields} for metric, fields in found.items()]
 
 
-def classes_of_reference(study: Study, dataset: str) -> dict[str, np.ndarray]:
-    """Classes of the reference's samples, by what a classifier tells of them: name -> mask [n].
+# (the run that it is of, or "" for all; the class).
+Class = tuple[str, str]
+
+
+def classes_of_reference(study: Study, dataset: str) -> dict[Class, np.ndarray]:
+    """Classes of the reference's samples, by what a classifier tells of them -> mask [n].
 
     `classifier.attribute=value` of every value; `kept mode` and `removed mode` of a run that saw one value alone, by
-    the first classifier that tells its attribute, under `run: kept mode`.
+    the first classifier that tells its attribute.
     """
     spec, masks = study.evaluations[dataset], {}
     modes = study.modes(dataset)
@@ -107,28 +118,28 @@ def classes_of_reference(study: Study, dataset: str) -> dict[str, np.ndarray]:
         table, values = pd.read_parquet(path), read_json(paths.sidecar(path))["values"]
         for attribute, names in values.items():
             codes = table[attribute].to_numpy()
-            masks |= {f"{classifier}.{attribute}={name}": codes == code for code, name in enumerate(names)}
+            masks |= {("", f"{classifier}.{attribute}={name}"): codes == code for code, name in enumerate(names)}
             for run, (of_run, value) in modes.items():
                 if of_run == attribute and value in names:
                     kept = codes == names.index(value)
-                    masks |= {f"{run}: kept mode": kept, f"{run}: removed mode": (codes >= 0) & ~kept}
+                    masks |= {(run, "kept mode"): kept, (run, "removed mode"): (codes >= 0) & ~kept}
     return masks
 
 
 def by_class(
-    study: Study, pair: tuple[Sampled, Sampled], encoder: str, classes: Mapping[str, np.ndarray]
-) -> Iterator[dict]:
-    """Matched similarity where the reference's sample is of a class: what removing a mode from training changes."""
-    (run, _), _ = pair
-    a, b, both = matched_features(study, pair, encoder)
-    matched = matched_values(a, b)
-    for name, mask in classes.items():
-        of_run, _, mode = name.rpartition(": ")
+    run: str, a: np.ndarray, b: np.ndarray, both: np.ndarray, classes: Mapping[Class, np.ndarray]
+) -> list[dict]:
+    """Similarity where the reference's sample is of a class, matched and to all others of the run's samples: what
+    removing a mode from training changes."""
+    found, rows = {"matched": matched_values(a, b), "unmatched": unmatched_by_row(a, b)}, []
+    for (of_run, name), mask in classes.items():
         here = mask[both]
         if of_run in ("", run) and here.sum() >= 2:
-            mean = interval(mean_with_interval(matched[here], both[here]))
-            spread = {"n": int(here.sum()), "sd": matched[here].std(ddof=1)}
-            yield {"metric": f"cosine_matched[{mode}]", **spread, **mean}
+            for part, values in found.items():
+                mean = interval(mean_with_interval(values[here], both[here]))
+                spread = {"n": int(here.sum()), "sd": values[here].std(ddof=1)}
+                rows.append({"metric": f"cosine_{part}[{name}]", **spread, **mean})
+    return rows
 
 
 def matched_features(
@@ -140,13 +151,15 @@ def matched_features(
     return a[both], b[both], both
 
 
-def in_features(study: Study, pair: tuple[Sampled, Sampled], encoder: str) -> tuple[list[dict], dict]:
+def in_features(
+    study: Study, pair: tuple[Sampled, Sampled], a: np.ndarray, b: np.ndarray, both: np.ndarray
+) -> tuple[list[dict], dict]:
     """Metrics in an encoder's features, and the histograms of matched and unmatched cosines."""
-    a, b, both = matched_features(study, pair, encoder)
     rows = [{"metric": m, **f} for m, f in similarity_fields(pair_similarity(a, b, both), "cosine").items()]
     classes = [read_json(paths.run_files(study, run)["description"])["architecture"]["num_classes"] for run, _ in pair]
     if classes[0] and classes[0] == classes[1]:
-        rows.append({"metric": "cosine_unmatched_same_class", "value": unmatched_within(a, b, both % classes[0])})
+        within = interval(unmatched_within(a, b, both % classes[0], both))
+        rows.append({"metric": "cosine_unmatched_same_class", **within})
     matched, unmatched = pair_histogram(a, b, EDGES)
     bins = {"bin_low": EDGES[:-1], "bin_high": EDGES[1:], "matched": matched, "unmatched": unmatched}
     return [{"n": len(both), **fields} for fields in rows], bins
@@ -168,6 +181,17 @@ def between_images(dataset: str, encoder: str, embeddings: Path, held_out: np.nd
         seed=0,
         **found,
     )
+
+
+def shared_images(study: Study, pair: tuple[Sampled, Sampled], dataset: str, everything: np.ndarray) -> float | None:
+    """Jaccard index of two runs' training images: 0 of two datasets', None of two runs of another than the
+    evaluation's."""
+    datasets = {study.runs[run].dataset for run, _ in pair}
+    if len(datasets) > 1:
+        return 0.0
+    if datasets != {dataset}:
+        return None
+    return overlap(*(trained_on(study, run, everything) for run, _ in pair))
 
 
 def trained_on(study: Study, run: str, everything: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ parser.add_argument("--study", type=Path, default=Path("config.yaml"))
 def main() -> None:
     study = load_study(parser.parse_args().study)
     for dataset, evaluation in study.evaluations.items():
+        if len(evaluation.runs or ()) < 2:
+            continue
         csv = paths.table_files(study, dataset, "similarity_to_unpruned")[0]
         encoder, reference = evaluation.similarity_encoders[0], study.label(evaluation.reference)
         table = pd.read_csv(csv)

@@ -37,15 +37,14 @@ def labels(study: Study, dataset: str) -> dict[str, str]:
 
 
 def run_facts(study: Study, dataset: str) -> pd.DataFrame:
-    """run, criterion, pruning_fraction, n_train of every evaluated run."""
+    """run, criterion, pruning_fraction (NaN of a run of another dataset), n_train of every evaluated run."""
     n_all = read_json(paths.dataset_files(study, dataset)["info"])["counts"]["train"]
     facts = []
     for run in study.evaluations[dataset].runs:
         subset, n_train = study.runs[run].subset, read_json(paths.run_files(study, run)["description"])["n_train"]
         criterion = study.subsets[subset].criterion if subset else ""
-        facts.append(
-            {"run": run, "criterion": criterion, "pruning_fraction": round(1 - n_train / n_all, 3), "n_train": n_train}
-        )
+        fraction = round(1 - n_train / n_all, 3) if study.runs[run].dataset == dataset else float("nan")
+        facts.append({"run": run, "criterion": criterion, "pruning_fraction": fraction, "n_train": n_train})
     return pd.DataFrame(facts)
 
 
@@ -142,32 +141,36 @@ def similarity_by_mode(study: Study, dataset: str, paper: Path) -> Table:
 
 
 def mode_balance(study: Study, dataset: str, paper: Path) -> Table:
-    """The mixtures, the runs that were balanced by the attribute of their members, and the reference."""
-    spec = study.evaluations[dataset]
-    subsets = {run: study.subsets[study.runs[run].subset] for run in spec.runs if study.runs[run].subset}
-    members = [run for mixture in spec.mixtures.values() for run in mixture.runs]
-    attribute = next((subsets[run].attribute for run in members if hasattr(subsets.get(run), "attribute")), None)
-    if attribute is None:
-        raise UserError(f"evaluations.{dataset}.mixtures: no run of them was trained on one value of an attribute")
+    """The mixtures of models of one mode each, the runs that were balanced by that attribute, and the reference."""
+    spec, modes = study.evaluations[dataset], study.modes(dataset)
+    mixtures = {name: mixture for name, mixture in spec.mixtures.items() if set(mixture.runs) <= modes.keys()}
+    attribute, _ = modes[next(iter(mixtures.values())).runs[0]]
     classifier, values = told_first(study, dataset, attribute)
+    subsets = {run: study.subsets[study.runs[run].subset] for run in spec.runs if study.runs[run].subset}
     balanced = [
         run
         for run, subset in subsets.items()
         if subset.criterion in ("attribute_balanced", "attribute_oversampled") and subset.attribute == attribute
     ]
     runs = [*balanced, spec.reference]
-    steps = {name: f"{study.runs[mixture.runs[0]].steps:,} each" for name, mixture in spec.mixtures.items()}
     return tables.mode_balance(
         metrics(study, dataset, "quality"),
         metrics(study, dataset, "fairness"),
-        {name: study.mixture_label(dataset, name) for name in spec.mixtures} | {run: study.label(run) for run in runs},
+        {name: study.mixture_label(dataset, name) for name in mixtures} | {run: study.label(run) for run in runs},
         read_paper_values(paper / "scalars.csv"),
         encoders=spec.encoders,
         classifier=classifier,
         attribute=attribute,
         values=values,
-        steps=steps | {run: f"{study.runs[run].steps:,}" for run in runs},
+        steps={name: steps(study, mixture.runs) for name, mixture in mixtures.items()}
+        | {run: steps(study, (run,)) for run in runs},
     )
+
+
+def steps(study: Study, runs: tuple[str, ...]) -> str:
+    """How long runs were trained, in words; a dash of those that were not trained here."""
+    each = ["–" if study.runs[run].weights else f"{study.runs[run].steps:,}" for run in runs]
+    return each[0] if len(each) == 1 else f"{each[0]} each" if len(set(each)) == 1 else " + ".join(each)
 
 
 TABLES = {
@@ -198,7 +201,10 @@ TABLES = {
     ),
     "fairness": fairness,
     "memorisation": lambda study, dataset, paper: tables.memorisation(
-        metrics(study, dataset, "quality"), labels(study, dataset), encoders=study.evaluations[dataset].encoders
+        metrics(study, dataset, "quality"),
+        labels(study, dataset),
+        encoders=study.evaluations[dataset].encoders,
+        elsewhere=[run for run in study.evaluations[dataset].runs if study.runs[run].dataset != dataset],
     ),
 }
 

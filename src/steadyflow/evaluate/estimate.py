@@ -12,8 +12,9 @@ import numpy as np
 from scipy import stats
 
 from steadyflow.artifacts import UserError
+from steadyflow.names import LEAST_SAMPLES
 
-GROUPS = 20
+GROUPS = LEAST_SAMPLES // 2
 _NORMAL = 1.959964
 
 

@@ -13,10 +13,6 @@ from steadyflow.evaluate.similarity import PairSimilarity
 
 NAN = float("nan")
 
-# What stands in place of a run where metrics are of real images: the training images by their own labels, and the
-# held-out ones.
-TRAINING_DATA, VALIDATION_IMAGES = "training_data", "validation_images"
-
 
 @dataclass(frozen=True)
 class Metric:

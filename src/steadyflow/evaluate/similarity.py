@@ -104,15 +104,37 @@ def matched_values(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return _matched_cosines(*_directions(a, b))
 
 
-def unmatched_within(a: np.ndarray, b: np.ndarray, classes: np.ndarray) -> float:
+def unmatched_within(a: np.ndarray, b: np.ndarray, classes: np.ndarray, indices: np.ndarray | None = None) -> Estimate:
     """The exact mean cosine of all pairs i != j of one class, `classes` int64 [n]: the floor of conditional runs, whose
-    samples are alike for their labels' sake. NaN where no class has two. Errors as in `pair_similarity`."""
+    samples are alike for their labels' sake. NaN where no class has two. Intervals and errors as in `pair_similarity`.
+    """
     a, b = _directions(a, b)
+    groups = groups_of(np.arange(len(a)) if indices is None else indices)
     member = (classes[:, None] == np.unique(classes)).astype(np.float64)
-    counts = member.sum(axis=0)
-    total = float(((member.T @ a) * (member.T @ b)).sum() - np.einsum("nd,nd->", a, b))
-    pairs = float((counts * (counts - 1)).sum())
-    return total / pairs if pairs else float("nan")
+    # Sums of each group and class, [G, C, d], and of what a group shares with itself.
+    of_groups = [member * (groups == group)[:, None] for group in range(GROUPS)]
+    sums = np.array([[part.T @ a, part.T @ b] for part in of_groups])
+    counts = np.array([part.sum(axis=0) for part in of_groups])
+    diagonal = np.bincount(groups, np.einsum("nd,nd->n", a, b), minlength=GROUPS)
+
+    def mean(without: int | None) -> float:
+        kept = np.arange(GROUPS) != without
+        left_a, left_b = sums[kept].sum(axis=0)
+        n = counts[kept].sum(axis=0)
+        pairs = float((n * (n - 1)).sum())
+        return float(((left_a * left_b).sum() - diagonal[kept].sum()) / pairs) if pairs else float("nan")
+
+    whole, replicates = mean(None), [mean(group) for group in range(GROUPS)]
+    if len(a) < 2 * GROUPS or not counts.sum(axis=1).all() or not np.isfinite(replicates).all():
+        return Estimate(whole, np.nan, np.nan)
+    return jackknifed(whole, replicates)
+
+
+def unmatched_by_row(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of each row of `b` [n, d], the exact mean cosine with all rows of `a` but its match, float64 [n]. Errors as in
+    `pair_similarity`."""
+    a, b = _directions(a, b)
+    return (b @ a.sum(axis=0) - np.einsum("nd,nd->n", a, b)) / (len(a) - 1)
 
 
 def pair_histogram(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

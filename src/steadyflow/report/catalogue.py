@@ -18,6 +18,7 @@ class Entry:
         "dataset", "tokenizers", "clustering", "clustering and subsets", "runs", "runs by k", "trained runs",
         "watched runs", "several fractions",
         "runs and classifiers", "inverse pairs", "paths", "modes", "mixtures",
+        "several runs",
     ] = "runs"  # fmt: skip
 
 
@@ -26,7 +27,7 @@ TABLES = {
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
     "quality": Entry("Every measure of sample quality", "Quality"),
     "claims": Entry("What the papers claim, and what was measured here", "Claims"),
-    "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability"),
+    "similarity_to_unpruned": Entry("Similarity to the model trained on all data", "Stability", "several runs"),
     "similarity_to_inverse": Entry("Similarity of models trained on opposite subsets", "Stability", "inverse pairs"),
     "similarity_by_mode": Entry("Similarity where one mode alone was trained on", "Stability", "modes"),
     "path_deviation": Entry("How far paths from the same noise lie apart", "Stability", "paths"),
@@ -45,8 +46,8 @@ FIGURES = {
     "loss_by_time": Entry("Held-out losses over the path", "Training", "watched runs"),
     "matched_noise_grid": Entry("Samples from the same noise", "Stability"),
     "stability_grid": Entry("Samples from the same noise, by what was changed", "Stability"),
-    "similarity_by_run": Entry("Matched against unmatched similarity", "Stability"),
-    "similarity_histogram": Entry("Distribution of similarity", "Stability"),
+    "similarity_by_run": Entry("Matched against unmatched similarity", "Stability", "several runs"),
+    "similarity_histogram": Entry("Distribution of similarity", "Stability", "several runs"),
     "path_distance": Entry("Distance of paths over time", "Stability", "paths"),
     "fd_by_criterion": Entry("Sample quality by pruning criterion", "Quality"),
     "fd_by_fraction": Entry("Sample quality by fraction removed", "Quality", "several fractions"),

@@ -13,18 +13,28 @@ reference under another solver, or 1: it keeps the mapping from KEPT on, and bre
 """
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate.estimate import BetweenRuns, Estimate, between_runs, contrast, difference, jackknifed
+from steadyflow.evaluate.estimate import (
+    GROUPS,
+    BetweenRuns,
+    Estimate,
+    between_runs,
+    contrast,
+    difference,
+    jackknifed,
+)
 from steadyflow.report.measures import Measure, find_measure
 
 KEPT, BROKEN, MARGIN = 0.5, 0.25, 0.05
+OVERLAP = 0.1  # Jaccard index of subsets that still pass for disjoint
 
 VERDICTS = HOLDS, FAILS, UNDECIDED, NOT_MEASURED = "holds", "fails", "undecided", "not measured"
 
@@ -139,24 +149,36 @@ def all_of(verdicts: Iterable[str]) -> str:
 # The mapping from noise to images.
 
 
-def kept_share(evidence: Evidence, run: str, reference: str) -> tuple[Estimate, int]:
-    """The share of the way from unmatched to perfectly matched, and n."""
-    measures = {part: _cosine(evidence, f"cosine_{part}", run, reference) for part in ("matched", "unmatched")}
-    matched, unmatched = measures["matched"].estimate, measures["unmatched"].estimate
-    top = _ceiling(evidence)
+def kept_share(evidence: Evidence, run: str, reference: str, mode: str = "") -> tuple[Estimate, int]:
+    """The share of the way from unmatched to perfectly matched, and n.
 
-    def share(m: float, u: float) -> float:
-        return (m - u) / (top - u)
+    `mode`: "[kept mode]" or "[removed mode]" of a run that saw one mode alone. Samples of conditional runs are alike
+    for their labels' sake: unmatched are those of one class. Without replicates, of few samples, the interval is
+    infinite.
+    """
+    matched = _cosine(evidence, f"cosine_matched{mode}", run, reference)
+    of_class = evidence.similarity[evidence.similarity["metric"] == "cosine_unmatched_same_class"]
+    same = not mode and run in set(of_class["run"]) and reference in set(of_class["reference"])
+    name = "cosine_unmatched_same_class" if same else f"cosine_unmatched{mode}"
+    unmatched, top = _cosine(evidence, name, run, reference).estimate, _ceiling(evidence)
 
-    pairs = zip(matched.replicates, unmatched.replicates, strict=True)
-    return jackknifed(share(matched.value, unmatched.value), [share(m, u) for m, u in pairs]), measures["matched"].n
+    def share(m: float, u: float, c: float) -> float:
+        return (m - u) / (c - u)
+
+    value = share(matched.value, unmatched.value, top.value)
+    without = (matched.estimate.replicates, unmatched.replicates, top.replicates)
+    if not all(without):
+        return Estimate(value, -math.inf, math.inf), matched.n
+    return jackknifed(value, [share(*each) for each in zip(*without, strict=True)]), matched.n
 
 
-def _ceiling(evidence: Evidence) -> float:
+def _ceiling(evidence: Evidence) -> Estimate:
     """The matched mean of the reference and itself under another solver; 1 where that was not sampled."""
     run, rows = evidence.reference.runs[0], evidence.similarity
     itself = rows[(rows["run"] == run) & (rows["reference"] == run)]
-    return 1.0 if itself.empty else _cosine(evidence, "cosine_matched", run, run).value
+    if itself.empty:
+        return Estimate(1.0, 1.0, 1.0, (1.0,) * GROUPS)
+    return _cosine(evidence, "cosine_matched", run, run).estimate
 
 
 def _cosine(evidence: Evidence, metric: str, run: str, reference: str) -> Measure:
@@ -177,7 +199,7 @@ def _mapping(evidence: Evidence, pairs: Sequence[tuple[str, str]], bound: Bound)
     found = [kept_share(evidence, *pair) for pair in pairs]
     said = [f"{_pair_name(evidence, pair)} {_percent(share)}" for pair, (share, _) in zip(pairs, found, strict=True)]
     verdict = all_of(bound(share) for share, _ in found)
-    return Finding(verdict, f"share of the mapping kept: {'; '.join(said)}", found[0][1])
+    return Finding(verdict, f"share of the mapping kept: {'; '.join(said)}", min(n for _, n in found))
 
 
 def _pair_name(evidence: Evidence, pair: tuple[str, str]) -> str:
@@ -199,20 +221,38 @@ def keeps_partly(estimate: Estimate) -> str:
     return all_of([above(estimate, 0.0), below(estimate, KEPT)])
 
 
+def resembles(estimate: Estimate) -> str:
+    """More than what breaks the mapping."""
+    return above(estimate, BROKEN)
+
+
 def _halves(evidence: Evidence) -> Finding:
     halves = {run for arm in evidence.pruned_by("random_half") for run in arm.runs}
-    return _mapping(evidence, [pair for pair in evidence.inverse_pairs if set(pair) <= halves], keeps)
+    return _disjoint(evidence, [pair for pair in evidence.inverse_pairs if set(pair) <= halves])
 
 
 def _inverses(evidence: Evidence) -> Finding:
-    halves = {run for arm in evidence.pruned_by("random_half") for run in arm.runs}
-    return _mapping(evidence, [pair for pair in evidence.inverse_pairs if not set(pair) <= halves], keeps)
+    criteria = {run: arm.criterion for arm in evidence.of_kind("subset") for run in arm.runs}
+    return _disjoint(
+        evidence,
+        [pair for pair in evidence.inverse_pairs if criteria.get(pair[1]) == f"{criteria.get(pair[0])}_inv"],
+    )
+
+
+def _disjoint(evidence: Evidence, pairs: Sequence[tuple[str, str]]) -> Finding:
+    """Of those pairs whose training images have next to nothing in common."""
+    rows = evidence.similarity[evidence.similarity["metric"] == "overlap"]
+    overlaps = dict(zip(zip(rows["run"], rows["reference"], strict=True), rows["value"], strict=True))
+    apart = [pair for pair in pairs if overlaps.get(pair, 1.0) <= OVERLAP]
+    found = _mapping(evidence, apart, keeps)
+    most = max((overlaps[pair] for pair in apart), default=0.0)
+    return replace(found, measured=f"{found.measured} (overlap at most {most:.2f})") if apart else found
 
 
 def _weaker_architecture(evidence: Evidence) -> Finding:
-    """Above nothing; and below what a change of capacity leaves, where there is one to compare with."""
+    """Not broken; and below what a change of capacity leaves, where there is one to compare with."""
     pairs = _pairs_with_reference(evidence, evidence.of_kind("architecture"))
-    found = _mapping(evidence, pairs, lambda share: above(share, 0.0))
+    found = _mapping(evidence, pairs, resembles)
     capacity = _pairs_with_reference(evidence, evidence.of_kind("capacity"))
     if not (pairs and capacity):
         return found
@@ -227,25 +267,24 @@ def _weaker_architecture(evidence: Evidence) -> Finding:
 
 
 def _mode_removal(evidence: Evidence) -> Finding:
-    """The removed mode's samples change more than those of the mode that was kept."""
-    reference = evidence.reference.runs[0]
-    runs = [run for arm in evidence.pruned_by("attribute_value", fraction=None) for run in arm.runs]
-    told = evidence.similarity[evidence.similarity["metric"] == "cosine_matched[kept mode]"]
-    runs = [run for run in runs if run in set(told["run"])]
+    """Where the reference makes the mode that was kept, the mapping is kept, and where it makes another, less so."""
+    reference, told = evidence.reference.runs[0], evidence.similarity
+    told = told[told["encoder"] == evidence.similarity_encoder]
+    modes = ("[kept mode]", "[removed mode]")
+    seen = [set(told[told["metric"] == f"cosine_matched{mode}"]["run"]) for mode in modes]
+    arms = evidence.pruned_by("attribute_value", fraction=None)
+    runs = [run for arm in arms for run in arm.runs if run in seen[0] & seen[1]]
     if not runs:
         return Finding(NOT_MEASURED)
-    verdicts, said, n = [], [], 0
+    verdicts, said, n = [], [], []
     for run in runs:
-        kept, removed = (
-            _cosine(evidence, f"cosine_matched[{mode} mode]", run, reference) for mode in ("kept", "removed")
-        )
-        means = f"{evidence.labels[run]}: kept mode {kept.value:.2f}, removed mode {removed.value:.2f}"
-        few = not (len(kept.replicates) and len(removed.replicates))
-        apart = None if few else difference(kept.estimate, removed.estimate)
-        verdicts.append(UNDECIDED if apart is None else above(apart, 0.0))
-        said.append(f"{means}, {'too few samples' if apart is None else f'difference {_signed(apart)}'}")
-        n = kept.n + removed.n
-    return Finding(all_of(verdicts), f"matched similarity by the reference's sample: {'; '.join(said)}", n)
+        (kept, n_kept), (removed, n_removed) = (kept_share(evidence, run, reference, mode) for mode in modes)
+        few = not (kept.replicates and removed.replicates)
+        verdicts.append(UNDECIDED if few else all_of([keeps(kept), above(difference(kept, removed), 0.0)]))
+        shares = f"{_percent(kept)} of kept-mode samples, {_percent(removed)} of removed-mode ones"
+        said.append(f"{evidence.labels[run]} {shares} (n = {n_kept} and {n_removed})")
+        n.append(n_kept + n_removed)
+    return Finding(all_of(verdicts), f"share of the mapping kept: {'; '.join(said)}", min(n))
 
 
 # Quality.
@@ -273,15 +312,20 @@ def _fd_changes(evidence: Evidence, arms: Sequence[Arm], other: Arm, bound: Boun
         return Finding(NOT_MEASURED)
     found = [fd_change(evidence, arm, other) for arm in arms]
     said = [f"{evidence.name(arm)} {_signed(change)}" for arm, change in zip(arms, found, strict=True)]
-    words = f"change of FD against {evidence.name(other)}: {'; '.join(said)}{_of_trainings(evidence)}"
-    return Finding(all_of(map(bound, found)), words, _n(evidence))
-
-
-def _of_trainings(evidence: Evidence) -> str:
     between = _between_trainings(evidence)
+    words = f"change of FD against {evidence.name(other)}: {'; '.join(said)}{_of_trainings(between)}"
+    return Finding(_if_repeated(between, all_of(map(bound, found))), words, _n(evidence))
+
+
+def _of_trainings(between: BetweenRuns | None) -> str:
     if between is None:
-        return " (intervals of samples alone: no arm has two trainings)"
+        return " (of these trainings alone: none was repeated with another seed, so another might tell otherwise)"
     return f" (trainings differ by SD {between.variance**0.5:.2g}, {between.degrees} degrees of freedom)"
+
+
+def _if_repeated(between: BetweenRuns | None, verdict: str) -> str:
+    """No verdict on trainings of which not one was repeated: their own spread may be all that there is to see."""
+    return UNDECIDED if between is None and verdict != NOT_MEASURED else verdict
 
 
 def _n(evidence: Evidence) -> int:
@@ -357,6 +401,7 @@ def _less_biased(
 ) -> tuple[str, str]:
     """Whether `fairest` is nearer to uniform than each of the others in each attribute, and the changes in words."""
     verdicts, said = [], []
+    between = None
     for classifier, attribute in attributes:
 
         def kl(arm: Arm, by: str = classifier, of: str = attribute) -> list[Estimate]:
@@ -367,7 +412,8 @@ def _less_biased(
         verdicts += [below(change, 0.0) for change in changes.values()]
         nearest = max(changes, key=lambda name: changes[name].value)
         said.append(f"{attribute.replace('_', ' ')} by {classifier} {_signed(changes[nearest])} ({nearest})")
-    return all_of(verdicts), f"change of KL to uniform against the nearest other run: {'; '.join(said)}"
+    words = f"change of KL to uniform against the nearest other run: {'; '.join(said)}"
+    return _if_repeated(between, all_of(verdicts)), words if between else words + _of_trainings(None)
 
 
 def _balanced_fairer(evidence: Evidence) -> Finding:
@@ -386,10 +432,12 @@ def _blind(arm: Arm) -> bool:
 
 
 def _label_aware_fairest(evidence: Evidence) -> Finding:
-    aware = evidence.pruned_by("attribute_balanced")
-    told = [pair for arm in aware[:1] for pair in _attributes(evidence) if pair[1] == arm.attribute]
-    if not told:
+    attributes = _attributes(evidence)
+    told_at_all = {attribute for _, attribute in attributes}
+    aware = [arm for arm in evidence.pruned_by("attribute_balanced") if arm.attribute in told_at_all]
+    if not aware:
         return Finding(NOT_MEASURED)
+    told = [pair for pair in attributes if pair[1] == aware[0].attribute]
     others = [evidence.reference, *(arm for arm in evidence.of_kind("subset") if arm.pruning_fraction == 0.5)]
     others = [arm for arm in others if arm.criterion not in ("attribute_balanced", "random_half")]
     verdict, words = _less_biased(evidence, aware[0], others, told)
@@ -417,7 +465,7 @@ RULES: dict[str, Callable[[Evidence], Finding]] = {
     "stable_capacity": _mapping_of("capacity", bound=keeps),
     "weaker_architecture": _weaker_architecture,
     "local_mode_removal": _mode_removal,
-    "dataset_swap": _mapping_of("dataset", bound=lambda share: above(share, 0.0)),
+    "dataset_swap": _mapping_of("dataset", bound=resembles),
     "tokenizer_breaks": _mapping_of("tokenizer_seed", bound=breaks),
     "flip_first_partial": _mapping_of("flip_first", bound=keeps_partly),
     "flip_all_breaks": _mapping_of("flip_all", bound=breaks),

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steadyflow.evaluate import Estimate, mean_over_runs
-from steadyflow.evaluate.metrics import TRAINING_DATA
+from steadyflow.names import TRAINING_DATA
 from steadyflow.report import style
 from steadyflow.report.images import Images, mosaic
 from steadyflow.report.measures import Measure, find_measure
@@ -298,9 +298,13 @@ def _by_fraction(
 
 
 def _mean(metrics: pd.DataFrame, metric: str, runs: Sequence[str], encoder: str) -> Estimate:
-    """Of several trainings' where they have replicates, or the first one's."""
+    """Of several trainings; without an interval where the measure has no replicates."""
     estimates = [find_measure(metrics, metric, run, encoder=encoder).estimate for run in runs]
-    return mean_over_runs(estimates) if len(estimates) > 1 and estimates[0].replicates else estimates[0]
+    if len(estimates) == 1:
+        return estimates[0]
+    if all(estimate.replicates for estimate in estimates):
+        return mean_over_runs(estimates)
+    return Estimate(float(np.mean([estimate.value for estimate in estimates])), np.nan, np.nan)
 
 
 @styled

@@ -62,7 +62,7 @@ def describe(measures: Iterable[Measure]) -> str:
     def joined(field: str) -> str:
         return ", ".join(sorted({str(getattr(m, field)) for m in all_measures} - {""}))
 
-    counts = sorted({m.n for m in all_measures})
+    counts = sorted({m.n for m in all_measures}) or [0]
     n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     facts = [
         f"Dataset {joined('dataset')}",

@@ -6,6 +6,7 @@ table are the runs, or tokenizers, in `labels` (name -> display name), in its or
 UserError.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,8 +16,7 @@ import pandas as pd
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate import mean_over_runs
-from steadyflow.evaluate.metrics import TRAINING_DATA, VALIDATION_IMAGES
-from steadyflow.names import LABELS
+from steadyflow.names import LABELS, TRAINING_DATA, VALIDATION_IMAGES
 from steadyflow.report.catalogue import TABLES
 from steadyflow.report.claims import BROKEN, KEPT, MARGIN, VERDICTS, Claim, Finding
 from steadyflow.report.columns import Filled, assemble, measured_column, paper_column, text_column
@@ -109,7 +109,12 @@ def fd_by_criterion(
         caption,
         text_column("Model", [label for _, label in rows], {"run": [" ".join(m) for m, _ in rows]}),
         text_column("Criterion", [c or NOTHING for c in criteria], {"criterion": criteria}),
-        text_column("Pruned", [f"{f:g}" for f in fractions], {"pruning_fraction": fractions}, numeric=True),
+        text_column(
+            "Pruned",
+            [NOTHING if math.isnan(f) else f"{f:g}" for f in fractions],
+            {"pruning_fraction": fractions},
+            numeric=True,
+        ),
         text_column("Training images", [f"{n:,}" for n in counts], {"n_train": counts}, numeric=True),
         *(
             measured_column(f"FD ({encoder})", measures, with_interval, raw_prefix=f"{encoder}_")
@@ -179,9 +184,9 @@ def similarity_to_unpruned(
     rows = compared | anchors
     cosines = [find_measure(metrics, "cosine_matched", *pair, encoder=e) for pair in compared for e in encoders]
     unmatched = paper_value(paper, "arcface_unmatched", "any", reference)
+    most = "" if ceiling.empty else "The reference under another solver is as alike as can be asked for. "
     caption = (
-        f"Similarity to {labels[reference]}. {_similarity_words(cosines)} The last rows are what it can be at most and "
-        "would be without any relation."
+        f"Similarity to {labels[reference]}. {_similarity_words(cosines)} {most}Two held-out images have no relation."
     ) + (f" The paper's unmatched ArcFace similarity is {unmatched}." if unmatched else "")
     names = {"run": [run for run, _ in rows], "label": list(rows.values())}
     return assemble(
@@ -203,7 +208,7 @@ def similarity_to_inverse(
 ) -> Table:
     """Pairs (run, reference) trained on opposite subsets, beside the paper's ArcFace similarity (Table 3b)."""
     cosines = [find_measure(metrics, "cosine_matched", *pair, encoder=e) for pair in pairs for e in encoders]
-    overlaps = [find_measure(metrics, "overlap", *pair) for pair in pairs]
+    overlaps = [_measure_or_none(metrics, "overlap", *pair) for pair in pairs]
     runs, references = [run for run, _ in pairs], [reference for _, reference in pairs]
     return assemble(
         TABLES["similarity_to_inverse"].title,
@@ -422,8 +427,9 @@ def claims(findings: Sequence[tuple[Claim, Finding]]) -> Table:
         f"{counted}. A claim holds or fails where the 95% interval lies on one side of its bound, and is undecided at "
         "this n and these trainings where it does not; not measured: this study has no such runs. Bounds are ours: a "
         f"run keeps the mapping if it keeps more than {100 * KEPT:.0f}% of the way from unmatched to perfectly matched "
-        f"similarity, and breaks it below {100 * BROKEN:.0f}%; a Fréchet distance does not suffer if it rises by less "
-        f"than {100 * MARGIN:.0f}%. The papers measured other data, sizes and encoders."
+        f"similarity, breaks it below {100 * BROKEN:.0f}%, and resembles in between; a Fréchet distance does not "
+        f"suffer if it rises by less than {100 * MARGIN:.0f}%. Changes of quality and of balance stay undecided where "
+        "no training was repeated with another seed. The papers measured other data, sizes and encoders."
     )
     said = [claim for claim, _ in findings]
     found = [finding for _, finding in findings]
@@ -438,15 +444,20 @@ def claims(findings: Sequence[tuple[Claim, Finding]]) -> Table:
     )
 
 
-def memorisation(metrics: pd.DataFrame, labels: Mapping[str, str], *, encoders: Sequence[str]) -> Table:
-    """How near samples come to the images a run was trained on. Metrics `nn_ratio`, and `kept_ratio` of pruned runs."""
-    ratios = {e: [find_measure(metrics, "nn_ratio", run, encoder=e) for run in labels] for e in encoders}
+def memorisation(
+    metrics: pd.DataFrame, labels: Mapping[str, str], *, encoders: Sequence[str], elsewhere: Collection[str] = ()
+) -> Table:
+    """How near samples come to the images a run was trained on. Metrics `nn_ratio`, and `kept_ratio` of pruned runs;
+    those trained `elsewhere`, on another dataset, have neither."""
+    found = {run: _measure_or_none if run in elsewhere else find_measure for run in labels}
+    ratios = {e: [find(metrics, "nn_ratio", run, encoder=e) for run, find in found.items()] for e in encoders}
     kept = {e: [_measure_or_none(metrics, "kept_ratio", run, encoder=e) for run in labels] for e in encoders}
-    every = [measure for measures in ratios.values() for measure in measures]
+    every = [measure for measures in ratios.values() for measure in measures if measure.n]
     caption = (
         "Distance from a sample to its nearest training image: over the same distance of held-out images (near 1 the "
         "samples are as new as those, near 0 they are copies), and over the distance to its nearest among as many "
-        "images that were pruned away (1: no nearer to what was seen than to what was not). "
+        "images that were pruned away (1: no nearer to what was seen than to what was not; less may also come from "
+        "what the criterion keeps). A run of another dataset has neither. "
         f"{_INTERVAL} {describe(every)}."
     )
     groups = [("over held-out images'", ratios), ("over pruned-away images'", kept)]
@@ -596,7 +607,7 @@ def _measure_or_none(
 ) -> Measure:
     """A measure, or nothing where there is none."""
     of_pair = metrics[(metrics["run"] == run) & (metrics["reference"] == reference) & (metrics["metric"] == metric)]
-    if of_pair.empty:
+    if of_pair[(encoder is None) | (of_pair["encoder"] == encoder)].empty:
         return _no_measure(metric, run, reference, encoder)
     return find_measure(metrics, metric, run, reference, encoder)
 

@@ -42,15 +42,21 @@ def arms(study: Study, dataset: str) -> list[Arm]:
 
 
 def arms_by_fraction(study: Study, dataset: str) -> dict[str, list[tuple[float, tuple[str, ...]]]]:
-    """Criterion -> (fraction removed, runs of that arm), rising, for criteria of which several fractions are
-    trained."""
-    lines: dict[str, list[tuple[float, tuple[str, ...]]]] = {}
+    """Criterion -> (fraction removed, runs of that arm), rising, for criteria of which several fractions are trained.
+
+    A line differs in its fraction alone: of several of one criterion (other clusters, another space), the longest.
+    """
+    lines: dict[tuple[str, str], dict[float, tuple[str, ...]]] = {}
     for arm in arms(study, dataset):
         if arm.kind == "subset" and arm.pruning_fraction is not None:
-            lines.setdefault(arm.criterion, []).append((arm.pruning_fraction, arm.runs))
-    # Of several arms at one fraction (another clustering, another space), the first in the evaluation's order.
-    first = {criterion: dict(reversed(points)) for criterion, points in lines.items()}
-    return {criterion: sorted(points.items()) for criterion, points in first.items() if len(points) > 1}
+            subset = study.subsets[str(study.runs[arm.runs[0]].subset)].identity()
+            rule = repr({key: value for key, value in subset.items() if key not in ("pruning_fraction", "seed")})
+            lines.setdefault((arm.criterion, rule), {}).setdefault(arm.pruning_fraction, arm.runs)
+    longest: dict[str, dict[float, tuple[str, ...]]] = {}
+    for (criterion, _), points in lines.items():
+        if len(points) > max(1, len(longest.get(criterion, {}))):
+            longest[criterion] = points
+    return {criterion: sorted(points.items()) for criterion, points in longest.items()}
 
 
 def _arm(study: Study, evaluation: Evaluation, runs: tuple[str, ...]) -> Arm:
@@ -60,6 +66,8 @@ def _arm(study: Study, evaluation: Evaluation, runs: tuple[str, ...]) -> Arm:
     changed = {key for key, value in run.identity().items() if value != reference.identity().get(key)} - {"seed"}
     if "model" in changed:
         changed -= _TRAINING
+    if run.weights is not None and reference.weights is not None:
+        changed -= {"weights"}
     kind = next((name for name, departs in KINDS.items() if departs(study, changed, run, reference)), "other")
     if kind != "subset":
         return Arm(runs, kind)

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from steadyflow.names import LABELS, SMALLEST_PERCEPTUAL, side_multiple, smallest_judged
+from steadyflow.names import (
+    LABELS,
+    LEAST_SAMPLES,
+    SMALLEST_PERCEPTUAL,
+    TRAINING_DATA,
+    VALIDATION_IMAGES,
+    side_multiple,
+    smallest_judged,
+)
 from steadyflow.study.specs import (
     ArcFaceEncoder,
     Diffusion,
@@ -51,6 +59,8 @@ def _way_back(start: str, following: Callable[[str], Iterable[str]]) -> list[str
 def contradictions(study: Study) -> Iterator[str]:
     """What no single field can see."""
     for name, run in study.runs.items():
+        if name in (TRAINING_DATA, VALIDATION_IMAGES):
+            yield f"runs.{name}: real images stand under this name in tables of metrics; name the run otherwise"
         yield from _run_contradictions(study, name, run)
     for name, tokenizer in study.tokenizers.items():
         resolution = study.datasets[str(tokenizer.dataset)].resolution
@@ -121,6 +131,13 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     if evaluation.ceiling is not None:
         yield from _ceiling_contradictions(study, dataset, evaluation.ceiling, str(evaluation.sampling))
     runs = evaluation.runs or ()
+    drawn = study.samplings[evaluation.sampling].count if runs and evaluation.sampling else LEAST_SAMPLES
+    if drawn < LEAST_SAMPLES:
+        yield (
+            f"evaluations.{dataset}.sampling: '{evaluation.sampling}' draws {drawn} samples, and intervals need "
+            f"{LEAST_SAMPLES}"
+        )
+    yield from _shape_contradictions(study, dataset, evaluation)
     if runs and evaluation.reference is None:
         yield f"evaluations.{dataset}.reference: has to name the run that all are compared with ({', '.join(runs)})"
     for name in runs:
@@ -182,12 +199,33 @@ def _classifier_contradictions(study: Study, dataset: str, evaluation: Evaluatio
                 yield f"{place}: no classifier tells '{attribute}' (told: {', '.join(told)})"
 
 
+def _shape_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
+    """Runs share their noises where their latents are of one shape."""
+    known = [name for name in evaluation.runs or () if name in study.runs]
+    if evaluation.reference not in known:
+        return
+
+    def shape(name: str) -> tuple[int, int]:
+        run = study.runs[name]
+        tokenizer = study.tokenizers[str(run.tokenizer)]
+        side = study.datasets[str(run.dataset)].resolution // tokenizer.downsampling
+        return tokenizer.latent_channels, side
+
+    for name in known:
+        here, there = shape(name), shape(str(evaluation.reference))
+        if here != there:
+            yield (
+                f"evaluations.{dataset}.runs: the latents of '{name}' are {here[0]}x{here[1]}x{here[1]}, those of the "
+                f"reference {there[0]}x{there[1]}x{there[1]}: no noise is the same for both"
+            )
+
+
 def _ceiling_contradictions(study: Study, dataset: str, ceiling: str, sampling: str) -> Iterator[str]:
     """Whether a second sampling starts from the noises of the first, and is another one."""
     place, other = f"evaluations.{dataset}.ceiling", study.samplings[ceiling]
     if ceiling == sampling:
         yield f"{place}: '{ceiling}' is the sampling itself; name one with another solver or more steps"
-    for field in ("seed", "count", "guidance"):
+    for field in ("seed", "count", "guidance", "guidance_channels"):
         here, there = getattr(study.samplings[sampling], field), getattr(other, field)
         if here != there:
             yield f"{place}: '{ceiling}' has {field} {there}, '{sampling}' {here}: their samples would not be matched"

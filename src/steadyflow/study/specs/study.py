@@ -29,8 +29,8 @@ class Study(Spec):
     downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$", validate_default=True)] = Field(
         default_factory=lambda: os.environ.get("STEADYFLOW_DOWNLOADS", "downloads")
     )
-    """Folder of downloaded images and weights; several studies may share it. When left out, what the environment variable
-    STEADYFLOW_DOWNLOADS says, or `downloads`."""
+    """Folder of downloaded images and weights; several studies may share it. When left out, what the environment
+    variable STEADYFLOW_DOWNLOADS says, or `downloads`."""
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
     encoders: dict[Name, Encoder] = {}
@@ -171,6 +171,7 @@ class Study(Spec):
         return [clustering for clustering in named if clustering is not None]
 
     def evaluated_subsets(self, dataset: str) -> list[str]:
-        """The subsets that the dataset's evaluated runs are trained on, each once."""
-        subsets = dict.fromkeys(self.runs[run].subset for run in self.evaluations[dataset].runs or ())
+        """The dataset's own subsets that its evaluated runs are trained on, each once."""
+        own = [run for run in self.evaluations[dataset].runs or () if self.runs[run].dataset == dataset]
+        subsets = dict.fromkeys(self.runs[run].subset for run in own)
         return [subset for subset in subsets if subset is not None]
