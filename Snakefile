@@ -21,6 +21,7 @@ include: "workflow/rules/attributes.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report_inputs.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/estimate.smk"
 
 
 # One Snakemake at a time for a folder of results. Jobs run no hooks.
@@ -36,15 +37,20 @@ onerror:
     leave_results()
 
 
+# Seconds each, or the network: on a cluster they run where Snakemake runs. So do tables and figures.
 localrules:
     all,
     all_tables,
     all_figures,
     prune,
     report,
+    list_dropped,
+    compare_subsets,
+    write_prune_page,
     download_weights,
     download_dataset,
     fetch,
+    estimate,
 
 
 rule all:

@@ -214,11 +214,19 @@ def provenance() -> dict[str, str]:
     """Versions and machine, to be written beside results. They never enter an identity."""
     packages = ("steadyflow", "torch", "numpy", "snakemake")
     return {
-        **{name: metadata.version(name) for name in packages},
+        **{name: _version(name) for name in packages},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "commit": _commit(),
     }
+
+
+def _version(package: str) -> str:
+    # In conda's environment and in the container the library is read from src/.
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _commit() -> str:

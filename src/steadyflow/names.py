@@ -2,7 +2,8 @@
 
 import re
 
-DIT_SIZES = ("T", "S", "B", "L", "XL")
+# Depth, width and heads. T is ours, for CPUs; the rest are the published sizes.
+DIT_SIZES = {"T": (4, 128, 4), "S": (12, 384, 6), "B": (12, 768, 12), "L": (24, 1024, 16), "XL": (28, 1152, 16)}
 DIT_PATCHES = (1, 2, 4, 8)
 UNET_SIZES = ("T", "S", "M", "L")
 VELOCITY_MODELS = (

@@ -22,7 +22,10 @@ subsets:
   cluster_b-0.5: {criterion: cluster_b, pruning_fraction: 0.5, clusters: k10}
   cluster_b_inv-0.5: {criterion: cluster_b_inv, pruning_fraction: 0.5, clusters: k10}
   cluster_b-0.5-k5: {criterion: cluster_b, pruning_fraction: 0.5, clusters: k5}
+  cluster_b-0.75: {criterion: cluster_b, pruning_fraction: 0.75, clusters: k10}
   loss-0.5: {criterion: loss, pruning_fraction: 0.5}
+  threes: {criterion: attribute_value, attribute: label, value: "3"}
+  eights: {criterion: attribute_value, attribute: label, value: "8"}
 defaults:
   runs: {model: DiT-T/2, precision: fp32, steps: 10, batch_size: 16, learning_rate: 1.0e-3, ema_decay: 0.9}
 runs:
@@ -31,6 +34,9 @@ runs:
   cluster_b-0.5: {label: balanced clusters, subset: cluster_b-0.5}
   cluster_b_inv-0.5: {subset: cluster_b_inv-0.5}
   cluster_b-0.5-k5: {subset: cluster_b-0.5-k5}
+  cluster_b-0.75: {subset: cluster_b-0.75}
+  threes: {subset: threes}
+  eights: {subset: eights}
   conditional:
     conditional: true
     subset: loss-0.5
@@ -39,10 +45,14 @@ runs:
   flipped: {objective: {kind: flow_matching, coupling: ot}, latent_transform: flip_all}
 samplings:
   euler: {steps: 4, count: 64, guidance: 1.5, diffusion: {steps: 5}}
+  heun: {solver: heun, steps: 4, count: 64, guidance: 1.5}
 evaluations:
   digits:
+    sampling: euler
     reference: unpruned
+    ceiling: heun
     paths: 8
+    mixtures: {threes_and_eights: {runs: [threes, eights]}}
     inverse_pairs: [[cluster_b-0.5, cluster_b_inv-0.5]]
 """)
 TINY["tokenizers"]["vqvae"] = {**TINY_TOKENIZER, **TINY["tokenizers"]["vqvae"]}

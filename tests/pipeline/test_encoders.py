@@ -22,6 +22,7 @@ datasets:
   digits: {source: digits, resolution: 16, val_fraction: 0.2}
 encoders:
   faces: {kind: arcface}
+  probe: {width: 8, feature_dim: 16, steps: 5}
 defaults:
   runs: {model: DiT-T/2, precision: fp32, steps: 4, batch_size: 16, learning_rate: 1.0e-3, ema_decay: 0.9}
 runs:
@@ -30,7 +31,7 @@ runs:
 samplings:
   euler: {steps: 2, count: 128}
 evaluations:
-  digits: {reference: one}
+  digits: {reference: one, encoders: [probe], similarity_encoders: [faces], classifiers: []}
 """)
 STUDY["tokenizers"] = {"vqvae": TINY_TOKENIZER}
 FILES = ("glintr100.onnx", "scrfd_10g_bnkps.onnx")
@@ -125,19 +126,14 @@ def test_features_say_what_they_were_made_of(faces: Faces) -> None:
 
 
 def test_metrics_count_the_images_that_have_features(faces: Faces) -> None:
-    metrics = {
-        name: pd.read_parquet(faces.target("digits", "metrics", f"{name}.parquet"))
-        for name in ("quality", "similarity")
-    }
+    similarity = pd.read_parquet(faces.target("digits", "metrics", "similarity.parquet")).query("run == 'other'")
     found = {
         run: np.isfinite(read_array(faces.target("digits", "features", "faces", run, "euler.npy"))).all(axis=1)
         for run in ("one", "other")
     }
-    assert metrics["quality"].set_index("run")["n"].to_dict() == {run: rows.sum() for run, rows in found.items()}
-    similarity = metrics["similarity"]
     assert set(similarity.query("encoder == 'faces'")["n"]) == {(found["one"] & found["other"]).sum()}
     assert set(similarity.query("encoder == 'latent'")["n"]) == {128}
-    assert set(metrics["quality"]["encoder"]) == {"faces"} and metrics["quality"]["value"].notna().all()
+    assert similarity["value"].notna().all()
 
 
 def test_fairness_needs_a_classifier(faces: Faces) -> None:
@@ -148,13 +144,13 @@ def test_fairness_needs_a_classifier(faces: Faces) -> None:
 
 
 def embedded(jobs: set[str]) -> set[str]:
-    return {job for job in jobs if job.startswith("embed")}
+    return {job for job in jobs if job.startswith("embed") and "encoder=faces" in job}
 
 
 def test_an_edited_evaluation_encodes_nothing_anew(faces: Faces) -> None:
     edit = faces.write(edited(STUDY, {"evaluations/digits/seed": 1}), "edited.yaml")
     planned = faces.plan(edit)
-    assert not embedded(planned) and "measure_quality dataset=digits" in planned
+    assert not embedded(planned) and "measure_similarity dataset=digits" in planned
     assert not faces.plan(faces.write(STUDY))
 
 

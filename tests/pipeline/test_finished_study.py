@@ -14,7 +14,7 @@ from PIL import Image
 from workspace import Finished, half_written
 
 from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
-from steadyflow.evaluate.metrics import Metric
+from steadyflow.evaluate.metrics import Metric, read_metrics
 from steadyflow.models import VQVAE, Probe, build_velocity, to_model_range, to_uint8
 from steadyflow.noise import noise
 from steadyflow.report.catalogue import FIGURES, TABLES
@@ -128,8 +128,9 @@ def test_the_report_is_one_file_with_every_table_and_figure(finished: Finished, 
 def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) -> None:
     kinds = {
         kind: pd.read_parquet(root / "metrics" / f"{kind}.parquet")
-        for kind in ("tokenizers", "quality", "similarity", "fairness", "paths")
+        for kind in ("tokenizers", "similarity", "fairness", "paths")
     }
+    kinds["quality"] = read_metrics(sorted(root.glob("metrics/quality/*.parquet")))
     for kind, table in kinds.items():
         assert list(table.columns) == list(Metric.__dataclass_fields__)
         assert set(table["dataset"]) == {DATASET}
@@ -139,13 +140,23 @@ def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) 
         bounded = table.dropna(subset=["ci_low", "ci_high"])
         assert (bounded["ci_low"] <= bounded["ci_high"]).all()
         assert (table["n"] > 0).all()
-    assert set(kinds["quality"]["run"]) == set(evaluated)
-    assert set(kinds["quality"]["metric"]) == {"fd", "nn_ratio"}
+    mixture = "threes_and_eights"
+    assert set(kinds["quality"]["run"]) == {*evaluated, mixture}
+    measures = {"fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage"}
+    of_run = kinds["quality"].groupby("run")["metric"].agg(set)
+    assert of_run[mixture] == measures
+    assert of_run["unpruned"] == measures | {"nn_ratio"}
+    assert of_run["threes"] == measures | {"nn_ratio", "kept_ratio"}
     assert set(kinds["fairness"]["run"]) > set(evaluated)
     compared = set(map(tuple, kinds["similarity"][["run", "reference"]].to_numpy()))
     others = {(run, "unpruned") for run in evaluated if run != "unpruned"}
-    assert compared == others | {("cluster_b-0.5", "cluster_b_inv-0.5")}
-    assert (kinds["similarity"].query("metric != 'overlap'")["n"] == 64).all()
+    anchors = {("unpruned", "unpruned"), ("validation_images", "validation_images")}
+    assert compared == others | {("cluster_b-0.5", "cluster_b_inv-0.5")} | anchors
+    by_class = kinds["similarity"]["metric"].str.startswith("cosine_matched[")
+    assert (kinds["similarity"][~by_class].query("run != 'validation_images'")["n"] == 64).all()
+    told = kinds["similarity"][by_class & (kinds["similarity"]["run"] == "threes")].set_index("metric")["n"]
+    assert told["cosine_matched[kept mode]"] == told["cosine_matched[probe.label=3]"]
+    assert told["cosine_matched[kept mode]"] + told["cosine_matched[removed mode]"] <= 64
     compared = set(map(tuple, kinds["paths"][["run", "reference"]].to_numpy()))
     assert compared == {pair for pair in others if "diffusion" not in pair} | {("cluster_b-0.5", "cluster_b_inv-0.5")}
     assert (kinds["paths"]["n"] == finished.raw["evaluations"][DATASET]["paths"]).all()

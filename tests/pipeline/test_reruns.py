@@ -14,8 +14,9 @@ from steadyflow.report.catalogue import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline
 
-OF_CLUSTERS = ("cluster_b-0.5", "cluster_b_inv-0.5", "cluster_b-0.5-k5")
-RUNS = ("surrogate", "unpruned", *OF_CLUSTERS, "conditional", "diffusion", "flipped")
+OF_CLUSTERS = ("cluster_b-0.5", "cluster_b_inv-0.5", "cluster_b-0.5-k5", "cluster_b-0.75")
+OF_MODES = ("threes", "eights")
+RUNS = ("surrogate", "unpruned", *OF_CLUSTERS, *OF_MODES, "conditional", "diffusion", "flipped")
 EVALUATED = RUNS[1:]
 # What shows the data and what is made of them before any run.
 OF_TOKENIZERS = {"tokenizers", "tokenizer_reconstructions", "tokenizer_curves"}
@@ -28,21 +29,32 @@ def plan(finished: Finished, edits: dict[str, Any], *arguments: object) -> set[s
 
 
 def chain(run: str) -> set[str]:
-    """One evaluated run: its training, its samples, their features and attributes, its paths."""
-    return traced(*[run] if run in TRACED or run not in EVALUATED else []) | {
-        f"train_run dataset=digits run={run}",
-        f"sample_run dataset=digits run={run} sampling=euler",
-        f"embed_samples dataset=digits encoder=probe run={run} sampling=euler",
-        f"classify_samples dataset=digits classifier=probe run={run} sampling=euler",
-    }
+    """One evaluated run: its training, its samples, their features, attributes and quality, its paths."""
+    return (
+        traced(*[run] if run in TRACED or run not in EVALUATED else [])
+        | {
+            f"train_run dataset=digits run={run}",
+            f"sample_run dataset=digits run={run} sampling=euler",
+            f"embed_samples dataset=digits encoder=probe run={run} sampling=euler",
+            f"classify_samples dataset=digits classifier=probe run={run} sampling=euler",
+        }
+        | qualities(run, *(["threes_and_eights"] if run in OF_MODES else []))
+    )
+
+
+def qualities(*measured: str) -> set[str]:
+    return {f"measure_quality dataset=digits measured={name}" for name in measured}
 
 
 def traced(*runs: str) -> set[str]:
     return {f"trace_paths dataset=digits run={run} sampling=euler" for run in runs}
 
 
+OF_CEILING = "embed_samples dataset=digits encoder=probe "
 OF_PATHS = {"measure_paths dataset=digits", "write_path_deviation dataset=digits", "draw_path_distance dataset=digits"}
-SAMPLE_MEASURES = {f"measure_{kind} dataset=digits" for kind in ("quality", "similarity", "fairness")}
+SAMPLE_MEASURES = {f"measure_{kind} dataset=digits" for kind in ("similarity", "fairness")}
+# The reference under another solver.
+CEILING = {f"{rule}run=unpruned sampling=heun" for rule in ("sample_run dataset=digits ", OF_CEILING)}
 MEASURES = SAMPLE_MEASURES | {"measure_paths dataset=digits"}
 # A diffusion run has no path.
 TRACED = [run for run in EVALUATED if run != "diffusion"]
@@ -140,7 +152,7 @@ def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> 
         "compare_subsets dataset=digits",
     }
     runs = set().union(*map(chain, EVALUATED))
-    assert found == below | runs | MEASURES | shown(without={"dataset_samples", "number_of_clusters"})
+    assert found == below | runs | CEILING | MEASURES | shown(without={"dataset_samples", "number_of_clusters"})
 
 
 def test_a_sampling_reruns_no_training(finished: Finished) -> None:
@@ -160,7 +172,8 @@ def test_how_diffusion_is_sampled_resamples_diffusion_alone(finished: Finished) 
 
 
 def test_an_evaluation_alone_samples_nothing(finished: Finished) -> None:
-    assert plan(finished, {"evaluations/digits/seed": 1}) == SAMPLE_MEASURES | shown()
+    found = plan(finished, {"evaluations/digits/seed": 1})
+    assert found == qualities(*EVALUATED, "threes_and_eights") | SAMPLE_MEASURES | shown()
 
 
 def test_more_paths_train_and_sample_nothing(finished: Finished) -> None:
@@ -177,7 +190,7 @@ def test_without_paths_nothing_of_them_is_asked_for(finished: Finished) -> None:
 
 
 def test_more_samples_trace_no_paths(finished: Finished) -> None:
-    found = plan(finished, {"samplings/euler/count": 65})
+    found = plan(finished, {"samplings/euler/count": 65, "samplings/heun/count": 65})
     assert "sample_run dataset=digits run=unpruned sampling=euler" in found
     assert not found & (traced(*TRACED) | {"measure_paths dataset=digits"})
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workspace import REPOSITORY, jobs_of
+from workspace import REPOSITORY, jobs_of, long_jobs, long_jobs_of
 
 from steadyflow.study import load_study
 
@@ -36,6 +36,7 @@ def test_all_is_planned_once_the_users_files_are_there(name: str, tmp_path: Path
     done = dry_run(path, tmp_path)
     assert done.returncode == 0, done.stdout
     study, jobs = load_study(path), jobs_of(done.stdout)
+    assert long_jobs_of(done.stdout) == long_jobs(study)
     (dataset,) = study.evaluations
     # Every run is trained once, and only then is there something to sample.
     assert {job for job in jobs if job.startswith("train_run")} == {

@@ -15,6 +15,10 @@ from typing import Any
 
 import yaml
 
+from steadyflow.study.jobs import jobs
+from steadyflow.study.resources import WORK
+from steadyflow.study.specs import Study
+
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 
@@ -146,3 +150,13 @@ def jobs_of(printed: str) -> set[str]:
         wildcards = re.search(r"^    wildcards: (.*)$", lines, flags=re.MULTILINE)
         jobs.add(" ".join([rule, *(wildcards.group(1).split(", ") if wildcards else [])]))
     return jobs
+
+
+def long_jobs_of(printed: str) -> set[frozenset[str]]:
+    """Those of them that an estimate adds up, as sets of words."""
+    return {frozenset(job.split()) for job in jobs_of(printed) if job.split()[0] in WORK}
+
+
+def long_jobs(study: Study) -> set[frozenset[str]]:
+    """What an estimate takes them to be."""
+    return {frozenset([job.rule, *(f"{key}={value}" for key, value in job.wildcards)]) for job in jobs(study)}

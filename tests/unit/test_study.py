@@ -811,3 +811,14 @@ def test_parsing_a_study_imports_nothing_heavy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_downloads_lie_where_the_study_or_the_environment_says(monkeypatch):
+    monkeypatch.delenv("STEADYFLOW_DOWNLOADS", raising=False)
+    assert parse_study(complete()).downloads == "downloads"
+    monkeypatch.setenv("STEADYFLOW_DOWNLOADS", "/data/shared")
+    assert parse_study(complete()).downloads == "/data/shared"
+    assert parse_study(complete(downloads="here")).downloads == "here"
+    monkeypatch.setenv("STEADYFLOW_DOWNLOADS", "/with space")
+    with pytest.raises(UserError, match="downloads: string should match"):
+        parse_study(complete())

@@ -137,3 +137,10 @@ def test_similarity_is_measured_in_the_encoders_of_quality_unless_others_are_nam
     with pytest.raises(UserError, match=r"evaluations\.digits\.similarity_encoders: unknown 'nobody' \(known: probe, "):
         named = {**named, "similarity_encoders": ["probe", "nobody"]}
         study({}, encoders=encoders, clusterings={}, subsets={}, evaluations={"digits": named})
+
+
+def test_distances_need_an_encoder_that_describes_every_image() -> None:
+    encoders = {"probe": {"dataset": "digits"}, "faces": {"kind": "arcface"}}
+    named = {"reference": "unpruned", "runs": ["unpruned"], "encoders": ["faces"]}
+    with pytest.raises(UserError, match=r"evaluations\.digits\.encoders: 'faces' has no features of images without"):
+        study({}, encoders=encoders, clusterings={}, subsets={}, evaluations={"digits": named})

@@ -12,8 +12,11 @@ rule classify_images:
         "<results>/benchmarks/{dataset}/attributes/{classifier}/dataset.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
-        processes=1,
+        **ASKED,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=lambda wildcards: classifier_identity(wildcards.classifier),
@@ -41,8 +44,11 @@ rule classify_samples:
         "<results>/benchmarks/{dataset}/attributes/{classifier}/{run}/{sampling}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
-        processes=1,
+        **ASKED,
+        processes="auto",
     params:
         spec=lambda wildcards: classifier_identity(wildcards.classifier),
         features=features_flags,

@@ -1,4 +1,5 @@
 # The study, and lookups in it: names become specs and paths.
+import math
 import os
 import shlex
 import sys
@@ -14,6 +15,7 @@ from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
 from steadyflow.study.arms import arms_by_fraction
 from steadyflow.study.by_k import runs_by_k
+from steadyflow.study.resources import work
 
 ROOT = Path(workflow.basedir)
 STUDY_FILE = Path(workflow.overwrite_configfiles[-1]) if workflow.overwrite_configfiles else ROOT / "config.yaml"
@@ -46,6 +48,11 @@ if "save_seconds" in config:
     os.environ["SAVE_SECONDS"] = str(config["save_seconds"])
 
 
+# For --sdm apptainer, of every rule: what envs/steadyflow.def builds, put where weights are put. The same place from
+# wherever this repository lies.
+container: f"{study.downloads}/steadyflow.sif"
+
+
 pathvars:
     results=study.results,
     downloads=study.downloads,
@@ -60,6 +67,7 @@ wildcard_constraints:
     clustering="|".join(map(re.escape, study.clusterings)) or "^$",
     subset="|".join(map(re.escape, study.subsets)) or "^$",
     run="|".join(map(re.escape, study.runs)) or "^$",
+    measured="|".join(re.escape(name) for each in study.evaluations for name in study.measured(each)) or "^$",
     sampling="|".join(map(re.escape, study.samplings)) or "^$",
 
 
@@ -83,6 +91,16 @@ def leave_results():
 def identity(section):
     """The spec that a rule's wildcard names, as params: an edit of it, and of it alone, reruns the rule."""
     return lambda wildcards: getattr(study, f"{section}s")[wildcards[section]].identity()
+
+
+def asked(what):
+    """A resource of a job, worked out from what it has to do. Nothing of it limits a run on one machine, unless
+    --resources says how much there is; a profile overrides it by set-resources."""
+    return lambda wildcards, rulename: math.ceil(getattr(work(study, rulename, wildcards), what))
+
+
+# Of every job that takes more than seconds. On a cluster: minutes, memory of the node, disk.
+ASKED = {what: asked(what) for what in ("runtime", "mem_mb", "disk_mb")}
 
 
 def source_files(wildcards):
@@ -219,20 +237,34 @@ def evaluated_files(kind):
     return files
 
 
-def evaluated_features(field):
-    """What the encoders in a field of the evaluation make of every evaluated run's samples, and of the dataset."""
+def features_of(dataset, encoders, sampled):
+    """What encoders make of some samples, each a (run, sampling), and of the dataset's own images."""
+    embeddings = [paths.embeddings_file(study, dataset, encoder) for encoder in encoders]
+    return {
+        "features": [paths.features_file(study, encoder, *each) for encoder in encoders for each in sampled],
+        "embeddings": [*embeddings, *map(paths.sidecar, embeddings)],
+    }
 
-    def files(wildcards):
-        dataset = wildcards.dataset
-        encoders = getattr(study.evaluations[dataset], field)
-        sampled = study.evaluated_samples(dataset, ceiling=field == "similarity_encoders")
-        embeddings = [paths.embeddings_file(study, dataset, encoder) for encoder in encoders]
-        return {
-            "features": [paths.features_file(study, encoder, *each) for encoder in encoders for each in sampled],
-            "embeddings": [*embeddings, *map(paths.sidecar, embeddings)],
-        }
 
-    return files
+def measured_files(wildcards):
+    """What the quality of a run, or of a mixture of runs, is measured from."""
+    spec, runs = study.evaluations[wildcards.dataset], study.measured(wildcards.dataset)[wildcards.measured]
+    subsets = dict.fromkeys(study.runs[run].subset for run in runs)
+    features = features_of(wildcards.dataset, spec.encoders, [(run, spec.sampling) for run in runs])
+    return features | {"subsets": [paths.subset_files(study, name)["subset"] for name in subsets if name is not None]}
+
+
+def measured_identity(wildcards):
+    """What defines it; other runs do not."""
+    spec, runs = study.evaluations[wildcards.dataset], study.measured(wildcards.dataset)[wildcards.measured]
+    sampled = {run: study.sampling_identity(run, spec.sampling) for run in runs}
+    return [spec.model_dump(mode="json", include={"encoders", "seed"}), sampled]
+
+
+def compared_features(wildcards):
+    """What pairs of samples are compared in."""
+    spec, sampled = study.evaluations[wildcards.dataset], study.evaluated_samples(wildcards.dataset)
+    return features_of(wildcards.dataset, spec.similarity_encoders, sampled)
 
 
 def traced_files(file):

@@ -11,6 +11,10 @@ rule prepare_dataset:
         "<results>/benchmarks/{dataset}/dataset.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=identity("dataset"),
         root=subpath(output.manifest, parent=True),

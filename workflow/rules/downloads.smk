@@ -10,6 +10,8 @@ rule download_weights:
         "<results>/logs/downloads/weights/{weights}.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     params:
         sha256=lambda wildcards: WEIGHTS[wildcards.weights].sha256,
         folder=subpath(output[0], parent=True),
@@ -25,6 +27,8 @@ rule download_dataset:
         "<results>/logs/downloads/datasets/{dataset}.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     params:
         spec=download_identity,
     shell:
@@ -41,6 +45,8 @@ rule fetch:
         "<results>/logs/downloads/fetch.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     shell:
         'python "$SCRIPTS/print_licences.py" --lock "$WEIGHTS_LOCK" --weights {input.weights} '
         "--datasets {input.datasets} 2>&1 | tee {log}"

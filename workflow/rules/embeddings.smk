@@ -13,6 +13,10 @@ rule train_probe:
         encoder="|".join(re.escape(name) for name, spec in study.encoders.items() if spec.kind == "probe") or "^$",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("encoder"),
@@ -37,8 +41,11 @@ rule embed_images:
         "<results>/benchmarks/{dataset}/embeddings/{encoder}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
-        processes=1,
+        **ASKED,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=lambda wildcards: encoder_identity(wildcards.encoder),
@@ -63,8 +70,11 @@ rule embed_samples:
         "<results>/benchmarks/{dataset}/features/{encoder}/{run}/{sampling}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
-        processes=1,
+        **ASKED,
+        processes="auto",
     params:
         spec=lambda wildcards: encoder_identity(wildcards.encoder),
         state=lambda wildcards: paths.state_file(

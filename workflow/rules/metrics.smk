@@ -1,26 +1,30 @@
+# A job for each run: one more run measures none of the others anew, and a kill loses one.
 rule measure_quality:
     input:
-        unpack(evaluated_features("encoders")),
-        subsets=evaluated_files("subsets"),
+        unpack(measured_files),
         manifest="<results>/{dataset}/manifest.parquet",
     output:
-        "<results>/{dataset}/metrics/quality.parquet",
+        "<results>/{dataset}/metrics/quality/{measured}.parquet",
     log:
-        "<results>/logs/{dataset}/metrics/quality.log",
+        "<results>/logs/{dataset}/metrics/quality/{measured}.log",
     benchmark:
-        "<results>/benchmarks/{dataset}/metrics/quality.tsv"
+        "<results>/benchmarks/{dataset}/metrics/quality/{measured}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
-        spec=evaluation_identity,
+        spec=measured_identity,
     shell:
         'python "$SCRIPTS/measure_quality.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        "--output {output} > {log} 2>&1"
+        "--measured {wildcards.measured} --output {output} > {log} 2>&1"
 
 
 rule measure_similarity:
     input:
-        unpack(evaluated_features("similarity_encoders")),
+        unpack(compared_features),
         attributes=told_of_reference,
         latents=evaluated_files("latents"),
         samplings=evaluated_files("description"),
@@ -36,6 +40,10 @@ rule measure_similarity:
         "<results>/benchmarks/{dataset}/metrics/similarity.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=evaluation_identity,
     shell:
@@ -56,6 +64,10 @@ rule measure_paths:
         "<results>/benchmarks/{dataset}/metrics/paths.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=paths_identity,
     shell:
@@ -76,6 +88,10 @@ rule measure_fairness:
         "<results>/benchmarks/{dataset}/metrics/fairness.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=fairness_identity,
     shell:
@@ -99,6 +115,10 @@ rule measure_tokenizers:
         "<results>/benchmarks/{dataset}/metrics/tokenizers.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
             mode="json", include={"encoders", "tokenizers"}

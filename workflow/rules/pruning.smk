@@ -10,6 +10,10 @@ rule cluster_embeddings:
         "<results>/benchmarks/{dataset}/clusters/{clustering}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=identity("clustering"),
     shell:
@@ -31,6 +35,10 @@ rule compare_cluster_numbers:
         "<results>/benchmarks/{dataset}/clusters/by_k/{clustering}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=lambda wildcards: study.clusterings[wildcards.clustering].model_dump(mode="json"),
     shell:
@@ -53,8 +61,11 @@ rule score_samples:
         "<results>/benchmarks/{dataset}/scores/{run}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
-        processes=1,
+        **ASKED,
+        processes="auto",
     params:
         spec=lambda wildcards: study.scorings[wildcards.run].identity(),
         state=lambda wildcards: paths.state_file(study, "scorings", wildcards.run),
@@ -81,6 +92,10 @@ rule select_subset:
         "<results>/benchmarks/{dataset}/subsets/{subset}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=identity("subset"),
     shell:
@@ -102,6 +117,8 @@ rule compare_subsets:
         "<results>/logs/{dataset}/subsets.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     shell:
         'python "$SCRIPTS/compare_subsets.py" --study "$STUDY" --dataset {wildcards.dataset} '
         "--output {output} > {log} 2>&1"
@@ -118,6 +135,8 @@ rule list_dropped:
         "<results>/logs/{dataset}/subsets/dropped/{subset}.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     shell:
         'python "$SCRIPTS/list_dropped.py" --manifest {input.manifest} --subset {input.subset} '
         "--output {output} > {log} 2>&1"
@@ -135,6 +154,8 @@ rule write_prune_page:
         f"<results>/logs/reports/prune/{study.name}.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     params:
         spec={name: [subset.label, subset.identity()] for name, subset in study.subsets.items()},
     shell:

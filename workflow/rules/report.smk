@@ -17,8 +17,11 @@ for name, entry in TABLES.items():
             ),
         log:
             f"<results>/logs/{{dataset}}/tables/{name}.log",
+        localrule: True
         conda:
             "../../envs/steadyflow.yaml"
+        envmodules:
+            "steadyflow",
         params:
             spec=evaluation_identity,
             display=display_identity,
@@ -54,8 +57,11 @@ for name, entry in FIGURES.items():
             ),
         log:
             f"<results>/logs/{{dataset}}/figures/{name}.log",
+        localrule: True
         conda:
             "../../envs/steadyflow.yaml"
+        envmodules:
+            "steadyflow",
         params:
             spec=evaluation_identity,
             display=display_identity,
@@ -98,6 +104,8 @@ rule report:
         f"<results>/logs/reports/{study.name}.log",
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     shell:
         'python -m snakemake --snakefile "$SNAKEFILE" --directory . --configfile "$STUDY" --nolock '
         "--report {output} all_tables all_figures > {log} 2>&1"

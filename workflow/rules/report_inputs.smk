@@ -1,6 +1,6 @@
 # What each table and figure reads. Everything else about them stands in steadyflow.report.catalogue.
 def metrics_of(kind):
-    return lambda spec, dataset: [paths.metrics_file(study, dataset, kind)]
+    return lambda spec, dataset: paths.metrics_files(study, dataset, kind)
 
 
 def curves(spec, dataset):
@@ -117,8 +117,8 @@ def shown(dataset, kind):
         "runs and classifiers": bool(spec.runs) and bool(spec.classifiers),
         "inverse pairs": bool(spec.inverse_pairs),
         "paths": bool(spec.paths),
-        "modes": bool(study.modes(dataset)) and bool(spec.classifiers),
-        "mixtures": bool(spec.mixtures) and bool(spec.classifiers),
+        "modes": bool(study.modes(dataset)),
+        "mixtures": bool(spec.mixtures) and bool(study.modes(dataset)),
     }
     return [name for name, entry in kind.items() if there[entry.needs]]
 

@@ -15,8 +15,11 @@ rule train_run:
         "<results>/benchmarks/{dataset}/runs/{run}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
-        processes=1,
+        **ASKED,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("run"),

@@ -15,13 +15,18 @@ rule sample_run:
         "<results>/benchmarks/{dataset}/samples/{run}/{sampling}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
+        processes="auto",
     params:
         spec=lambda wildcards: study.sampling_identity(wildcards.run, wildcards.sampling),
         run=subpath(input.weights, parent=True),
         tokenizer=subpath(input.tokenizer, parent=True),
         root=subpath(output.images, parent=True),
     shell:
-        'python "$SCRIPTS/sample_run.py" --study "$STUDY" --sampling {wildcards.sampling} '
+        '"$SCRIPTS/launch.sh" {resources.processes} sample_run.py --study "$STUDY" --sampling {wildcards.sampling} '
         "--run {params.run} --tokenizer {params.tokenizer} --latents {input.scale} --output {params.root} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
@@ -39,6 +44,10 @@ rule trace_paths:
         "<results>/benchmarks/{dataset}/paths/{run}/{sampling}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **ASKED,
     params:
         spec=lambda wildcards: study.path_identity(wildcards.run, wildcards.sampling),
         noises=lambda wildcards: study.traced_noises(wildcards.run, wildcards.sampling),

@@ -12,8 +12,11 @@ rule train_tokenizer:
         "<results>/benchmarks/{dataset}/tokenizers/{tokenizer}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
-        processes=1,
+        **ASKED,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         spec=identity("tokenizer"),
@@ -43,8 +46,11 @@ rule encode_latents:
         "<results>/benchmarks/{dataset}/latents/{tokenizer}.tsv"
     conda:
         "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
     resources:
-        processes=1,
+        **ASKED,
+        processes="auto",
     params:
         dataset=subpath(input.manifest, parent=True),
         tokenizer=subpath(input.weights, parent=True),

@@ -9,6 +9,7 @@ import pandas as pd
 from steadyflow.artifacts import read_array, read_json
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_manifest, train_ids
+from steadyflow.evaluate.metrics import read_metrics
 from steadyflow.report import figures
 from steadyflow.report.style import write_figure
 from steadyflow.study import Study, load_study, paths
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def metrics(study: Study, dataset: str, kind: str) -> pd.DataFrame:
-    return pd.read_parquet(paths.metrics_file(study, dataset, kind))
+    return read_metrics(paths.metrics_files(study, dataset, kind))
 
 
 def labels(study: Study, dataset: str) -> dict[str, str]:

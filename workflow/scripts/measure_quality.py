@@ -1,4 +1,4 @@
-"""Stage: how good and how new the samples of every evaluated run are, in each of the evaluation's encoders."""
+"""Stage: how good and how new the samples of a run, or of a mixture of runs, are in each encoder."""
 
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from steadyflow.study import Study, load_study, paths
 
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
+parser.add_argument("--measured", required=True, help="the run, or the mixture of the evaluation")
 parser.add_argument("--output", type=Path, required=True, help="metrics .parquet")
 
 
@@ -27,35 +28,34 @@ def main() -> None:
     spec = study.evaluations[args.dataset]
     manifest = read_manifest(paths.dataset_files(study, args.dataset)["manifest"], ["id", "split"])
     ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
+    runs = study.measured(args.dataset)[args.measured]
+    sampled = study.protocol(runs[0], spec.sampling)
     metrics = []
-    for encoder in spec.encoders:
+    for encoder in progress(spec.encoders, f"quality of {args.measured}"):
         path = Path(paths.embeddings_file(study, args.dataset, encoder))
         embeddings, made_of = read_array(path), read_json(path.with_suffix(".json"))
         held_out = with_features(embeddings, ids["val"])
         reference = prepare_reference(held_out)
-        for run in progress([*spec.runs, *spec.mixtures], f"quality in {encoder}"):
-            members = spec.mixtures[run].runs if run in spec.mixtures else (run,)
-            sampled = study.protocol(members[0], spec.sampling)
-            files = [paths.features_file(study, encoder, member, spec.sampling) for member in members]
-            features = with_features(mixed([read_array(file) for file in files]))
-            common = {
-                "dataset": args.dataset,
-                "run": run,
-                "reference": "",
-                "encoder": encoder,
-                "n": len(features),
-                "seed": study.samplings[spec.sampling].seed,
-                "hashes": f"encoder {made_of['encoder_hash']}",
-                "note": singular(features, reference),
-            }
-            against = f"{sampled}; {made_of['protocol']}; against the {len(held_out)} validation images"
-            found = quality(features, reference)
-            metrics += [Metric(**common, metric=m, protocol=against, **interval(e)) for m, e in found.items()]
-            if run in spec.mixtures:
-                continue
-            found = memorisation(features, held_out, embeddings, ids["train"], trained_on(study, run), spec.seed)
-            beside = f"{sampled}; {made_of['protocol']}"
-            metrics += [Metric(**common, metric=m, protocol=beside, **interval(e)) for m, e in found.items()]
+        files = [paths.features_file(study, encoder, run, spec.sampling) for run in runs]
+        features = with_features(mixed([read_array(file) for file in files]))
+        common = {
+            "dataset": args.dataset,
+            "run": args.measured,
+            "reference": "",
+            "encoder": encoder,
+            "n": len(features),
+            "seed": study.samplings[spec.sampling].seed,
+            "hashes": f"encoder {made_of['encoder_hash']}",
+            "note": singular(features, reference),
+        }
+        against = f"{sampled}; {made_of['protocol']}; against the {len(held_out)} validation images"
+        found = quality(features, reference)
+        metrics += [Metric(**common, metric=m, protocol=against, **interval(e)) for m, e in found.items()]
+        if len(runs) > 1:
+            continue
+        found = memorisation(features, held_out, embeddings, ids["train"], trained_on(study, runs[0]), spec.seed)
+        beside = f"{sampled}; {made_of['protocol']}"
+        metrics += [Metric(**common, metric=m, protocol=beside, **interval(e)) for m, e in found.items()]
     write_parquet(args.output, metrics_table(metrics))
 
 

@@ -1,4 +1,4 @@
-"""Stage: the shared noise through one trained run, decoded to images."""
+"""Stage: the shared noise through one trained run, decoded to images. Under torchrun on several devices."""
 
 import time
 from collections.abc import Callable
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from steadyflow.artifacts import provenance, read_json, write_array, write_json
+from steadyflow import distributed
+from steadyflow.artifacts import provenance, read_json, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
+from steadyflow.data.rows import shared_array
 from steadyflow.flow import (
     GUIDED_CHANNELS,
     SIGNALS,
@@ -55,23 +57,35 @@ def main() -> None:
     denoise, velocity = denoiser(spec, objective), CountedVelocity(model)
     guidance = {"guidance": spec.guidance, "channels": GUIDED_CHANNELS[spec.guidance_channels]}
     seconds, evaluations = {"denoise": 0.0, "decode": 0.0}, 0
-    latents, images = [], []
-    starts = range(0, spec.count, args.batch_size)
-    for first in progress(starts, "sample"):
-        indices = torch.arange(first, min(first + args.batch_size, spec.count))
-        begin = begin_samples(velocity, run["architecture"], indices, seed=spec.seed, **guidance, device=device)
-        began = clock(device)
-        before = velocity.evaluations
-        x1 = transform_channels(undo, denoise(begin.predict, begin.x0, indices))
-        evaluations += (velocity.evaluations - before) * len(indices)
-        denoised = clock(device)
-        decoded = to_uint8(tokenizer.decode(x1 / scale)).cpu()
-        seconds["denoise"] += denoised - began
-        seconds["decode"] += clock(device) - denoised
-        latents.append(x1.cpu().numpy())
-        images.append(decoded.numpy())
-    write_array(args.output / "latents.npy", np.concatenate(latents))
-    write_array(args.output / "images.npy", np.concatenate(images))
+    side = run["architecture"]["latent_size"]
+    shape = (run["architecture"]["latent_channels"], side, side)
+    side *= 2 ** (len(config["architecture"]["multipliers"]) - 1)
+    pixels = (side, side, config["architecture"]["image_channels"])
+    # Whole batches, so that an image stands beside the same others however many processes there are.
+    starts = distributed.part(torch.arange(0, spec.count, args.batch_size)).tolist()
+    with (
+        distributed.joined(device),
+        shared_array(args.output / "latents.npy", (spec.count, *shape), np.float32) as latents,
+        shared_array(args.output / "images.npy", (spec.count, *pixels), np.uint8) as images,
+    ):
+        for first in progress(starts, "sample"):
+            indices = torch.arange(first, min(first + args.batch_size, spec.count))
+            begin = begin_samples(velocity, run["architecture"], indices, seed=spec.seed, **guidance, device=device)
+            began = clock(device)
+            before = velocity.evaluations
+            x1 = transform_channels(undo, denoise(begin.predict, begin.x0, indices))
+            evaluations += (velocity.evaluations - before) * len(indices)
+            denoised = clock(device)
+            decoded = to_uint8(tokenizer.decode(x1 / scale)).cpu()
+            seconds["denoise"] += denoised - began
+            seconds["decode"] += clock(device) - denoised
+            rows = slice(first, first + len(indices))
+            latents[rows], images[rows] = x1.cpu().numpy(), decoded.numpy()
+        # Of all processes: the time of one device for one image.
+        evaluations = int(distributed.total(torch.tensor(evaluations, device=device)))
+        seconds = {part: float(distributed.total(torch.tensor(took, device=device))) for part, took in seconds.items()}
+    if distributed.rank() > 0:
+        return
     description = {
         "spec": spec.identity_for(objective["kind"]),
         "evaluations_per_image": evaluations / spec.count,

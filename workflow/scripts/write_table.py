@@ -7,6 +7,7 @@ import pandas as pd
 from steadyflow.artifacts import UserError, read_json
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_dataset_info
+from steadyflow.evaluate.metrics import read_metrics
 from steadyflow.report import tables
 from steadyflow.report.claims import Evidence, judge, read_claims
 from steadyflow.report.paper import read_paper_values
@@ -28,7 +29,7 @@ def main() -> None:
 
 
 def metrics(study: Study, dataset: str, kind: str) -> pd.DataFrame:
-    return pd.read_parquet(paths.metrics_file(study, dataset, kind))
+    return read_metrics(paths.metrics_files(study, dataset, kind))
 
 
 def labels(study: Study, dataset: str) -> dict[str, str]:

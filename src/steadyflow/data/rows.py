@@ -1,7 +1,8 @@
 """One row for every image, computed in batches, by one process or several: latents, embeddings."""
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from steadyflow import distributed
-from steadyflow.artifacts import spec_hash
+from steadyflow.artifacts import atomic_array, spec_hash
 from steadyflow.resumable import missing_batches, resumable_table
 
 
@@ -43,3 +44,18 @@ def compute_rows(
         if distributed.rank() == 0:
             # So that using a skipped image by mistake cannot pass unseen.
             rows.values[np.setdiff1d(np.arange(shape[0]), ids, assume_unique=True)] = np.nan
+
+
+@contextlib.contextmanager
+def shared_array(path: Path | str, shape: Sequence[int], dtype: npt.DTypeLike) -> Iterator[np.memmap]:
+    """`artifacts.atomic_array`, one for all processes of a machine, which have joined; each fills rows of its own."""
+    if distributed.rank() == 0:
+        with atomic_array(path, shape, dtype) as array:
+            distributed.shared(str(array.filename))
+            yield array
+            distributed.wait()
+    else:
+        array = np.lib.format.open_memmap(distributed.shared(""), "r+")
+        yield array
+        array.flush()
+        distributed.wait()

@@ -1,6 +1,8 @@
 """The tidy rows that every metric ends up in."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -43,6 +45,11 @@ class Metric:
 def metrics_table(metrics: list[Metric]) -> pd.DataFrame:
     """One row each."""
     return pd.DataFrame([asdict(metric) for metric in metrics], columns=list(Metric.__dataclass_fields__))
+
+
+def read_metrics(files: Sequence[Path | str]) -> pd.DataFrame:
+    """Tables of metrics as one."""
+    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
 def interval(estimate: Estimate) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from steadyflow.names import DIT_SIZES
+
 
 @dataclass(frozen=True)
 class Size:
@@ -17,14 +19,7 @@ class Size:
     heads: int
 
 
-# T is ours, for CPUs; the rest are the published sizes.
-SIZES = {
-    "T": Size(4, 128, 4),
-    "S": Size(12, 384, 6),
-    "B": Size(12, 768, 12),
-    "L": Size(24, 1024, 16),
-    "XL": Size(28, 1152, 16),
-}
+SIZES = {name: Size(*numbers) for name, numbers in DIT_SIZES.items()}
 
 
 class PatchEmbed(nn.Module):

@@ -90,12 +90,12 @@ def contradictions(study: Study) -> Iterator[str]:
 
 
 def _encoder_contradictions(study: Study, place: str, name: str | None) -> Iterator[str]:
-    """Whether images can be chosen by an encoder; `place` is the key that names it."""
+    """Whether an encoder describes every image; `place` is the key that names it."""
     encoder = study.encoders[name] if name else None
     if isinstance(encoder, ArcFaceEncoder) and encoder.alignment == "five_points":
         yield (
             f"{place}: '{name}' has no features of images without a detected face, and here every image needs its own; "
-            "alignment: whole_frame has them"
+            "alignment: whole_frame has them, and similarity_encoders do without"
         )
 
 
@@ -115,6 +115,9 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     for field, encoders in (("encoders", evaluation.encoders), ("similarity_encoders", evaluation.similarity_encoders)):
         for encoder in encoders or ():
             yield from _probe_contradictions(study, f"evaluations.{dataset}.{field}", encoder, dataset)
+    for encoder in evaluation.encoders or () if evaluation.runs else ():
+        # Of other numbers of samples in every run, distances could not stand in one table.
+        yield from _encoder_contradictions(study, f"evaluations.{dataset}.encoders", encoder)
     if evaluation.ceiling is not None:
         yield from _ceiling_contradictions(study, dataset, evaluation.ceiling, str(evaluation.sampling))
     runs = evaluation.runs or ()

@@ -152,6 +152,18 @@ def sampled_attributes_file(study: Study, classifier: str, run: str, sampling: s
     return f"{study.results}/{study.runs[run].dataset}/attributes/{classifier}/{run}/{sampling}.parquet"
 
 
+def quality_file(study: Study, dataset: str, measured: str) -> str:
+    """Of one run, or mixture of runs: another run leaves those of the others as they are."""
+    return f"{study.results}/{dataset}/metrics/quality/{measured}.parquet"
+
+
+def metrics_files(study: Study, dataset: str, kind: str) -> list[str]:
+    """The tables of metrics that are read as one."""
+    if kind == "quality":
+        return [quality_file(study, dataset, measured) for measured in study.measured(dataset)]
+    return [metrics_file(study, dataset, kind)]
+
+
 def metrics_file(study: Study, dataset: str, kind: str) -> str:
     return f"{study.results}/{dataset}/metrics/{kind}.parquet"
 

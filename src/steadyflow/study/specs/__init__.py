@@ -1,7 +1,8 @@
 """The typed study: what each section of a study file may say. Unknown keys are errors.
 
-Every field but `label` belongs to the identity of what it describes: a change of it makes a new result. Where,
-how and how fast something is computed (results folder, profile, device, batch size of inference) is not said here.
+Every field but `label` and `expected_images` belongs to the identity of what it describes: a change of it makes a new
+result. Where, how and how fast something is computed (results folder, profile, device, batch size of inference) is not
+said here.
 """
 
 from steadyflow.study.specs.classifiers import Classifier, ClipZeroShotClassifier, PaliGemmaClassifier

@@ -25,6 +25,14 @@ class _Source(Spec):
     """How its images come to the resolution."""
     bad_images: Literal["error", "skip"] = "error"
     """What to do with an unreadable image or one of another mode; skipped images are listed in dataset.json."""
+    expected_images: PositiveInt | None = None
+    """About how many there are, so that time limits and `estimate` can tell hours and bytes before they are there.
+    It changes no result."""
+
+    @property
+    def known_images(self) -> int | None:
+        """How many images the source has, where that is known beforehand, or as said."""
+        return self.expected_images
 
     @property
     def files(self) -> list[str]:
@@ -63,6 +71,10 @@ class SyntheticFaces(_HashSplit):
     resolution: PositiveInt = 64
 
     @property
+    def known_images(self) -> int:
+        return self.count
+
+    @property
     def channels(self) -> int:
         return 3
 
@@ -79,6 +91,10 @@ class Idx(_OwnSplit):
     """Images are padded with zeros to this size."""
 
     @property
+    def known_images(self) -> int:
+        return self.expected_images or 70_000
+
+    @property
     def channels(self) -> int:
         return 1
 
@@ -88,6 +104,10 @@ class Digits(_HashSplit):
 
     source: Literal["digits"]
     resolution: PositiveInt = 16
+
+    @property
+    def known_images(self) -> int:
+        return 1797
 
     @property
     def channels(self) -> int:
@@ -146,6 +166,10 @@ class CelebA(_OwnSplit):
     resolution: PositiveInt = 64
 
     @property
+    def known_images(self) -> int:
+        return self.expected_images or 182_637
+
+    @property
     def channels(self) -> int:
         return 3
 
@@ -174,6 +198,10 @@ class Cifar10(_Downloaded, _OwnSplit):
 
     source: Literal["cifar10"]
     resolution: PositiveInt = 32
+
+    @property
+    def known_images(self) -> int:
+        return 60_000
 
     @property
     def channels(self) -> int:

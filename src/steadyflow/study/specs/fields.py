@@ -14,7 +14,7 @@ class Spec(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """All that defines the result, as JSON can hold it."""
-        return self.model_dump(mode="json", exclude={"label"})
+        return self.model_dump(mode="json", exclude={"label", "expected_images"})
 
     encoder_kind: ClassVar[str | None] = None
     """The kind that its field `encoder` has to name, if not any."""

@@ -1,5 +1,6 @@
 """Everything that one file asks for."""
 
+import os
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -25,8 +26,11 @@ class Study(Spec):
     results: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "results"
     """Folder of all results. It stands in shell commands, hence no spaces and nothing that a shell reads."""
     defaults: Defaults = Defaults()
-    downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "downloads"
-    """Folder of downloaded images and weights; several studies may share it. A link puts it elsewhere."""
+    downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$", validate_default=True)] = Field(
+        default_factory=lambda: os.environ.get("STEADYFLOW_DOWNLOADS", "downloads")
+    )
+    """Folder of downloaded images and weights; several studies may share it. When left out, what the environment variable
+    STEADYFLOW_DOWNLOADS says, or `downloads`."""
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
     encoders: dict[Name, Encoder] = {}
@@ -88,10 +92,27 @@ class Study(Spec):
         with_ceiling = ceiling and spec.ceiling is not None and spec.reference is not None
         return [*sampled, (str(spec.reference), str(spec.ceiling))] if with_ceiling else sampled
 
+    def measured(self, dataset: str) -> dict[str, tuple[str, ...]]:
+        """What the quality of the dataset's evaluation is of: every run, and every mixture -> its runs."""
+        spec = self.evaluations[dataset]
+        return {run: (run,) for run in spec.runs or ()} | {name: each.runs for name, each in spec.mixtures.items()}
+
     def modes(self, dataset: str) -> dict[str, tuple[str, str]]:
-        """The dataset's evaluated runs that saw one value of an attribute alone -> that attribute and value."""
+        """The dataset's evaluated runs that saw one value of an attribute alone -> that attribute and value, where some
+        classifier of the evaluation tells that attribute."""
         found = {run: self.subsets.get(str(self.runs[run].subset)) for run in self.evaluations[dataset].runs or ()}
-        return {run: (s.attribute, s.value) for run, s in found.items() if isinstance(s, AttributeValueSubset)}
+        alone = {run: (s.attribute, s.value) for run, s in found.items() if isinstance(s, AttributeValueSubset)}
+        return {run: mode for run, mode in alone.items() if self._is_told(dataset, mode[0])}
+
+    def _is_told(self, dataset: str, attribute: str) -> bool:
+        """A probe tells all that its dataset has labels of, others what they are asked."""
+        for name in self.evaluations[dataset].classifiers or ():
+            if name in self.probes:
+                if self.probes[name].dataset == dataset:
+                    return True
+            elif attribute in self.classifiers[name].attributes:
+                return True
+        return False
 
     def trained_runs(self, dataset: str) -> list[str]:
         """The dataset's evaluated runs that have a training's curve."""

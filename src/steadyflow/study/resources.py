@@ -1,0 +1,292 @@
+"""What each long job of a study asks of a machine: hours, memory, disk. An ESTIMATE, from arithmetic alone.
+
+All hours are on one node of four A100s, the papers' machine. Two numbers are fitted to the hours that the papers print
+(resources/paper/scalars.csv, `training_hours`): what a training step takes beside its arithmetic, and how fast the
+arithmetic is. The others are assumptions, named below. No result depends on any of this: a job that reaches its time
+limit saves, and is started again.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from steadyflow.study.flops import (
+    VGG16_FLOPS_A_PIXEL,
+    decoder_flops,
+    encoder_flops,
+    velocity_flops,
+    velocity_weights,
+)
+from steadyflow.study.specs import Dataset, ProbeEncoder, Study
+
+GPUS = 4
+
+# Fitted: 200,000 steps of DiT-XL/2 in 48 hours, 150,000 of DiT-S/2 in 10 and of DiT-B/2 in 13, batches of 128.
+STEP_SECONDS = 0.2
+TRAINING_FLOPS = 35e12  # a second and GPU, in bf16: a ninth of its peak
+
+# Assumed.
+INFERENCE_FLOPS = 40e12  # a second and GPU, in TF32: a quarter of its peak
+PROBE_STEP_SECONDS = 0.02
+START_HOURS = 3 / 60  # imports, compilation, reading weights
+DECODED_A_SECOND = 30  # images by one core, from PNGs of 1024x1024: the slowest of docs/scaling.md
+EMBEDDED_A_SECOND = {"arcface": 20}  # images by one process
+EMBEDDED_A_SECOND_BY_OTHERS = 200
+CLASSIFIED_A_SECOND = 8  # images by one process, all questions of a vision-language model together
+QUALITY_MINUTES = 2
+PATH_POINTS = 33  # of a path, at most
+ASSUMED_IMAGES = 100_000  # of a dataset that does not say `expected_images`
+
+# Of a training: weights, their average and two moments, in fp32; the last two states are kept while a third is written.
+STATE_BYTES = 3 * 16
+# Of the papers' tokenizer.
+TOKENIZER_WEIGHTS = 72.1e6
+# Numbers in a feature of each kind of encoder.
+FEATURES = {"inception": 2048, "clip": 512, "dinov2": 1024, "arcface": 512, "vgg16": 4096}
+
+LONGEST = 24 * 60
+"""Minutes that a job may ask for: most clusters' limit. Longer trainings take several jobs."""
+SHORTEST = 30
+MARGIN = 1.5
+"""Asked for beyond the estimate, since a job that is stopped by its limit waits in the queue anew."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job takes."""
+
+    hours: float
+    """Of the whole node."""
+    disk_mb: float
+    """What it leaves behind."""
+    mem_mb: int = 16_000
+    on_gpus: bool = False
+    state_mb: float = 0.0
+    """Beside that, while it is under way."""
+
+    @property
+    def gpu_hours(self) -> float:
+        return GPUS * self.hours if self.on_gpus else 0.0
+
+    @property
+    def runtime(self) -> int:
+        """Minutes to ask for."""
+        return min(LONGEST, max(SHORTEST, math.ceil(60 * MARGIN * self.hours)))
+
+
+def work(study: Study, rule: str, wildcards: Mapping[str, str]) -> Work:
+    """Of the job of one of WORK's rules."""
+    return WORK[rule](study, wildcards)
+
+
+def images(dataset: Dataset) -> int:
+    return dataset.known_images or ASSUMED_IMAGES
+
+
+def training_hours(steps: int, batch_size: int, flops: float) -> float:
+    """Of so many steps whose forward passes take `flops` an image; the backward pass takes twice as much."""
+    return steps * (STEP_SECONDS + 3 * flops * batch_size / GPUS / TRAINING_FLOPS) / 3600
+
+
+def _on_gpus(seconds: float, disk_mb: float, count: int = 0, state_mb: float = 0.0) -> Work:
+    # A process holds torch and its model, and some columns of a manifest of `count` images.
+    mem_mb = GPUS * 8_000 + count // 1000
+    return Work(START_HOURS + seconds / 3600, disk_mb, mem_mb, on_gpus=True, state_mb=state_mb)
+
+
+def _inference(flops: float) -> float:
+    """Seconds of all GPUs together."""
+    return flops / INFERENCE_FLOPS / GPUS
+
+
+def _prepare_dataset(study: Study, wildcards: Mapping[str, str]) -> Work:
+    dataset = study.datasets[wildcards["dataset"]]
+    count = images(dataset)
+    return Work(
+        START_HOURS + count / DECODED_A_SECOND / 3600,
+        count * dataset.channels * dataset.resolution**2 / 1e6,
+        mem_mb=8_000 + count // 1000,
+    )
+
+
+def _train_tokenizer(study: Study, wildcards: Mapping[str, str]) -> Work:
+    spec = study.tokenizers[wildcards["tokenizer"]]
+    dataset = study.datasets[wildcards["dataset"]]
+    channels, side = dataset.channels, dataset.resolution
+    flops = encoder_flops(spec, channels, side) + decoder_flops(spec, channels, side)
+    if spec.perceptual != "none":
+        # Four passes of LPIPS's network, where the autoencoder has three. The discriminator's are a hundredth of all.
+        flops += 4 / 3 * VGG16_FLOPS_A_PIXEL * side**2
+    weights = TOKENIZER_WEIGHTS * (spec.width / 128) ** 2 / 1e6
+    return _on_gpus(
+        3600 * training_hours(spec.steps, spec.batch_size, flops), 4 * weights, state_mb=STATE_BYTES * weights
+    )
+
+
+def _encode_latents(study: Study, wildcards: Mapping[str, str]) -> Work:
+    dataset, spec = study.datasets[wildcards["dataset"]], study.tokenizers[wildcards["tokenizer"]]
+    count, side = images(dataset), dataset.resolution // spec.downsampling
+    flops = count * encoder_flops(spec, dataset.channels, dataset.resolution)
+    return _on_gpus(_inference(flops), 2 * count * spec.latent_channels * side**2 / 1e6, count)
+
+
+def _train_probe(study: Study, wildcards: Mapping[str, str]) -> Work:
+    spec = study.encoders[wildcards["encoder"]]
+    assert isinstance(spec, ProbeEncoder)
+    seconds = spec.steps * PROBE_STEP_SECONDS * max(1.0, spec.batch_size / 64)
+    return _on_gpus(seconds, 5, images(study.datasets[str(spec.dataset)]))
+
+
+def _embedding(study: Study, encoder: str, count: int) -> Work:
+    spec = study.encoders[encoder]
+    rate = GPUS * EMBEDDED_A_SECOND.get(spec.kind, EMBEDDED_A_SECOND_BY_OTHERS)
+    return _on_gpus(count / rate, 4 * count * features(study, encoder) / 1e6, count)
+
+
+def features(study: Study, encoder: str) -> int:
+    """How many numbers an encoder makes of an image."""
+    spec = study.encoders[encoder]
+    return spec.feature_dim if isinstance(spec, ProbeEncoder) else FEATURES[spec.kind]
+
+
+def _embed_images(study: Study, wildcards: Mapping[str, str]) -> Work:
+    return _embedding(study, wildcards["encoder"], images(study.datasets[wildcards["dataset"]]))
+
+
+def _embed_samples(study: Study, wildcards: Mapping[str, str]) -> Work:
+    return _embedding(study, wildcards["encoder"], study.samplings[wildcards["sampling"]].count)
+
+
+def _clustering(study: Study, wildcards: Mapping[str, str], numbers: int) -> Work:
+    """k-means of `numbers` clusters, all restarts together: 100 rounds over all images on one GPU."""
+    spec, count = study.clusterings[wildcards["clustering"]], images(study.datasets[wildcards["dataset"]])
+    flops = 2.0 * 100 * count * numbers * features(study, str(spec.encoder))
+    return _on_gpus(GPUS * _inference(flops), count * 20 / 1e6, count)
+
+
+def _cluster_embeddings(study: Study, wildcards: Mapping[str, str]) -> Work:
+    spec = study.clusterings[wildcards["clustering"]]
+    return _clustering(study, wildcards, spec.k * spec.restarts)
+
+
+def _compare_cluster_numbers(study: Study, wildcards: Mapping[str, str]) -> Work:
+    spec = study.clusterings[wildcards["clustering"]]
+    return _clustering(study, wildcards, sum(spec.compare_k) * spec.restarts)
+
+
+def _score_samples(study: Study, wildcards: Mapping[str, str]) -> Work:
+    spec, run = study.scorings[wildcards["run"]], wildcards["run"]
+    count = images(study.datasets[wildcards["dataset"]])
+    triples, passes = count * spec.timesteps * spec.noises, 3 if "grad" in spec.measures else 1
+    return _on_gpus(_inference(triples * passes * _forward(study, run)), count * 20 / 1e6, count, triples * 16 / 1e6)
+
+
+def _select_subset(study: Study, wildcards: Mapping[str, str]) -> Work:
+    count, criterion = (
+        images(study.datasets[wildcards["dataset"]]),
+        study.subsets[wildcards["subset"]].criterion,
+    )
+    # Herding and k-centre look at every image for every one that they pick.
+    greedy = criterion.startswith("kernel") or criterion == "k_centre"
+    return Work(START_HOURS + (5e-9 * count**2 / 3600 if greedy else 0.0), count * 50 / 1e6)
+
+
+def _forward(study: Study, run: str) -> float:
+    """FLOPs of one evaluation of a run's model for one image."""
+    spec = study.runs[run]
+    side = study.datasets[str(spec.dataset)].resolution // study.tokenizers[str(spec.tokenizer)].downsampling
+    return velocity_flops(spec.model, side)
+
+
+def _train_run(study: Study, wildcards: Mapping[str, str]) -> Work:
+    spec, weights = study.runs[wildcards["run"]], velocity_weights(study.runs[wildcards["run"]].model) / 1e6
+    count = images(study.datasets[wildcards["dataset"]])
+    if spec.weights is not None:
+        return _on_gpus(0, 4 * weights, count)
+    hours = training_hours(spec.steps, spec.batch_size, _forward(study, wildcards["run"]))
+    return _on_gpus(3600 * hours, 4 * weights, count, state_mb=STATE_BYTES * weights)
+
+
+def _sample_run(study: Study, wildcards: Mapping[str, str]) -> Work:
+    run, spec = study.runs[wildcards["run"]], study.samplings[wildcards["sampling"]]
+    dataset, tokenizer = study.datasets[str(run.dataset)], study.tokenizers[str(run.tokenizer)]
+    channels, resolution = dataset.channels, dataset.resolution
+    if run.objective.kind == "diffusion":
+        evaluations = spec.diffusion.steps
+    else:
+        evaluations = {"euler": spec.steps, "midpoint": 2 * spec.steps, "heun": 2 * spec.steps}.get(spec.solver, 200)
+    guided = 2 if run.conditional and spec.guidance != 1 else 1
+    flops = guided * evaluations * _forward(study, wildcards["run"]) + decoder_flops(tokenizer, channels, resolution)
+    latent = 4 * tokenizer.latent_channels * (resolution // tokenizer.downsampling) ** 2
+    return _on_gpus(_inference(spec.count * flops), spec.count * (channels * resolution**2 + latent) / 1e6)
+
+
+def _classification(study: Study, classifier: str, count: int) -> Work:
+    """Of features that are there in no time, of images by a vision-language model. One rule does both, so both are
+    given GPUs."""
+    looks = study.classified_features(classifier) is None
+    return _on_gpus(count / CLASSIFIED_A_SECOND / GPUS if looks else 0.0, count / 1e6, count)
+
+
+def _classify_images(study: Study, wildcards: Mapping[str, str]) -> Work:
+    return _classification(study, wildcards["classifier"], images(study.datasets[wildcards["dataset"]]))
+
+
+def _classify_samples(study: Study, wildcards: Mapping[str, str]) -> Work:
+    return _classification(study, wildcards["classifier"], study.samplings[wildcards["sampling"]].count)
+
+
+def _trace_paths(study: Study, wildcards: Mapping[str, str]) -> Work:
+    run, noises = study.runs[wildcards["run"]], study.traced_noises(wildcards["run"], wildcards["sampling"])
+    tokenizer = study.tokenizers[str(run.tokenizer)]
+    latent = tokenizer.latent_channels * (study.datasets[str(run.dataset)].resolution // tokenizer.downsampling) ** 2
+    flops = noises * study.samplings[wildcards["sampling"]].steps * _forward(study, wildcards["run"])
+    return _on_gpus(GPUS * _inference(flops), 4 * PATH_POINTS * noises * latent / 1e6)
+
+
+def _measure_quality(study: Study, wildcards: Mapping[str, str]) -> Work:
+    """Some minutes in each encoder, on a CPU."""
+    spec = study.evaluations[wildcards["dataset"]]
+    return Work(START_HOURS + len(spec.encoders or ()) * QUALITY_MINUTES / 60, 1, mem_mb=32_000)
+
+
+def _measure(study: Study, wildcards: Mapping[str, str]) -> Work:
+    """A quarter of a minute for each run in each encoder, on a CPU."""
+    spec = study.evaluations[wildcards["dataset"]]
+    return Work(START_HOURS + len(spec.runs or ()) * len(spec.encoders or ()) / 240, 1, mem_mb=32_000)
+
+
+def _measure_tokenizers(study: Study, wildcards: Mapping[str, str]) -> Work:
+    dataset, spec = study.datasets[wildcards["dataset"]], study.evaluations[wildcards["dataset"]]
+    # Held out is a tenth, or less.
+    count, channels, resolution = images(dataset) / 10, dataset.channels, dataset.resolution
+    flops = sum(
+        encoder_flops(tokenizer, channels, resolution) + decoder_flops(tokenizer, channels, resolution)
+        for tokenizer in (study.tokenizers[name] for name in spec.tokenizers or ())
+    )
+    return _on_gpus(GPUS * _inference(count * flops), 10)
+
+
+WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
+    "prepare_dataset": _prepare_dataset,
+    "train_tokenizer": _train_tokenizer,
+    "encode_latents": _encode_latents,
+    "train_probe": _train_probe,
+    "embed_images": _embed_images,
+    "cluster_embeddings": _cluster_embeddings,
+    "compare_cluster_numbers": _compare_cluster_numbers,
+    "score_samples": _score_samples,
+    "select_subset": _select_subset,
+    "train_run": _train_run,
+    "sample_run": _sample_run,
+    "trace_paths": _trace_paths,
+    "embed_samples": _embed_samples,
+    "classify_images": _classify_images,
+    "classify_samples": _classify_samples,
+    "measure_tokenizers": _measure_tokenizers,
+    "measure_quality": _measure_quality,
+    "measure_similarity": _measure,
+    "measure_paths": _measure,
+    "measure_fairness": _measure,
+}
+"""The rules of the workflow that take more than seconds, in the order of the work."""
