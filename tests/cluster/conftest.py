@@ -45,7 +45,7 @@ STUDY["tokenizers"]["vqvae"] = TINY_TOKENIZER
 # Trainings long enough to be interrupted, the last again and again: some ten seconds of a core, and fifty.
 LONG = {f"long_{name}": {"seed": seed, "batch_size": 8, "steps": 250} for seed, name in enumerate("abc")}
 LONG["long_c"]["steps"] = 1200
-TARGETS = ["metrics/quality.parquet", "metrics/similarity.parquet", "subsets/cluster_b-0.5.parquet"]
+TARGETS = ["metrics/quality/loss-0.5.parquet", "metrics/similarity.parquet", "subsets/cluster_b-0.5.parquet"]
 
 # Results of the same bits depend on the device; a training is saved every other second.
 CONFIG = ("--config", "device=cpu", "save_seconds=2")

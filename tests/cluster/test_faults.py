@@ -34,10 +34,10 @@ class Run:
     driver: subprocess.Popen[bytes] | None = None
     faults: list[str] = field(default_factory=list)
 
-    def start(self) -> None:
-        """Snakemake, first or again: the same command."""
+    def start(self, minutes: int = 60) -> None:
+        """Snakemake, first or again: the same command, but for the time limit of its jobs."""
         targets = outputs(self.space, [f"runs/{name}/weights.safetensors" for name in LONG])
-        limit = ("--set-resources", "train_run:runtime=2")
+        limit = ("--set-resources", f"train_run:runtime={minutes}")
         self.driver = self.space.drive(*targets, *limit, study=self.study, printed=self.printed)
 
     def end(self) -> int:
@@ -125,7 +125,8 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
         assert run.driver.wait() != 0
         slurm.wait_for("no jobs", 60, lambda: not cluster.jobs())
         assert not space.target("driver.json").exists()
-        run.start()
+        # For the fault after this one.
+        run.start(minutes=1)
 
     def second_driver(job: str) -> None:
         """From another working directory, where Snakemake's own lock would not see the first."""

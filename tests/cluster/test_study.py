@@ -50,7 +50,7 @@ def test_jobs_have_no_network(cluster: slurm.Cluster) -> None:
 def test_a_run_on_four_gpus_is_one_torchrun_of_four_processes(on_cluster: OnCluster) -> None:
     """As asked for, as SLURM has it, and as the processes see it."""
     study = on_cluster.write(edited(STUDY, {"runs/gpus": {"steps": 300, "batch_size": 8}}), "gpus.yaml")
-    asked = ("--set-resources", "train_run:gres='gpu:4'", "train_run:processes=4", "train_run:cpus_per_task=4")
+    asked = ("--set-resources", "train_run:gres='gpu:4'", "train_run:cpus_per_task=4")
     target = outputs(on_cluster, ["runs/gpus/weights.safetensors"])
     driver = on_cluster.drive(*target, *asked, study=study, printed=on_cluster.directory / "gpus.txt")
     slurm.wait_for("four processes", 90, lambda: driver.poll() is not None or len(ranks(on_cluster.cluster)) == 4)

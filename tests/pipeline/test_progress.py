@@ -33,6 +33,7 @@ def test_a_finished_study_is_done_and_its_time_is_told(finished: Finished) -> No
 
 def test_what_has_begun_is_told_from_what_has_not(finished: Finished) -> None:
     more = {"runs/begun": {"steps": 50}, "runs/new": {"steps": 60}, "scorings/begun": {}}
+    more |= {"subsets/loss-0.5/scores": "surrogate"}
     study = finished.write(edited(finished.raw, more), "more.yaml")
     state, values = (Path(paths.state_file(load_study(study), section, "begun")) for section in ("runs", "scorings"))
     keeper = Bookkeeper(ledger_file(state), "run begun", 50, 16, 1, 0)

@@ -94,7 +94,11 @@ def test_benchmarks_are_summed_by_stage():
         return pd.DataFrame({"s": [seconds], "max_rss": [memory], "cpu_time": [cpu]})
 
     found = stage_times(
-        {"runs/a.tsv": table(10.0, 100, 20.0), "runs/b.tsv": table(30.0, "-", 40.0), "dataset.tsv": table(5.0, 7, 5.0)}
+        {
+            "faces/runs/a.tsv": table(10.0, 100, 20.0),
+            "digits/runs/b.tsv": table(30.0, "-", 40.0),
+            "faces/dataset.tsv": table(5.0, 7, 5.0),
+        }
     )
     assert found["stage"].tolist() == ["dataset", "runs"]
     runs = found.iloc[1]

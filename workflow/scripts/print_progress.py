@@ -79,11 +79,9 @@ def efficiency(study: Study) -> list[str]:
         ledger, curve = read_ledger(ledger_file(files["state"])), Path(files["result"]).with_name("curve.parquet")
         if section != "scorings" and ledger is not None and ledger.finished and curve.exists():
             trainings.append(training_efficiency(ledger, pd.read_parquet(curve)))
-    benchmarks = {}
-    for dataset in study.datasets:
-        root = Path(study.results, "benchmarks", dataset)
-        for path in sorted(root.rglob("*.tsv")):
-            benchmarks[f"{path.relative_to(root)}@{dataset}"] = pd.read_csv(path, sep="\t")
+    root = Path(study.results, "benchmarks")
+    tables = sorted(path for dataset in study.datasets for path in (root / dataset).rglob("*.tsv"))
+    benchmarks = {str(path.relative_to(root)): pd.read_csv(path, sep="\t") for path in tables}
     return efficiency_lines(trainings, stage_times(benchmarks))
 
 

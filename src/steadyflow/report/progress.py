@@ -91,14 +91,14 @@ def training_efficiency(ledger: Ledger, curve: pd.DataFrame) -> Efficiency:
 
 
 def stage_times(benchmarks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Snakemake's benchmark tables by their path under `benchmarks/{dataset}/`, summed by stage.
+    """Snakemake's benchmark tables by their path under `benchmarks/`, summed by stage.
 
     stage, jobs, seconds (in all), longest (seconds), memory_mb (the most), cpu_share (of one core's time). A benchmark
     is that of the last start of a job alone.
     """
     rows = [
         {
-            "stage": Path(path).parts[0].removesuffix(".tsv"),
+            "stage": Path(path).parts[1].removesuffix(".tsv"),
             "seconds": float(table["s"].sum()),
             "memory_mb": float(pd.to_numeric(table["max_rss"], errors="coerce").max()),
             "cpu_seconds": float(pd.to_numeric(table["cpu_time"], errors="coerce").sum()),
