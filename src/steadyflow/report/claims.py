@@ -12,7 +12,6 @@ reference under another solver, or 1: it keeps the mapping from KEPT on, and bre
 "does not suffer" if it rises by less than MARGIN of the reference's.
 """
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from typing import Protocol
 
 import pandas as pd
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import (
     GROUPS,
     BetweenRuns,
@@ -32,13 +30,12 @@ from steadyflow.evaluate.estimate import (
     jackknifed,
 )
 from steadyflow.report.measures import Measure, find_measure
+from steadyflow.report.paper import read_rows
 
 KEPT, BROKEN, MARGIN = 0.5, 0.25, 0.05
 OVERLAP = 0.1  # Jaccard index of subsets that still pass for disjoint
 
 VERDICTS = HOLDS, FAILS, UNDECIDED, NOT_MEASURED = "holds", "fails", "undecided", "not measured"
-
-_COLUMNS = ["id", "claim", "measured_by", "source"]
 
 
 @dataclass(frozen=True)
@@ -116,11 +113,7 @@ class Evidence:
 
 def read_claims(path: Path | str) -> list[Claim]:
     """Every row of a claims.csv. Raises UserError when its columns are not the known ones."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != _COLUMNS:
-            raise UserError(f"{path}: expected the columns {', '.join(_COLUMNS)}, found {reader.fieldnames}")
-        return [Claim(**row) for row in reader]
+    return read_rows(path, Claim)
 
 
 def judge(claims: Iterable[Claim], evidence: Evidence) -> list[tuple[Claim, Finding]]:

@@ -2,12 +2,13 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 from steadyflow.artifacts import UserError
 
-_COLUMNS = ["dataset", "quantity", "variant", "reference", "value", "sd", "unit", "n", "source", "note"]
+Row = TypeVar("Row", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,17 @@ class PaperValue:
 
 def read_paper_values(path: Path | str) -> list[PaperValue]:
     """Every row of a scalars.csv. Raises UserError when its columns are not the known ones."""
+    return read_rows(path, PaperValue)
+
+
+def read_rows(path: Path | str, kind: type[Row]) -> list[Row]:
+    """Every row of a CSV file as a dataclass of texts. Raises UserError when its columns are not the fields."""
+    columns = [field.name for field in fields(kind)]
     with Path(path).open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        if reader.fieldnames != _COLUMNS:
-            raise UserError(f"{path}: expected the columns {', '.join(_COLUMNS)}, found {reader.fieldnames}")
-        return [PaperValue(**row) for row in reader]
+        if reader.fieldnames != columns:
+            raise UserError(f"{path}: expected the columns {', '.join(columns)}, found {reader.fieldnames}")
+        return [kind(**row) for row in reader]
 
 
 def paper_value(
