@@ -45,10 +45,9 @@ os.environ |= {
 
 # By default a training knows how often to save its state.
 if "save_seconds" in config:
-    os.environ["SAVE_SECONDS"] = str(config["save_seconds"])
     try:
-        float(os.environ["SAVE_SECONDS"])
-    except ValueError:
+        os.environ |= {"SAVE_SECONDS": str(float(config["save_seconds"]))}
+    except (TypeError, ValueError):
         raise WorkflowError(f"--config save_seconds={config['save_seconds']}: expected seconds, such as 600") from None
 
 
