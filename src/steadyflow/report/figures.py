@@ -419,7 +419,8 @@ def path_distance(distances: pd.DataFrame, comparisons: Mapping[tuple[str, str],
                 rows["t"], rows[f"{kind}_low"], rows[f"{kind}_high"], color=colour, alpha=0.25, linewidth=0
             )
             axes.plot(rows["t"], rows[f"{kind}_median"], color=colour)
-        axes.set_title(label)
+        # A pair of long names would run into the panel beside it.
+        axes.set_title(label.replace(" / ", " /\n"))
         axes.grid(axis="y")
     grid[0].set_xlim(0, 1)
     grid[0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
