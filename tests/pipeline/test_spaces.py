@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import TINY
+from tiny import TINY
 from workspace import REPOSITORY, Workspace
 
 pytestmark = pytest.mark.pipeline
