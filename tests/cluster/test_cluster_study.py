@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slurm
-from conftest import STUDY, OnCluster, outputs
+from on_cluster import STUDY, OnCluster, outputs
 from workspace import Workspace, edited
 
 from steadyflow.artifacts import file_hash, read_array

@@ -11,7 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 import slurm
-from conftest import LONG, STUDY, OnCluster, outputs
+from on_cluster import LONG, STUDY, OnCluster, outputs
 from workspace import Workspace, edited, half_written
 
 from steadyflow.artifacts import file_hash
