@@ -106,6 +106,9 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
 
     def node_lost(job: str) -> None:
         cluster.kill_node()
+        # A node is not back at once. A job younger than BatchStartTimeout and MessageTimeout together (11 s) would be
+        # taken by SLURM for one that is still about to start there.
+        time.sleep(12)
         cluster.start_slurmd()
 
     def preempted(job: str) -> None:
