@@ -52,7 +52,8 @@ def study(finished: Finished, listed: Path) -> Path:
     """Made, and one short training on repeated images."""
     edits = {f"subsets/{name}": spec for name, spec in OF_EACH.items()}
     edits |= {"subsets/listed-x/file": str(listed), "runs/repeated": {"subset": "cluster_oversampled-x", "steps": 2}}
-    edits["evaluations/digits/runs"] = ["unpruned", "cluster_b-0.5", "cluster_b_inv-0.5"]
+    runs = ["unpruned", "cluster_b-0.5", "cluster_b_inv-0.5"]
+    edits["evaluations/digits"] = {"sampling": "euler", "reference": "unpruned", "runs": runs}
     path = finished.write(edited(finished.raw, edits), "subsets.yaml")
     finished.run("prune", finished.target("digits", "runs", "repeated", "run.json"), study=path)
     return path

@@ -36,7 +36,7 @@ def taken(finished: Finished, exported: dict[str, Path]) -> Path:
     spec = {run: {key: value for key, value in finished.raw["runs"][run].items() if key != "label"} for run in RUNS}
     runs = {f"runs/{run}-again": {**spec[run], "weights": str(exported[run])} for run in RUNS}
     again = [f"{run}-again" for run in RUNS]
-    evaluation = {"reference": again[0], "runs": again}
+    evaluation = {"sampling": "euler", "reference": again[0], "runs": again}
     return finished.write(edited(finished.raw, {**runs, "evaluations/digits": evaluation}), "weights.yaml")
 
 

@@ -149,7 +149,7 @@ def test_a_clock_that_is_set_kills_nobody(tmp_path, monkeypatch):
 
 
 def test_a_process_that_got_the_number_of_a_dead_one_does_not_hold_its_lock(tmp_path):
-    earlier = dataclasses.replace(Driver.here(), pid=os.getppid(), began=1.0)
+    earlier = dataclasses.replace(Driver.here(), pid=os.getppid(), began=-60.0)
     leave(tmp_path, earlier)
     begin_driving(tmp_path, Driver.here())
     assert holder(tmp_path) == Driver.here()

@@ -146,7 +146,7 @@ def step_on_disk():
     for name in ("killed.pt", "killed.previous.pt"):
         if (folder / name).exists():
             try:
-                return torch.load(folder / name, weights_only=True, mmap=True)["step"]
+                return torch.load(folder / name, weights_only=True)["step"]
             except FileNotFoundError:
                 continue
     return 0
