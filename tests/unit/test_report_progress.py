@@ -12,7 +12,6 @@ from steadyflow.report.progress import (
     progress_lines,
     scoring_progress,
     stage_times,
-    table_lines,
     training_efficiency,
     training_progress,
 )
@@ -121,7 +120,3 @@ def test_benchmarks_are_summed_by_stage():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
-
-
-def test_columns_are_aligned():
-    assert table_lines([("a", "b"), ("long", "c")]) == ["a     b", "long  c"]

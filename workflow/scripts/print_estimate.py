@@ -1,8 +1,7 @@
 """Prints what a study costs: jobs, GPU hours and disk of each stage, of all and of what is left. Computes nothing."""
 
-from collections.abc import Sequence
-
 from steadyflow.cli import run_stage, stage_parser
+from steadyflow.report.text import table_lines
 from steadyflow.study import load_study
 from steadyflow.study.estimate import Estimate, estimate
 from steadyflow.study.resources import ASSUMED_IMAGES, GPUS
@@ -19,7 +18,8 @@ def main() -> None:
         print("This study computes nothing.")
         return
     print(f"ESTIMATE of {study.name} on nodes of {GPUS} A100s: arithmetic, at the speed that the papers report.")
-    print_table([COLUMNS, *(row(stage, each) for stage, each in found.items())])
+    rows = [COLUMNS, *(row(stage, each) for stage, each in found.items())]
+    print("\n".join(table_lines(rows, right=range(1, len(COLUMNS)))))
     state = found["in all"].left.state_gb
     print(f"A training under way keeps states of up to {state:,.1f} GB beside that.")
     for name, dataset in study.datasets.items():
@@ -36,16 +36,6 @@ def row(stage: str, each: Estimate) -> tuple[str, ...]:
         f"{left.jobs:,}",
         *(f"{value:,.1f}" for value in (*hours, everything.longest_hours, *disk)),
     )
-
-
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for stage, *numbers in rows:
-        print(
-            stage.ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)),
-            sep="  ",
-        )
 
 
 run_stage(main)

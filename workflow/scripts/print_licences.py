@@ -1,11 +1,11 @@
 """Prints what a study has downloaded: what it is, how large, under which licence, and where it lies."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from steadyflow.artifacts import read_json
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.fetch.lock import read_lock, verified
+from steadyflow.report.text import table_lines
 
 parser = stage_parser(__doc__)
 parser.add_argument("--lock", type=Path, required=True, help="resources/weights.lock")
@@ -26,15 +26,8 @@ def main() -> None:
     if not rows:
         print("This study needs no downloads.")
         return
-    print_table([("what", "bytes", "licence", "where"), *rows])
-
-
-def print_table(rows: Sequence[Sequence[object]]) -> None:
-    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        what, size, licence, where = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print(what, size.strip().rjust(widths[1]), licence, where.rstrip(), sep="  ")
+    cells = [(what, f"{size:,}", licence, str(where)) for what, size, licence, where in rows]
+    print("\n".join(table_lines([("what", "bytes", "licence", "where"), *cells], right=(1,))))
 
 
 run_stage(main)

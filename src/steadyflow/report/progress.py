@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steadyflow.ledger import Ledger
+from steadyflow.report.text import table_lines
 
 State = Literal["done", "running", "stopped", "waiting"]
 QUIET_SECONDS = 300.0
@@ -167,13 +168,6 @@ def efficiency_lines(trainings: Sequence[Efficiency], stages: pd.DataFrame) -> l
         for row in stages.to_dict("records")
     ]
     return [*table_lines(of_trainings), "", *table_lines(of_stages)]
-
-
-def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of text as aligned lines."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    aligned = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return list(aligned)
 
 
 def duration(seconds: float | None) -> str:
