@@ -188,8 +188,8 @@ WRONG = {
     "samplings": ({}, "evaluations.faces.sampling: has to be named, since the study has no samplings"),
     "samplings__heun": ({}, "evaluations.faces.sampling: has to be named, since the study has euler, heun"),
     "evaluations__moon": ({"reference": "all"}, "evaluations.moon: names no dataset (known: faces)"),
-    "evaluations__faces__reference": ("nix", "evaluations.faces.reference: unknown run 'nix' (known: surrogate, all"),
-    "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown run 'nix'"),
+    "evaluations__faces__reference": ("nix", "evaluations.faces.reference: unknown 'nix' (known: surrogate, all"),
+    "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown 'nix'"),
     "evaluations__faces": ({}, "evaluations.faces.reference: has to name the run that all are compared with (all, hal"),
     "evaluations__faces__paths": (81, "evaluations.faces.paths: 81 are more than the 80 noises of sampling 'euler'"),
     "evaluations__faces__tokenizers": (["vq"], "evaluations.faces.tokenizers: unknown 'vq' (known: vqvae)"),
@@ -238,7 +238,7 @@ WRONG = {
         "heun",
         "samplings.euler.diffusion.sampler: input should be 'ddim' or 'an",
     ),
-    "evaluations__faces__inverse_pairs": ([["all", "nix"]], "evaluations.faces.inverse_pairs: unknown run 'nix'"),
+    "evaluations__faces__inverse_pairs": ([["all", "nix"]], "evaluations.faces.inverse_pairs: unknown 'nix'"),
 }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from steadyflow.names import VGG16_WEIGHTS
-from steadyflow.study.specs.fields import Name, Seed, Spec
+from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
 class ProbeEncoder(Spec):
@@ -17,7 +17,7 @@ class ProbeEncoder(Spec):
     """What is said, beside its kind, of how images are brought to it."""
 
     kind: Literal["probe"] = "probe"
-    dataset: Name | None = None
+    dataset: Annotated[Name | None, Refers("datasets")] = None
     width: Annotated[int, Field(gt=0, multiple_of=8)] = 32
     feature_dim: PositiveInt = 64
     steps: PositiveInt = 1000

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from steadyflow.study.specs.fields import Name, Seed, Spec
+from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
 class DiffusionSampling(Spec):
@@ -57,35 +57,41 @@ class Sampling(Spec):
         return f"{self.solver} {self.steps} steps{shift}"
 
 
+_SomeNames = Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
 class Mixture(Spec):
     """Samples of several runs in equal parts, measured as if they were one run's: of models of one mode each, say."""
 
     label: str = ""
     """Shown in tables; the mixture's name when empty."""
-    runs: Annotated[tuple[Name, ...], Field(min_length=2)]
+    runs: Annotated[tuple[Name, ...], Field(min_length=2), Refers("runs")]
 
 
 class Evaluation(Spec):
     """What is compared on one dataset; the section's key names the dataset."""
 
-    encoders: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    lists: ClassVar[frozenset[str]] = frozenset({"encoders", "similarity_encoders"})
+    """Fields that name several entries, and mean the only one where they are empty."""
+
+    encoders: Annotated[_SomeNames | None, Refers("encoders")] = None
     """What images are compared in: every metric in each of them, the reconstructions of tokenizers in the first. The
     study's only one when left out."""
-    similarity_encoders: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    similarity_encoders: Annotated[_SomeNames | None, Refers("encoders")] = None
     """What samples of shared noise are compared in, where that is not `encoders`: faces by ArcFace, say."""
-    tokenizers: tuple[Name, ...] | None = None
+    tokenizers: Annotated[tuple[Name, ...] | None, Refers("tokenizers")] = None
     """Tokenizers whose reconstructions of the validation split are measured; when left out, those of the dataset and
     of its runs. Order of tables and figures."""
-    sampling: Name | None = None
+    sampling: Annotated[Name | None, Refers("samplings")] = None
     """May be left out, as the reference, where no runs are evaluated."""
-    reference: Name | None = None
+    reference: Annotated[Name | None, Refers("runs")] = None
     """The run that every other one is compared with."""
-    ceiling: Name | None = None
+    ceiling: Annotated[Name | None, Refers("samplings")] = None
     """A sampling of the same noises by another solver: how alike the reference run is to itself under it is as much as
     can be asked of another run."""
-    runs: tuple[Name, ...] | None = None
+    runs: Annotated[tuple[Name, ...] | None, Refers("runs")] = None
     """All runs of the dataset but surrogates when left out. Order of tables and figures."""
-    inverse_pairs: tuple[tuple[Name, Name], ...] = ()
+    inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
     """Runs whose training images are (nearly) disjoint, compared with each other."""
     classifiers: tuple[Name, ...] | None = None
     """What tells the attributes of samples and training images: probe encoders, and entries of the section
@@ -100,5 +106,6 @@ class Evaluation(Spec):
     """Of what is resampled for intervals, or drawn to equal sizes."""
 
     @property
-    def does_without(self) -> set[str]:
-        return {"similarity_encoders", "ceiling"} | (set() if self.runs else {"sampling"})
+    def optional_references(self) -> set[str]:
+        left_out = {"similarity_encoders", "ceiling", "reference", "runs", "tokenizers"}
+        return left_out if self.runs else left_out | {"sampling"}

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from steadyflow.names import VELOCITY_MODELS
-from steadyflow.study.specs.fields import Name, Seed, Spec
+from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
 def _known_velocity(value: str) -> str:
@@ -110,10 +110,10 @@ class Run(Spec):
 
     label: str = ""
     """Shown in tables and figures; the run's name when empty."""
-    dataset: Name | None = None
-    tokenizer: Name | None = None
+    dataset: Annotated[Name | None, Refers("datasets")] = None
+    tokenizer: Annotated[Name | None, Refers("tokenizers")] = None
     """May belong to another dataset."""
-    subset: Name | None = None
+    subset: Annotated[Name | None, Refers("subsets")] = None
     """All training images when left out."""
     model: Annotated[str, AfterValidator(_known_velocity), Field(json_schema_extra={"enum": [*VELOCITY_MODELS]})] = (
         "DiT-S/2"
@@ -146,7 +146,7 @@ class Run(Spec):
         return self
 
     @property
-    def does_without(self) -> set[str]:
+    def optional_references(self) -> set[str]:
         return {"subset"}
 
     def identity(self) -> dict[str, Any]:
