@@ -1,4 +1,4 @@
-"""What each long job of a study asks of a machine: hours, memory, disk. An ESTIMATE, from arithmetic alone.
+"""What each long job of a study takes of a machine: hours, memory, disk. An ESTIMATE, from arithmetic alone.
 
 All hours are on one node of four A100s, the papers' machine. Two numbers are fitted to the hours that the papers print
 (resources/paper/scalars.csv, `training_hours`): what a training step takes beside its arithmetic, and how fast the
@@ -7,10 +7,10 @@ limit saves, and is started again.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from steadyflow.study.flops import (
+from steadyflow.stages.flops import (
     VGG16_FLOPS_A_PIXEL,
     decoder_flops,
     encoder_flops,
@@ -48,15 +48,15 @@ TOKENIZER_WEIGHTS = 72.1e6
 FEATURES = {"inception": 2048, "clip": 512, "dinov2": 1024, "arcface": 512, "vgg16": 4096}
 
 LONGEST = 24 * 60
-"""Minutes that a job may ask for: most clusters' limit. Longer trainings take several jobs."""
+"""Minutes that a job may request: most clusters' limit. Longer trainings take several jobs."""
 SHORTEST = 30
 MARGIN = 1.5
-"""Asked for beyond the estimate, since a job that is stopped by its limit waits in the queue anew."""
+"""Requested beyond the estimate, since a job that is stopped by its limit waits in the queue anew."""
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a job takes."""
+class Cost:
+    """Of one job."""
 
     hours: float
     """Of the whole node."""
@@ -71,22 +71,11 @@ class Work:
     def gpu_hours(self) -> float:
         return GPUS * self.hours if self.on_gpus else 0.0
 
-    @property
-    def runtime(self) -> int:
-        """Minutes to ask for."""
-        return min(LONGEST, max(SHORTEST, math.ceil(60 * MARGIN * self.hours)))
-
-
-def minutes(study: Study, rule: str, wildcards: Mapping[str, str], attempt: int) -> int:
-    """To ask for at the `attempt`-th try, 1 for the first. What begins anew at each needs more at the next, should its
-    limit have ended it."""
-    asked = work(study, rule, wildcards).runtime
-    return asked if rule in GOING_ON else min(LONGEST, attempt * asked)
-
-
-def work(study: Study, rule: str, wildcards: Mapping[str, str]) -> Work:
-    """Of the job of one of WORK's rules."""
-    return WORK[rule](study, wildcards)
+    def minutes(self, attempt: int = 1, *, resumes: bool = True) -> int:
+        """Requested at the `attempt`-th try, 1 for the first. What begins anew at each try needs more at the next,
+        should its limit have ended it."""
+        first = min(LONGEST, max(SHORTEST, math.ceil(60 * MARGIN * self.hours)))
+        return first if resumes else min(LONGEST, attempt * first)
 
 
 def images(dataset: Dataset) -> int:
@@ -98,14 +87,14 @@ def training_hours(steps: int, batch_size: int, flops: float) -> float:
     return steps * (STEP_SECONDS + 3 * flops * batch_size / GPUS / TRAINING_FLOPS) / 3600
 
 
-def _on_gpus(seconds: float, disk_mb: float, count: int = 0, read_mb: float = 0.0, state_mb: float = 0.0) -> Work:
+def _on_gpus(seconds: float, disk_mb: float, count: int = 0, read_mb: float = 0.0, state_mb: float = 0.0) -> Cost:
     # A process holds torch, what it reads to the GPU (weights, or the state that a training goes on from), and some
     # columns of a manifest of `count` images.
     mem_mb = math.ceil(GPUS * (8_000 + read_mb)) + count // 1000
-    return Work(START_HOURS + seconds / 3600, disk_mb, mem_mb, on_gpus=True, state_mb=state_mb)
+    return Cost(START_HOURS + seconds / 3600, disk_mb, mem_mb, on_gpus=True, state_mb=state_mb)
 
 
-def _training(seconds: float, weights: float, count: int = 0) -> Work:
+def _training(seconds: float, weights: float, count: int = 0) -> Cost:
     """Of a network of so many weights."""
     state_mb = STATE_BYTES * weights / 1e6
     return _on_gpus(seconds, WEIGHT_BYTES * weights / 1e6, count, read_mb=state_mb, state_mb=KEPT_STATES * state_mb)
@@ -116,17 +105,17 @@ def _inference(flops: float) -> float:
     return flops / INFERENCE_FLOPS / GPUS
 
 
-def _prepare_dataset(study: Study, wildcards: Mapping[str, str]) -> Work:
+def prepare_dataset(study: Study, wildcards: Mapping[str, str]) -> Cost:
     dataset = study.datasets[wildcards["dataset"]]
     count = images(dataset)
-    return Work(
+    return Cost(
         START_HOURS + count / DECODED_A_SECOND / 3600,
         count * dataset.channels * dataset.resolution**2 / 1e6,
         mem_mb=8_000 + count // 1000,
     )
 
 
-def _train_tokenizer(study: Study, wildcards: Mapping[str, str]) -> Work:
+def train_tokenizer(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec = study.tokenizers[wildcards["tokenizer"]]
     dataset = study.datasets[wildcards["dataset"]]
     channels, side = dataset.channels, dataset.resolution
@@ -141,21 +130,21 @@ def _tokenizer_weights(spec: Tokenizer) -> float:
     return TOKENIZER_WEIGHTS * (spec.width / 128) ** 2
 
 
-def _encode_latents(study: Study, wildcards: Mapping[str, str]) -> Work:
+def encode_latents(study: Study, wildcards: Mapping[str, str]) -> Cost:
     dataset, spec = study.datasets[wildcards["dataset"]], study.tokenizers[wildcards["tokenizer"]]
     count, side = images(dataset), dataset.resolution // spec.downsampling
     flops = count * encoder_flops(spec, dataset.channels, dataset.resolution)
     return _on_gpus(_inference(flops), 2 * count * spec.latent_channels * side**2 / 1e6, count)
 
 
-def _train_probe(study: Study, wildcards: Mapping[str, str]) -> Work:
+def train_probe(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec = study.encoders[wildcards["encoder"]]
     assert isinstance(spec, ProbeEncoder)
     seconds = spec.steps * PROBE_STEP_SECONDS * max(1.0, spec.batch_size / 64)
     return _on_gpus(seconds, 5, images(study.datasets[str(spec.dataset)]))
 
 
-def _embedding(study: Study, encoder: str, count: int) -> Work:
+def _embedding(study: Study, encoder: str, count: int) -> Cost:
     spec = study.encoders[encoder]
     rate = GPUS * EMBEDDED_A_SECOND.get(spec.kind, EMBEDDED_A_SECOND_BY_OTHERS)
     return _on_gpus(count / rate, 4 * count * features(study, encoder) / 1e6, count)
@@ -167,32 +156,32 @@ def features(study: Study, encoder: str) -> int:
     return spec.feature_dim if isinstance(spec, ProbeEncoder) else FEATURES[spec.kind]
 
 
-def _embed_images(study: Study, wildcards: Mapping[str, str]) -> Work:
+def embed_images(study: Study, wildcards: Mapping[str, str]) -> Cost:
     return _embedding(study, wildcards["encoder"], images(study.datasets[wildcards["dataset"]]))
 
 
-def _embed_samples(study: Study, wildcards: Mapping[str, str]) -> Work:
+def embed_samples(study: Study, wildcards: Mapping[str, str]) -> Cost:
     return _embedding(study, wildcards["encoder"], study.samplings[wildcards["sampling"]].count)
 
 
-def _clustering(study: Study, wildcards: Mapping[str, str], numbers: int) -> Work:
+def _clustering(study: Study, wildcards: Mapping[str, str], numbers: int) -> Cost:
     """k-means of `numbers` clusters, all restarts together: 100 rounds over all images on one GPU."""
     spec, count = study.clusterings[wildcards["clustering"]], images(study.datasets[wildcards["dataset"]])
     flops = 2.0 * 100 * count * numbers * features(study, str(spec.encoder))
     return _on_gpus(GPUS * _inference(flops), count * 20 / 1e6, count)
 
 
-def _cluster_embeddings(study: Study, wildcards: Mapping[str, str]) -> Work:
+def cluster_embeddings(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec = study.clusterings[wildcards["clustering"]]
     return _clustering(study, wildcards, spec.k * spec.restarts)
 
 
-def _compare_cluster_numbers(study: Study, wildcards: Mapping[str, str]) -> Work:
+def compare_cluster_numbers(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec = study.clusterings[wildcards["clustering"]]
     return _clustering(study, wildcards, sum(spec.compare_k) * spec.restarts)
 
 
-def _score_samples(study: Study, wildcards: Mapping[str, str]) -> Work:
+def score_samples(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec, run = study.scorings[wildcards["run"]], wildcards["run"]
     count = images(study.datasets[wildcards["dataset"]])
     triples, passes = count * spec.timesteps * spec.noises, 3 if "grad" in spec.measures else 1
@@ -200,14 +189,14 @@ def _score_samples(study: Study, wildcards: Mapping[str, str]) -> Work:
     return _on_gpus(seconds, count * 20 / 1e6, count, read_mb=_model_mb(study, run), state_mb=triples * 16 / 1e6)
 
 
-def _select_subset(study: Study, wildcards: Mapping[str, str]) -> Work:
+def select_subset(study: Study, wildcards: Mapping[str, str]) -> Cost:
     count, criterion = (
         images(study.datasets[wildcards["dataset"]]),
         study.subsets[wildcards["subset"]].criterion,
     )
     # Herding and k-centre look at every image for every one that they pick.
     greedy = criterion.startswith("kernel") or criterion == "k_centre"
-    return Work(START_HOURS + (5e-9 * count**2 / 3600 if greedy else 0.0), count * 50 / 1e6)
+    return Cost(START_HOURS + (5e-9 * count**2 / 3600 if greedy else 0.0), count * 50 / 1e6)
 
 
 def _forward(study: Study, run: str) -> float:
@@ -221,7 +210,7 @@ def _model_mb(study: Study, run: str) -> float:
     return WEIGHT_BYTES * velocity_weights(study.runs[run].model) / 1e6
 
 
-def _train_run(study: Study, wildcards: Mapping[str, str]) -> Work:
+def train_run(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec, count = study.runs[wildcards["run"]], images(study.datasets[wildcards["dataset"]])
     if spec.weights is not None:
         return _on_gpus(0, _model_mb(study, wildcards["run"]), count, read_mb=_model_mb(study, wildcards["run"]))
@@ -229,7 +218,7 @@ def _train_run(study: Study, wildcards: Mapping[str, str]) -> Work:
     return _training(3600 * hours, velocity_weights(spec.model), count)
 
 
-def _sample_run(study: Study, wildcards: Mapping[str, str]) -> Work:
+def sample_run(study: Study, wildcards: Mapping[str, str]) -> Cost:
     run, spec = study.runs[wildcards["run"]], study.samplings[wildcards["sampling"]]
     dataset, tokenizer = study.datasets[str(run.dataset)], study.tokenizers[str(run.tokenizer)]
     channels, resolution = dataset.channels, dataset.resolution
@@ -247,22 +236,22 @@ def _sample_run(study: Study, wildcards: Mapping[str, str]) -> Work:
     )
 
 
-def _classification(study: Study, classifier: str, count: int) -> Work:
+def _classification(study: Study, classifier: str, count: int) -> Cost:
     """Of features that are there in no time, of images by a vision-language model. One rule does both, so both are
     given GPUs."""
     looks = study.classified_features(classifier) is None
     return _on_gpus(count / CLASSIFIED_A_SECOND / GPUS if looks else 0.0, count / 1e6, count)
 
 
-def _classify_images(study: Study, wildcards: Mapping[str, str]) -> Work:
+def classify_images(study: Study, wildcards: Mapping[str, str]) -> Cost:
     return _classification(study, wildcards["classifier"], images(study.datasets[wildcards["dataset"]]))
 
 
-def _classify_samples(study: Study, wildcards: Mapping[str, str]) -> Work:
+def classify_samples(study: Study, wildcards: Mapping[str, str]) -> Cost:
     return _classification(study, wildcards["classifier"], study.samplings[wildcards["sampling"]].count)
 
 
-def _trace_paths(study: Study, wildcards: Mapping[str, str]) -> Work:
+def trace_paths(study: Study, wildcards: Mapping[str, str]) -> Cost:
     run, noises = study.runs[wildcards["run"]], study.traced_noises(wildcards["run"], wildcards["sampling"])
     tokenizer = study.tokenizers[str(run.tokenizer)]
     latent = tokenizer.latent_channels * (study.datasets[str(run.dataset)].resolution // tokenizer.downsampling) ** 2
@@ -271,19 +260,19 @@ def _trace_paths(study: Study, wildcards: Mapping[str, str]) -> Work:
     return _on_gpus(GPUS * _inference(flops), 4 * PATH_POINTS * noises * latent / 1e6, read_mb=read_mb)
 
 
-def _measure_quality(study: Study, wildcards: Mapping[str, str]) -> Work:
+def measure_quality(study: Study, wildcards: Mapping[str, str]) -> Cost:
     """Some minutes in each encoder, on a CPU."""
     spec = study.evaluations[wildcards["dataset"]]
-    return Work(START_HOURS + len(spec.encoders or ()) * QUALITY_MINUTES / 60, 1, mem_mb=32_000)
+    return Cost(START_HOURS + len(spec.encoders or ()) * QUALITY_MINUTES / 60, 1, mem_mb=32_000)
 
 
-def _measure(study: Study, wildcards: Mapping[str, str]) -> Work:
+def measure(study: Study, wildcards: Mapping[str, str]) -> Cost:
     """A quarter of a minute for each run in each encoder, on a CPU."""
     spec = study.evaluations[wildcards["dataset"]]
-    return Work(START_HOURS + len(spec.runs or ()) * len(spec.encoders or ()) / 240, 1, mem_mb=32_000)
+    return Cost(START_HOURS + len(spec.runs or ()) * len(spec.encoders or ()) / 240, 1, mem_mb=32_000)
 
 
-def _measure_tokenizers(study: Study, wildcards: Mapping[str, str]) -> Work:
+def measure_tokenizers(study: Study, wildcards: Mapping[str, str]) -> Cost:
     dataset, spec = study.datasets[wildcards["dataset"]], study.evaluations[wildcards["dataset"]]
     # Held out is a tenth, or less.
     count, channels, resolution = images(dataset) / 10, dataset.channels, dataset.resolution
@@ -292,41 +281,3 @@ def _measure_tokenizers(study: Study, wildcards: Mapping[str, str]) -> Work:
         for tokenizer in (study.tokenizers[name] for name in spec.tokenizers or ())
     )
     return _on_gpus(GPUS * _inference(count * flops), 10)
-
-
-WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
-    "prepare_dataset": _prepare_dataset,
-    "train_tokenizer": _train_tokenizer,
-    "encode_latents": _encode_latents,
-    "train_probe": _train_probe,
-    "embed_images": _embed_images,
-    "cluster_embeddings": _cluster_embeddings,
-    "compare_cluster_numbers": _compare_cluster_numbers,
-    "score_samples": _score_samples,
-    "select_subset": _select_subset,
-    "train_run": _train_run,
-    "sample_run": _sample_run,
-    "trace_paths": _trace_paths,
-    "embed_samples": _embed_samples,
-    "classify_images": _classify_images,
-    "classify_samples": _classify_samples,
-    "measure_tokenizers": _measure_tokenizers,
-    "measure_quality": _measure_quality,
-    "measure_similarity": _measure,
-    "measure_paths": _measure,
-    "measure_fairness": _measure,
-}
-"""The rules of the workflow that take more than seconds, in the order of the work."""
-
-GOING_ON = {
-    "train_tokenizer",
-    "train_probe",
-    "train_run",
-    "encode_latents",
-    "embed_images",
-    "embed_samples",
-    "score_samples",
-    "classify_images",
-    "classify_samples",
-}
-"""Those whose next try goes on where the last was stopped."""
