@@ -6,6 +6,7 @@ folder, flushed to the disk, and renamed.
 
 import contextlib
 import errno
+import functools
 import glob
 import hashlib
 import json
@@ -229,6 +230,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+@functools.cache
 def _commit() -> str:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
     try:

@@ -122,10 +122,8 @@ def chosen_by(study: Study, subset: str) -> dict[str, Described]:
         for name in reference.names
     }
     if spec.compares_in_clustered_space:
-        clustering = study.clusterings[
-            next(name for r in spec.references() if r.field == "clusters" for name in r.names)
-        ]
-        found["embeddings"] = _embeddings(dataset, str(clustering.encoder))
+        clustered = found["clusters"].data.job.names["clustering"]
+        found["embeddings"] = _embeddings(dataset, str(study.clusterings[clustered].encoder))
     return found
 
 

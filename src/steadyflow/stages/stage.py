@@ -1,8 +1,8 @@
 """What a stage is, and what its jobs read and leave.
 
-Everything else about a stage derives from its declaration: the inputs, outputs and resource requests of its Snakemake rule,
-the flags of its script, where its log, checkpoint and provenance record lie, the jobs of an estimate, and when a result is
-out of date.
+Everything else about a stage derives from its declaration: the inputs, outputs and resource requests of its Snakemake
+rule, the flags of its script, where its log, checkpoint and provenance record lie, the jobs of an estimate, and when a
+result is out of date.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -89,7 +89,7 @@ class Stage:
     """One rule of the workflow and its script.
 
     name: of the rule
-    place: where its log, benchmark and provenance record lie, below folders of those names; its wildcards are the stage's
+    place: where its log, benchmark and provenance record lie, below folders of those names; it has all its wildcards
     outputs: name -> place below the results; a folder's ends in a slash
     inputs: all that a job reads, by name
     identity: what of the study defines the result beside the inputs, as JSON can hold it; an edit of it, and of nothing
@@ -98,8 +98,8 @@ class Stage:
     version: of the algorithm; raised when the same inputs give another result (docs/architecture.md, Identity)
     checkpoint: the suffix of the file that a killed job resumes from; "" where a job begins anew
     on_device: whether it computes on the device that --device names
-    checks_all_upstream: whether it refuses to start unless all that it reads, directly or through others, is what the study
-        says now; the others check what they read
+    checks_all_upstream: whether it refuses to start unless all that it reads, directly or through others, is what the
+        study says now; the others check what they read
     """
 
     name: str

@@ -1,6 +1,7 @@
 """Files of pretrained networks, outside the results: fetched beforehand, never amid a computation."""
 
 import os
+from pathlib import Path
 
 from steadyflow.artifacts import UserError
 from steadyflow.fetch.lock import Locked, described, entry_of, read_lock
@@ -35,15 +36,14 @@ def paligemma(study: Study, classifier: str) -> External:
 def _require_encoder_weights(study: Study) -> None:
     lock = weights_lock()
     needed = {weights_file(study, file): entry_of(lock, file) for file in study.encoder_weights}
-    absent = [described(entry, path) for path, entry in needed.items() if not os.path.isfile(path)]
+    absent = [described(entry, path) for path, entry in needed.items() if not Path(path).is_file()]
     if absent:
         advice = "run `snakemake fetch` where there is a network, or fetch them elsewhere and put them there"
         raise UserError("\n".join([f"weights of the study's encoders are absent; {advice}:", *absent]))
 
 
 def _require_paligemma(folder: str, classifier: str) -> None:
-    files = os.listdir(folder) if os.path.isdir(folder) else []
-    if "config.json" in files and any(file.endswith(".safetensors") for file in files):
+    if Path(folder, "config.json").is_file() and any(Path(folder).glob("*.safetensors")):
         return
     raise UserError(
         f"classifiers.{classifier}: {folder} does not hold the model {PALIGEMMA_REPO} (config.json, *.safetensors and "

@@ -124,10 +124,8 @@ def _resolve(study: Study) -> Study:
                     several = field in Evaluation.lists
                     update[field] = tuple(entries) if several else next(iter(entries))
                 else:
-                    has = f"the study has {', '.join(entries)}" if entries else f"the study has no {reference.section}"
-                    problems.append(
-                        f"{section}.{name}.{field}: has to be named, since {has}{'' if entries else of_kind}"
-                    )
+                    has = ", ".join(entries) or f"no {reference.section}{of_kind}"
+                    problems.append(f"{section}.{name}.{field}: has to be named, since the study has {has}")
             problems.extend(
                 f"{section}.{name}.{field}: unknown '{each}'{of_kind} (known: {', '.join(entries) or 'none'})"
                 for each in reference.names
