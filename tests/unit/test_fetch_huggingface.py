@@ -8,7 +8,7 @@ from hub import COMMIT, listed, serve_dataset, serve_json
 from loopback import File, loopback, status
 
 from steadyflow.artifacts import UserError
-from steadyflow.data.huggingface import _matching
+from steadyflow.data.files import matching_shards
 from steadyflow.fetch import huggingface
 from steadyflow.fetch.huggingface import fetch_dataset, hub_web
 from steadyflow.fetch.remote import Remote
@@ -242,7 +242,7 @@ def test_patterns_name_the_files_that_the_dataset_stage_will_find(tmp_path, patt
             return []
 
     fetched = chosen(lambda: [file.path for file, _ in huggingface.select(files, {"train": pattern}, REPO)])
-    found = chosen(lambda: _matching(tmp_path, pattern, None))
+    found = chosen(lambda: matching_shards(tmp_path, pattern))
     assert sorted(fetched) == [path.relative_to(tmp_path).as_posix() for path in found]
     assert bool(found) == (pattern not in ("data", "train-0*"))
 

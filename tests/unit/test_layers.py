@@ -69,6 +69,7 @@ def test_a_study_stands_on_names_and_artifacts_alone():
         ("steadyflow.study", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
+        ("steadyflow.data.listing", {"torch", "numpy", "pandas", "pyarrow", "PIL"}),
         ("steadyflow.driver", {"torch", "numpy", "pandas"}),
         ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
         ("steadyflow.cli", {"torch", "pandas"}),

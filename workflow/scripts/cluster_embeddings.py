@@ -41,4 +41,5 @@ def main() -> None:
     write_parquet(args.output, pd.DataFrame({"id": ids, "cluster": found.cluster, "distance": found.distance}))
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

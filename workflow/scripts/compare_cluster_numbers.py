@@ -42,4 +42,5 @@ def main() -> None:
     write_json(args.output, comparison)
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

@@ -28,4 +28,5 @@ def facts(rule: dict[str, Any]) -> dict[str, Any]:
     return {"criterion": rule["spec"]["criterion"], **{key: rule[key] for key in ("n_from", "n_kept", "n_drawn")}}
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

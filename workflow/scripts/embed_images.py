@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from steadyflow import distributed
-from steadyflow.artifacts import file_hash, read_array, write_json
+from steadyflow.artifacts import read_array, write_json
 from steadyflow.cli import choose_device, run_stage, stage_parser
-from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
+from steadyflow.data.pictures import array_pictures, dataset_pictures
 from steadyflow.data.rows import compute_rows
 from steadyflow.encoders import load_encoder
-from steadyflow.evaluate.rows import ChosenRows, with_features
+from steadyflow.evaluate.rows import mean_norm, with_features
 from steadyflow.fetch.lock import read_lock
 from steadyflow.resumable import publish_table
 from steadyflow.study import load_study
@@ -34,24 +34,20 @@ def main() -> None:
     spec = load_study(args.study).encoders[args.encoder]
     lock = read_lock(args.weights_lock)
     encoder = load_encoder(spec.kind, spec.options, args.encoder_files, lock=lock, device=device)
-    if args.images:
-        array = read_array(args.images)
-        count, usable, read = len(array), np.arange(len(array)), lambda ids: np.array(array[ids])
-    else:
-        split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
-        count, usable, read = len(split), np.flatnonzero(split != "skipped"), ImageStore(args.dataset / "images").read
+    pictures = array_pictures(args.images) if args.images else dataset_pictures(args.dataset)
+    read, usable = pictures.open(), pictures.usable
     made_of = {
         "encoder": encoder.kind,
         "protocol": encoder.protocol,
         "dim": encoder.dim,
         "encoder_hash": encoder.weights_hash,
-        "images_hash": file_hash(args.images) if args.images else images_hash(args.dataset),
+        "images_hash": pictures.content_hash(),
     }
     compute_rows(
         lambda ids: encoder.encode(read(ids)),
         usable,
         args.state,
-        (count, encoder.dim),
+        (pictures.count, encoder.dim),
         np.float32,
         inputs=made_of,
         batch_size=args.batch_size,
@@ -77,15 +73,5 @@ def main() -> None:
         )
 
 
-def images_hash(dataset: Path) -> str:
-    return read_dataset_info(dataset / "dataset.json").content_hash
-
-
-def mean_norm(features: ChosenRows, chunk: int = 4096) -> float | None:
-    """None where there are no rows."""
-    parts = (features[start : start + chunk] for start in range(0, len(features), chunk))
-    total = sum(float(np.linalg.norm(part, axis=1).sum()) for part in parts)
-    return total / len(features) if len(features) else None
-
-
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

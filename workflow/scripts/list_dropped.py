@@ -23,4 +23,5 @@ def main() -> None:
     write_text(args.output, "".join(f"{key}\n" for key in manifest["key"].to_numpy()[dropped]))
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

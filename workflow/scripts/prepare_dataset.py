@@ -47,4 +47,5 @@ def main() -> None:
         )
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

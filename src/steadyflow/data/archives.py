@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from steadyflow.artifacts import UserError, atomic_directory
-from steadyflow.data.records import check_name
+from steadyflow.data.files import check_name
 
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ZIP = (".zip",)
