@@ -8,13 +8,13 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
+from steadyflow.design.by_fraction import arms_by_fraction
+from steadyflow.design.by_k import runs_by_k
 from steadyflow.driver import Driver, begin_driving, end_driving
 from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import PALIGEMMA_REPO, VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
 from steadyflow.study import load_study, paths
-from steadyflow.study.arms import arms_by_fraction
-from steadyflow.study.by_k import runs_by_k
 from steadyflow.study.resources import minutes, work
 
 ROOT = Path(workflow.basedir)
