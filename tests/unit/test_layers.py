@@ -17,7 +17,7 @@ FLOORS = [
     {"classifiers"},
     {"prune", "evaluate"},
     {"claims"},
-    {"report"},
+    {"report", "prune_page"},
     {"study", "cli"},
     {"design"},
 ]
