@@ -20,6 +20,7 @@ FLOORS = [
     {"report", "prune_page"},
     {"study", "cli"},
     {"design"},
+    {"monitor"},
 ]
 FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
 
