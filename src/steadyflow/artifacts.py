@@ -5,6 +5,7 @@ folder, flushed to the disk, and renamed.
 """
 
 import contextlib
+import csv
 import errno
 import functools
 import glob
@@ -16,15 +17,18 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
     from torch import Tensor
+
+Row = TypeVar("Row", bound=Any)
 
 
 class UserError(Exception):
@@ -110,6 +114,16 @@ def write_json(path: Path | str, content: Any) -> None:
 
 def read_json(path: Path | str) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_rows(path: Path | str, kind: type[Row]) -> list[Row]:
+    """Every row of a CSV file as a dataclass of texts. Raises UserError when its columns are not the fields."""
+    columns = [field.name for field in fields(kind)]
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != columns:
+            raise UserError(f"{path}: expected the columns {', '.join(columns)}, found {reader.fieldnames}")
+        return [kind(**row) for row in reader]
 
 
 def write_parquet(path: Path | str, table: "pd.DataFrame") -> None:

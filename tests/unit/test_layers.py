@@ -11,13 +11,16 @@ import steadyflow
 
 LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
-    {"artifacts", "distributed", "driver", "ledger", "names", "noise", "progress", "resumable"},
+    {"arm", "artifacts", "distributed", "driver", "ledger", "names", "noise", "progress", "resumable"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
     {"classifiers"},
     {"prune", "evaluate"},
-    {"report"},
+    {"claims"},
+    {"report", "prune_page"},
     {"study", "cli"},
+    {"design"},
+    {"monitor"},
 ]
 FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
 
@@ -63,10 +66,17 @@ def test_a_study_stands_on_names_and_artifacts_alone():
     assert used <= {"study", "names", "artifacts"}
 
 
+def test_a_design_stands_on_a_study_and_arms_alone():
+    used = set().union(*(imported_packages(path) for path in modules() if package_of(path) == "design"))
+    assert used <= {"design", "study", "arm"}
+
+
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
         ("steadyflow.study", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
+        ("steadyflow.design.by_fraction", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
+        ("steadyflow.design.by_k", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
         ("steadyflow.data.listing", {"torch", "numpy", "pandas", "pyarrow", "PIL"}),

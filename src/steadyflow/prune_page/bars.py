@@ -1,21 +1,21 @@
-"""Bars before and after, as SVG inside a page: grey what was there, blue what is kept."""
+"""Group sizes before and after pruning, as SVG inside the page: grey before, blue kept."""
 
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 720, 96
-MOST_NAMED, MOST_TOLD = 40, 120
+MOST_NAMED, MOST_WITH_TOOLTIPS = 40, 120
 
 
 def bar_columns(names: Sequence[str], before: Sequence[int], after: Sequence[int]) -> Markup:
-    """An upright bar for each group, kept before a grey one for all.
+    """A vertical bar for each group: the kept images in front of all images.
 
-    Up to MOST_TOLD groups tell their numbers under the mouse, up to MOST_NAMED have their names below. More of them are
-    two outlines: a thousand clusters cost some 20 kB.
+    Up to MOST_WITH_TOOLTIPS groups show their sizes in a tooltip, up to MOST_NAMED have their names below; more groups
+    are drawn as two outlines, so a thousand clusters cost some 20 kB.
     """
     tallest, step = max(*before, *after, 1), WIDTH / len(before)
-    if len(before) <= MOST_TOLD:
+    if len(before) <= MOST_WITH_TOOLTIPS:
         columns = zip(names, before, after, strict=True)
         bars = Markup("").join(
             Markup("<g><title>{}: {:,} → {:,}</title>{}{}</g>").format(

@@ -1,4 +1,4 @@
-"""The pruning page: one HTML file that needs nothing but itself, with its images inside."""
+"""The facts of a study's datasets as one HTML file that contains its pictures."""
 
 import base64
 import io
@@ -12,11 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from steadyflow.data.fit import fit_image
-from steadyflow.report.bars import bar_columns
-from steadyflow.report.prune_facts import DatasetFacts
+from steadyflow.prune_page.bars import bar_columns
+from steadyflow.prune_page.facts import DatasetFacts
 
 THUMBNAIL = 64
-"""Pixels a side at most: of photographs, some 10 kB each."""
+"""Side in pixels, at most: some 10 kB for a photograph."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def thumbnails(
     read: Callable[[Sequence[int]], npt.NDArray[np.uint8]],
     keys: Mapping[int, str],
 ) -> dict[int, Thumbnail]:
-    """The images `ids`, read one by one as uint8 [1, H, W, C], at most THUMBNAIL pixels a side."""
+    """The images `ids` as PNG, at most THUMBNAIL pixels a side; `read` returns uint8 [1, H, W, C] for one id."""
     return {index: Thumbnail(_data_uri(read([index])[0]), keys[index]) for index in ids}
 
 
@@ -46,7 +46,7 @@ def prune_page(study: str, datasets: Sequence[tuple[DatasetFacts, Mapping[int, T
         lstrip_blocks=True,
     )
     environment.globals |= {"bar_columns": bar_columns}
-    return environment.get_template("prune_page.html").render(study=study, datasets=datasets)
+    return environment.get_template("page.html").render(study=study, datasets=datasets)
 
 
 def _data_uri(picture: npt.NDArray[np.uint8]) -> str:

@@ -1,6 +1,6 @@
 import yaml
 
-from steadyflow.study.by_k import runs_by_k
+from steadyflow.design.by_k import runs_by_k
 from steadyflow.study.load import parse_study
 
 STUDY = """
@@ -41,7 +41,7 @@ def found(**added):
     return runs_by_k(parse_study(raw), "faces")
 
 
-def test_runs_of_one_rule_and_several_k_are_a_line():
+def test_runs_of_one_rule_and_several_k_are_a_series():
     assert found() == {"cluster_b, 70% removed": [(2, "b-k2"), (24, "b-k24")]}
 
 
@@ -59,7 +59,7 @@ def test_runs_that_are_not_evaluated_are_left_out():
     assert found(evaluations={"faces": {"runs": []}}) == {}
 
 
-def test_another_encoder_is_another_line():
+def test_another_encoder_is_another_series():
     more = {
         "encoders": {"wide": {"width": 64}},
         "clusterings": {name: {"k": k, "encoder": encoder} for name, k, encoder in CLUSTERINGS},
@@ -79,7 +79,7 @@ def test_another_encoder_is_another_line():
 CLUSTERINGS = [("k24", 24, "probe"), ("k2", 2, "probe"), ("w24", 24, "wide"), ("w2", 2, "wide")]
 
 
-def test_another_space_and_a_fraction_hardly_different_are_other_lines():
+def test_another_space_and_a_fraction_hardly_different_are_other_series():
     kernel = {"criterion": "kernel_b", "space": "embeddings"}
     subsets = {
         f"{name}-{k}": {**rule, "clusters": f"k{k}"}
