@@ -70,7 +70,7 @@ def test_a_study_stands_on_names_and_artifacts_alone():
         ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
         ("steadyflow.driver", {"torch", "numpy", "pandas"}),
-        ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
+        ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "httpx2", "huggingface_hub"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),
         ("steadyflow.classifiers", {"torch", "pandas", "transformers"}),

@@ -9,18 +9,20 @@ is reset, and retries without end while every attempt brings some bytes.
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import httpx2
+
 from steadyflow.artifacts import UserError
 from steadyflow.fetch.download import check_disk, download, part_of
 from steadyflow.fetch.remote import Remote, sha256_of
-from steadyflow.fetch.web import SILENCE, Interrupted, Web, checked_address, reason, status_fault
+from steadyflow.fetch.web import Web, checked_address, status_fault, web_faults
 
 if TYPE_CHECKING:
-    import httpx2
+    from huggingface_hub import HfApi
 
 # Read when huggingface_hub is imported, which the functions below do.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -101,58 +103,56 @@ def find_snapshot(repo: str, revision: str, patterns: Iterable[str], web: Web, u
     url: the repository's address, named in errors
     Raises Interrupted where another attempt may succeed, else UserError.
     """
-    import httpx2
-    from huggingface_hub import HfApi, RepoFile, hf_hub_url, set_client_factory
+    from huggingface_hub import HfApi, set_client_factory
     from huggingface_hub.errors import HfHubHTTPError
 
-    set_client_factory(lambda: _client(web))
-    api, files = HfApi(endpoint=web.home, token=False, library_name="steadyflow"), {}
+    # Its own client would send the token to any host at which a listing continues.
+    set_client_factory(lambda: _listing_client(web))
+    api = HfApi(endpoint=web.home, token=False, library_name="steadyflow")
     try:
-        info = api.dataset_info(repo, revision=revision)
-        licence = info.card_data.get("license") if info.card_data else None
-        if not re.fullmatch(r"[0-9a-f]{40}", commit := str(info.sha)):
-            raise UserError(f"{url}: the hub's answer names no commit; check HF_ENDPOINT")
-        for folder in sorted({_folder(pattern) for pattern in patterns}):
-            for entry in api.list_repo_tree(repo, folder, recursive=True, revision=commit, repo_type="dataset"):
-                if isinstance(entry, RepoFile):
-                    address = hf_hub_url(repo, entry.path, repo_type="dataset", revision=commit, endpoint=web.home)
-                    # Of a file that is not in LFS, git's own hash alone is known.
-                    lfs = entry.lfs
-                    known = (lfs.size, lfs.sha256, None) if lfs else (entry.size, None, entry.blob_id)
-                    files[entry.path] = HubFile(entry.path, Remote(address, *known))
+        with web_faults(url):
+            info = api.dataset_info(repo, revision=revision)
+            licence = info.card_data.get("license") if info.card_data else None
+            if not re.fullmatch(r"[0-9a-f]{40}", commit := str(info.sha)):
+                raise UserError(f"{url}: the hub's answer names no commit; check HF_ENDPOINT")
+            folders = sorted({_folder(pattern) for pattern in patterns})
+            files = [file for folder in folders for file in _list_files(api, repo, commit, folder)]
     except HfHubHTTPError as error:
-        raise status_fault(url, error.response.status_code, error.response.headers) from None
-    except httpx2.TooManyRedirects:
-        raise UserError(f"{url}: redirected too often, a loop at the server; try again later") from None
-    except httpx2.TransportError as error:
-        raise Interrupted(reason(error)) from None
+        raise status_fault(url, error.response) from None
     # What huggingface_hub raises for an answer that is not of its format.
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise UserError(f"{url}: the server does not answer as a hub does ({detail}); check HF_ENDPOINT") from error
     licence = ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "")
     gated = ", gated" if info.gated else ""
-    return Snapshot(
-        commit, (licence or "not stated: see the dataset's page") + gated, [files[path] for path in sorted(files)]
-    )
+    # Folders may lie in each other.
+    unique = sorted({file.path: file for file in files}.items())
+    return Snapshot(commit, (licence or "not stated: see the dataset's page") + gated, [file for _, file in unique])
 
 
-def _client(web: Web) -> "httpx2.Client":
-    """Signs each request itself: huggingface_hub would send the token to any host at which a listing continues."""
-    import httpx2
+def _list_files(api: "HfApi", repo: str, commit: str, folder: str) -> Iterator[HubFile]:
+    from huggingface_hub import RepoFile, hf_hub_url
 
+    for entry in api.list_repo_tree(repo, folder, recursive=True, revision=commit, repo_type="dataset"):
+        if isinstance(entry, RepoFile):
+            url = hf_hub_url(repo, entry.path, repo_type="dataset", revision=commit, endpoint=api.endpoint)
+            # Of a file that is not in LFS, git's own hash alone is known.
+            known = (entry.lfs.size, entry.lfs.sha256, None) if entry.lfs else (entry.size, None, entry.blob_id)
+            yield HubFile(entry.path, Remote(url, *known))
+
+
+def _listing_client(web: Web) -> httpx2.Client:
+    """A client that refuses to follow a listing round and round."""
     seen = Counter[str]()
 
-    def sign(request: httpx2.Request) -> None:
-        url = str(request.url)
-        seen[url] += 1
-        if seen[url] > REPEATS:
-            raise UserError(f"{url}: the hub's list of files comes back to its beginning; try again later")
-        request.headers.pop("Authorization", None)
-        if web.sends_token_to(url):
-            request.headers["Authorization"] = f"Bearer {web.token}"
+    def count(request: httpx2.Request) -> None:
+        seen[str(request.url)] += 1
+        if seen[str(request.url)] > REPEATS:
+            raise UserError(f"{request.url}: the hub's list of files comes back to its beginning; try again later")
 
-    return httpx2.Client(event_hooks={"request": [sign]}, follow_redirects=True, timeout=SILENCE)
+    client = web.new_client()
+    client.event_hooks["request"].append(count)
+    return client
 
 
 def _folder(pattern: str) -> str:

@@ -1,7 +1,7 @@
 """HTTP requests with bounded redirects and retries, and a token that is sent to one host alone.
 
-On `requests`, which follows redirects, and `urllib3`, which reads `Retry-After`. Neither resumes a body that breaks off
-(urllib3's `Retry` ends where the headers do), so `patiently` repeats whole attempts, and `download` resumes in between.
+On `httpx2`, which huggingface_hub uses too, so that both go out by the same client and under the same rules. No client
+resumes a body that breaks off: `patiently` repeats whole attempts, and `download` resumes in between.
 """
 
 import contextlib
@@ -10,14 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-import requests
-import urllib3
-from urllib3.util import Retry
+import httpx2
 
 from steadyflow.artifacts import UserError
 
@@ -65,24 +65,39 @@ class Web:
     sleep: Callable[[float], None] = time.sleep
 
     @cached_property
-    def _session(self) -> "_Session":
-        return _Session(self)
+    def client(self) -> httpx2.Client:
+        return self.new_client()
+
+    def new_client(self) -> httpx2.Client:
+        """A client that signs each request itself, and refuses redirects from https to http."""
+        home = httpx2.URL(self.home).origin if self.home and self.token else None
+
+        def sign(request: httpx2.Request) -> None:
+            request.headers.pop("Authorization", None)
+            if request.url.origin == home:
+                request.headers["Authorization"] = f"Bearer {self.token}"
+
+        def check_redirect(response: httpx2.Response) -> None:
+            if response.has_redirect_location:
+                checked_redirect(str(response.url), urljoin(str(response.url), response.headers["Location"]))
+
+        return httpx2.Client(
+            event_hooks={"request": [sign], "response": [check_redirect]},
+            follow_redirects=True,
+            max_redirects=REDIRECTS,
+            timeout=httpx2.Timeout(SILENCE, connect=10),
+        )
 
     @contextlib.contextmanager
-    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[requests.Response]:
+    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
         """A response of status 2xx or 416, its body not yet read.
 
         Raises Interrupted for transient failures, also from within the block, and UserError for all others.
         """
         checked_address(url)
-        session, timeout = self._session, (10, SILENCE)
-        with (
-            _faults(url),
-            session.get(url, headers=headers, auth=session.sign, stream=True, timeout=timeout) as response,
-        ):
-            status = response.status_code
-            if not (200 <= status < 300 or status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
-                raise status_fault(url, status, response.headers)
+        with web_faults(url), self.client.stream("GET", url, headers=headers) as response:
+            if not (response.is_success or response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+                raise status_fault(url, response)
             yield response
 
     def patiently(self, url: str, attempt: Callable[[], T]) -> T:
@@ -102,34 +117,8 @@ class Web:
                 print(f"{url}: {fault}; trying again in {wait:.0f} s", file=sys.stderr, flush=True)
             self.sleep(wait)
 
-    def sends_token_to(self, url: str) -> bool:
-        """Whether an address has home's scheme, host and port."""
-        return bool(self.token and self.home) and _origin(checked_address(url)) == _origin(urlsplit(self.home))
 
-
-class _Session(requests.Session):
-    """Follows redirects as requests does, but decides for every address anew whether it gets the token.
-
-    Signs without a token too: requests would otherwise read ~/.netrc.
-    """
-
-    def __init__(self, web: Web) -> None:
-        super().__init__()
-        self.max_redirects = REDIRECTS
-        self.web = web
-
-    def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.pop("Authorization", None)
-        if self.web.sends_token_to(str(request.url)):
-            request.headers["Authorization"] = f"Bearer {self.web.token}"
-        return request
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        checked_redirect(str(response.url), str(prepared_request.url))
-        self.sign(prepared_request)
-
-
-def checked_address(url: str) -> SplitResult:
+def checked_address(url: str) -> None:
     """Raises UserError unless it is an http or https address without a password in it."""
     try:
         parts = urlsplit(url)
@@ -140,11 +129,6 @@ def checked_address(url: str) -> SplitResult:
         raise UserError(f"{url}: not an address of the form https://host/path")
     if parts.username is not None or parts.password is not None:
         raise UserError(f"https://...@{parts.hostname}: an address with a user or password in it; use HF_TOKEN instead")
-    return parts
-
-
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def checked_redirect(source: str, target: str) -> None:
@@ -155,44 +139,48 @@ def checked_redirect(source: str, target: str) -> None:
 
 
 @contextlib.contextmanager
-def _faults(url: str) -> Iterator[None]:
-    # The libraries' own messages are not shown: they hold the address requested last, which may carry a signature.
+def web_faults(url: str) -> Iterator[None]:
+    """The client's errors as Interrupted where another attempt may succeed, else as UserError.
+
+    Its own messages are not shown: they hold the address requested last, which may carry a signature.
+    """
     try:
         yield
-    except requests.TooManyRedirects:
+    except httpx2.TooManyRedirects:
         message = f"{url}: redirected more than {REDIRECTS} times, a loop at the server; try again later"
         raise UserError(message) from None
-    except (UnicodeError, requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader) as error:
+    except (UnicodeError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise UserError(f"{url}: not an address that can be requested ({type(error).__name__})") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise Interrupted(reason(error)) from None
+    except httpx2.TimeoutException:
+        raise Interrupted("no answer in time") from None
+    except httpx2.TransportError as error:
+        raise Interrupted(_reason(error)) from None
 
 
-def reason(error: BaseException) -> str:
+def _reason(error: BaseException | None) -> str:
     """The innermost cause that the operating system names."""
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return "no answer in time"
-    reason, chain = "the connection ended early", [error]
-    while chain:
-        error = chain.pop()
+    reason = "the connection ended early"
+    while error is not None:
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
-        inner = (*error.args, getattr(error, "reason", None), error.__cause__)
-        chain = [cause for cause in inner if isinstance(cause, BaseException)][:1]
+        error = error.__cause__ or error.__context__
     return reason
 
 
-def status_fault(url: str, status: int, headers: Mapping[str, str]) -> Interrupted | UserError:
+def status_fault(url: str, response: httpx2.Response) -> Interrupted | UserError:
     """What to raise for an error's status: Interrupted where another attempt may succeed."""
+    status = response.status_code
     name = f"HTTP {status} {http.client.responses.get(status, '')}".rstrip()
     if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500:
-        return Interrupted(name, _retry_after(headers.get("Retry-After", "")))
+        return Interrupted(name, _retry_after(response.headers.get("Retry-After", "")))
     return UserError(f"{url}: {name}; {ADVICE.get(status, 'check the address')}")
 
 
 def _retry_after(value: str) -> float | None:
     """Seconds from a number or a date, LONGEST_WAIT at most."""
     try:
-        return min(Retry().parse_retry_after(value), LONGEST_WAIT)
-    except urllib3.exceptions.InvalidHeader:
+        wait = float(value) if value.isdecimal() else (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    # A date without a zone cannot be subtracted.
+    except (ValueError, TypeError):
         return None
+    return min(max(wait, 0.0), LONGEST_WAIT)
