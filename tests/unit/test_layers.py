@@ -81,7 +81,7 @@ def test_a_design_stands_on_a_study_and_arms_alone():
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
         ("steadyflow.data.listing", {"torch", "numpy", "pandas", "pyarrow", "PIL"}),
         ("steadyflow.driver", {"torch", "numpy", "pandas"}),
-        ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
+        ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "httpx2", "huggingface_hub"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),
         ("steadyflow.classifiers", {"torch", "pandas", "transformers"}),
