@@ -1,13 +1,11 @@
 """Stage: how alike the samples of two runs are when they share x0, and when they do not."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from steadyflow.artifacts import read_array, read_json, write_parquet
-from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.sample_fairness import ImageAttributes, predicted_attributes
@@ -18,45 +16,47 @@ from steadyflow.evaluate.sample_similarity import (
     floor_metric,
     histograms_table,
 )
+from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.progress import progress
 from steadyflow.prune import overlap
-from steadyflow.study import Study, load_study, paths
+from steadyflow.stages.attributes import sample_attributes
+from steadyflow.stages.encoders import embeddings_artifacts
+from steadyflow.stages.pruning import subset_artifact
+from steadyflow.stages.runs import run_artifacts
+from steadyflow.stages.samples import features_artifact, samples_artifacts
+from steadyflow.study import Study
 
-parser = stage_parser(__doc__, study=True)
-parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
-parser.add_argument("--output", type=Path, required=True, help="metrics .parquet")
-parser.add_argument("--histograms", type=Path, required=True, help="histograms .parquet")
+parser = stage_parser("measure_similarity", __doc__)
 
 Sampled = tuple[str, str]
 """A run, and a sampling of it."""
 
 
-def main() -> None:
-    args = parser.parse_args()
-    study, dataset = load_study(args.study), args.dataset
+def main(job: StageRun) -> None:
+    study, dataset = job.study, job.names["dataset"]
     spec = study.evaluations[dataset]
-    manifest = read_manifest(paths.dataset_files(study, dataset)["manifest"])
+    manifest = read_manifest(job.inputs["manifest"])
     training = train_ids(manifest)
     validation = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
     reference = (str(spec.reference), str(spec.sampling))
-    attributes = {name: sampled_attributes(study, name, *reference) for name in spec.classifiers or ()}
+    attributes = {name: sampled_attributes(job, name, *reference) for name in spec.classifiers or ()}
     classes = attribute_classes(attributes, study.modes(dataset))
     metrics, histograms = [], []
     for a, b in progress(list(compared(study, dataset)), "similarity"):
         found = compare_samples(
-            samples(study, dataset, *a),
-            samples(study, dataset, *b),
+            samples(job, *a),
+            samples(job, *b),
             dataset=dataset,
-            overlap=shared_images(study, a[0], b[0], dataset, training),
+            overlap=shared_images(job, a[0], b[0], training),
             classes=classes if b == reference else None,
         )
         metrics += found.metrics
         histograms += found.histograms
     for encoder in spec.similarity_encoders or ():
-        embeddings = read_array(paths.embeddings_file(study, dataset, encoder))
+        embeddings = read_array(job.file(embeddings_artifacts(dataset, encoder)["embeddings"]))
         metrics.append(floor_metric(embeddings, validation, dataset=dataset, encoder=encoder))
-    write_parquet(args.histograms, histograms_table(histograms))
-    write_parquet(args.output, metrics_table(metrics))
+    write_parquet(job.outputs["histograms"], histograms_table(histograms))
+    write_parquet(job.outputs["metrics"], metrics_table(metrics))
 
 
 def compared(study: Study, dataset: str) -> Iterator[tuple[Sampled, Sampled]]:
@@ -69,46 +69,46 @@ def compared(study: Study, dataset: str) -> Iterator[tuple[Sampled, Sampled]]:
         yield (str(spec.reference), spec.ceiling), (str(spec.reference), sampling)
 
 
-def samples(study: Study, dataset: str, run: str, sampling: str) -> Samples:
-    files, description = (
-        paths.samples_files(study, run, sampling),
-        read_json(paths.run_files(study, run)["description"]),
-    )
-    encoders = study.evaluations[dataset].similarity_encoders or ()
+def samples(job: StageRun, run: str, sampling: str) -> Samples:
+    study, sampled = job.study, samples_artifacts(job.study, run, sampling)
+    description = read_json(job.file(run_artifacts(study, run)["description"]))
+    encoders = study.evaluations[job.names["dataset"]].similarity_encoders or ()
     return Samples(
         run=run,
         sampling=sampling,
         protocol=study.protocol(run, sampling),
         weights_hash=description["weights_hash"],
         num_classes=description["architecture"]["num_classes"],
-        seed=read_json(files["description"])["spec"]["seed"],
-        latents=read_array(files["latents"]),
-        features={name: read_array(paths.features_file(study, name, run, sampling)) for name in encoders},
+        seed=read_json(job.file(sampled["description"]))["spec"]["seed"],
+        latents=read_array(job.file(sampled["latents"])),
+        features={name: read_array(job.file(features_artifact(study, name, run, sampling))) for name in encoders},
     )
 
 
-def sampled_attributes(study: Study, classifier: str, run: str, sampling: str) -> ImageAttributes:
-    path = paths.sampled_attributes_file(study, classifier, run, sampling)
-    return predicted_attributes(pd.read_parquet(path), read_json(paths.sidecar(path)))
+def sampled_attributes(job: StageRun, classifier: str, run: str, sampling: str) -> ImageAttributes:
+    predicted = sample_attributes(job.study, classifier, run, sampling)
+    return predicted_attributes(
+        pd.read_parquet(job.file(predicted["attributes"])), read_json(job.file(predicted["sidecar"]))
+    )
 
 
-def shared_images(study: Study, run: str, other: str, dataset: str, training: np.ndarray) -> float | None:
+def shared_images(job: StageRun, run: str, other: str, training: np.ndarray) -> float | None:
     """Jaccard index of two runs' training images: 0 of two datasets', None of two runs of another than the
     evaluation's."""
-    datasets = {study.runs[run].dataset, study.runs[other].dataset}
+    datasets = {job.study.runs[each].dataset for each in (run, other)}
     if len(datasets) > 1:
         return 0.0
-    if datasets != {dataset}:
+    if datasets != {job.names["dataset"]}:
         return None
-    return overlap(*(training_images(study, each, training) for each in (run, other)))
+    return overlap(*(training_images(job, each, training) for each in (run, other)))
 
 
-def training_images(study: Study, run: str, training: np.ndarray) -> np.ndarray:
-    subset = study.runs[run].subset
-    if subset is None:
-        return training
-    return pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"].to_numpy()
+def training_images(job: StageRun, run: str, training: np.ndarray) -> np.ndarray:
+    subset = job.study.runs[run].subset
+    return (
+        training if subset is None else pd.read_parquet(job.file(subset_artifact(job.study, subset)))["id"].to_numpy()
+    )
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(parser, main)

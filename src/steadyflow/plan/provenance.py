@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from steadyflow.artifacts import UserError, provenance, read_json, spec_hash, write_json
-from steadyflow.plan.layout import file_of, output_files, record_file
+from steadyflow.plan.layout import checkpoint_file, file_of, output_files, record_file
 from steadyflow.stages.stage import Artifact, External, Input, Inputs, Job
 from steadyflow.study import Study
 
@@ -192,6 +192,15 @@ class Provenance:
             if os.access(record_file(self.study, job), os.W_OK):
                 write_json(record_file(self.study, job), dataclasses.asdict(refreshed))
         return None
+
+
+def current_checkpoint(study: Study, job: Job) -> Path | None:
+    """Where a job saves what it resumes from, by what its inputs hold now; None as long as they are not all there."""
+    try:
+        inputs = Provenance(study).inputs(job)
+    except UserError:
+        return None
+    return checkpoint_file(study, job, content_key(job.stage.name, job.stage.version, identity_of(study, job), inputs))
 
 
 def named_inputs(inputs: Inputs) -> Iterator[tuple[str, Input]]:

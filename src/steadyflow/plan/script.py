@@ -5,16 +5,19 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steadyflow.artifacts import UserError
-from steadyflow.cli import add_checkpoint_flags, add_device_flags, exit_on_errors
+from steadyflow.cli import add_checkpoint_flags, add_device_flags, choose_device, exit_on_errors
 from steadyflow.plan.freshness import require_fresh
 from steadyflow.plan.layout import checkpoint_file, file_of, output_files, record_file
 from steadyflow.plan.provenance import Fingerprint, Provenance, content_key, fingerprint, identity_of, write_record
 from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import Artifact, Job, each_input
+from steadyflow.stages.stage import Artifact, Input, Job, each_input
 from steadyflow.study import Study, load_study
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,28 @@ class StageRun:
 
     names: a value for each wildcard of the stage
     inputs, outputs: name -> path, as the stage declares them; of a name with several inputs, all their paths
-    state: what it resumes from, and saves to; None of a stage that begins anew
+    state: what it resumes from and saves to, for stages that have checkpoints
     flags: the others of the command line
+    declared: all that the stage declares to read
     """
 
     study: Study
     names: Mapping[str, str]
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Path]
-    state: Path | None
+    state: Path
     flags: argparse.Namespace
+    declared: frozenset[Input]
+
+    def file(self, artifact: Artifact) -> Path:
+        """Where an artifact lies. Raises LookupError unless the stage declares that it reads it."""
+        if artifact not in self.declared:
+            raise LookupError(f"{self.flags.stage} reads {artifact}, which is not among its declared inputs")
+        return file_of(self.study, artifact)
+
+    def device(self) -> "torch.device":
+        """That of --device, with --threads set. Raises UserError where it is not there."""
+        return choose_device(self.flags.device, self.flags.threads)
 
 
 def stage_parser(stage: str, description: str | None) -> argparse.ArgumentParser:
@@ -99,5 +114,6 @@ def _stage_run(study: Study, job: Job, inputs: dict[str, Fingerprint], flags: ar
         for name, value in job.stage.inputs(study, job.names).items()
     }
     key = content_key(job.stage.name, job.stage.version, identity_of(study, job), inputs)
-    state = checkpoint_file(study, job, key) if job.stage.checkpoint else None
-    return StageRun(study, job.names, paths, output_files(study, job), state, flags)
+    state = checkpoint_file(study, job, key)
+    declared = frozenset(each_input(job.stage.inputs(study, job.names)))
+    return StageRun(study, job.names, paths, output_files(study, job), state, flags, declared)

@@ -81,6 +81,10 @@ def _scores(study: Study, scoring: str) -> Job:
     return SCORE_SAMPLES.job({"dataset": str(study.runs[scoring].dataset), "run": scoring})
 
 
+def scores_artifact(study: Study, scoring: str) -> Artifact:
+    return _scores(study, scoring)["scores"]
+
+
 @dataclass(frozen=True)
 class Described:
     """An artifact, and the JSON beside it that says what it was made from."""
@@ -160,6 +164,11 @@ def subset_artifact(study: Study, subset: str) -> Artifact:
     return _selection(study, subset)["subset"]
 
 
+def kept_list(study: Study, subset: str) -> Artifact:
+    """The keys of the images that a subset keeps, one a line."""
+    return _selection(study, subset)["kept"]
+
+
 # Apart from select_subset: a list that only people read must not, when it is missing, choose anew what runs trained on.
 LIST_DROPPED = Stage(
     name="list_dropped",
@@ -170,6 +179,16 @@ LIST_DROPPED = Stage(
         "subset": SELECT_SUBSET.job(names)["subset"],
     },
 )
+
+
+def _dropped(study: Study, subset: str) -> Job:
+    return LIST_DROPPED.job({"dataset": str(study.subsets[subset].dataset), "subset": subset})
+
+
+def dropped_list(study: Study, subset: str) -> Artifact:
+    """The keys of the training images that a subset leaves out."""
+    return _dropped(study, subset)["dropped"]
+
 
 # Apart from select_subset: a new subset is compared with the others, and chooses none of them anew.
 COMPARE_SUBSETS = Stage(
@@ -183,13 +202,18 @@ COMPARE_SUBSETS = Stage(
 )
 
 
+def overlaps_artifact(dataset: str) -> Artifact:
+    """How much each two of a dataset's subsets have in common."""
+    return COMPARE_SUBSETS.job({"dataset": dataset})["overlaps"]
+
+
 def _page_inputs(study: Study, names: Names) -> Inputs:
     chosen = [files.data for name in study.subsets for files in chosen_by(study, name).values()]
     return {
         "datasets": tuple(a for name in study.pruned_datasets for a in dataset_artifacts(name).values()),
         "subsets": tuple(subset_artifact(study, name) for name in study.subsets),
         "chosen_by": tuple(dict.fromkeys(chosen)),
-        "overlaps": tuple(COMPARE_SUBSETS.job({"dataset": name})["overlaps"] for name in study.pruned_datasets),
+        "overlaps": tuple(map(overlaps_artifact, study.pruned_datasets)),
     }
 
 
@@ -206,6 +230,6 @@ WRITE_PRUNE_PAGE = Stage(
 def prune_jobs(study: Study) -> list[Job]:
     """All that the target `prune` makes."""
     jobs = [_selection(study, name) for name in study.subsets]
-    jobs += [LIST_DROPPED.job({"dataset": str(spec.dataset), "subset": name}) for name, spec in study.subsets.items()]
+    jobs += [_dropped(study, name) for name in study.subsets]
     jobs += [COMPARE_SUBSETS.job({"dataset": dataset}) for dataset in study.pruned_datasets]
     return [*jobs, WRITE_PRUNE_PAGE.job({"study": study.name})] if study.subsets else []
