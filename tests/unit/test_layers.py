@@ -11,7 +11,7 @@ import steadyflow
 
 LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
-    {"artifacts", "distributed", "driver", "ledger", "names", "noise", "progress", "resumable"},
+    {"artifacts", "distributed", "ledger", "names", "noise", "progress", "results_lock", "resumable"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
     {"classifiers"},
@@ -69,7 +69,7 @@ def test_a_study_stands_on_names_and_artifacts_alone():
         ("steadyflow.study", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
-        ("steadyflow.driver", {"torch", "numpy", "pandas"}),
+        ("steadyflow.results_lock", {"torch", "numpy", "pandas"}),
         ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),

@@ -8,10 +8,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from steadyflow.artifacts import UserError, file_hash
-from steadyflow.driver import Driver, begin_driving, end_driving
 from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import PALIGEMMA_REPO, VGG16_WEIGHTS
 from steadyflow.report.catalogue import FIGURES, TABLES
+from steadyflow.results_lock import ResultsLock
 from steadyflow.study import load_study, paths
 from steadyflow.study.arms import arms_by_fraction
 from steadyflow.study.by_k import runs_by_k
@@ -74,27 +74,21 @@ wildcard_constraints:
     sampling="|".join(map(re.escape, study.samplings)) or "^$",
 
 
-def this_driver():
-    """This Snakemake, with the name that its SLURM jobs bear."""
-    return Driver.here(getattr(workflow.scheduler._executor, "run_uuid", ""))
-
-
+# Nothing is locked yet: a dry run locks nothing.
+results_lock = ResultsLock(study.results)
 # They write no results: beside a Snakemake that does, or one that was killed, they may run.
 UNLOCKED = {"estimate", "fetch", "download_weights", "download_dataset"}
 
 
-def take_results():
+def lock_results():
     """Refuses to start where another Snakemake works on the same results, unless this one does not."""
     if UNLOCKED.issuperset(job.rule.name for job in workflow.dag.needrun_jobs()):
         return
     try:
-        begin_driving(study.results, this_driver())
+        # On SLURM, the name that all its jobs bear.
+        results_lock.acquire(jobs=getattr(workflow.scheduler._executor, "run_uuid", ""))
     except UserError as error:
         raise WorkflowError(str(error)) from None
-
-
-def leave_results():
-    end_driving(study.results, this_driver())
 
 
 def identity(section):
