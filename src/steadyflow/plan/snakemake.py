@@ -47,13 +47,17 @@ def command_line_config(workflow: Any) -> Mapping[str, Any]:
     return said
 
 
-def run_name(workflow: Any) -> str:
+def slurm_name(workflow: Any) -> str:
     """The name that all SLURM jobs of this Snakemake bear; "" without SLURM."""
     return getattr(workflow.scheduler._executor, "run_uuid", "")
 
 
-def rules_to_run(workflow: Any) -> set[str]:
-    return {job.rule.name for job in workflow.dag.needrun_jobs()}
+WRITE_NO_RESULTS = {"estimate", "fetch", "download_weights", "download_dataset"}
+
+
+def writes_results(workflow: Any) -> bool:
+    """Whether there is anything to do but what may run beside a Snakemake that works on the same results."""
+    return not WRITE_NO_RESULTS.issuperset(job.rule.name for job in workflow.dag.needrun_jobs())
 
 
 def force_out_of_date(workflow: Any, study: Study) -> None:

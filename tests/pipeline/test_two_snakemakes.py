@@ -1,8 +1,8 @@
 """Snakemake beside another one that works on the same results, and after one that was killed."""
 
-import dataclasses
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +13,7 @@ from tiny import TINY_TOKENIZER
 from workspace import REPOSITORY, Workspace
 
 from steadyflow.artifacts import write_json
-from steadyflow.driver import Driver, driver_file
+from steadyflow.results_lock import ResultsLock, holder_file
 
 pytestmark = pytest.mark.pipeline
 
@@ -39,12 +39,15 @@ def test_what_writes_no_results_runs_beside_another_and_leaves_its_lock_and_jobs
     space: Workspace, target: str, alive: bool
 ) -> None:
     """Here is no SLURM: to cancel jobs of a dead one would be an error."""
-    study, holder = space.write(STUDY), dataclasses.replace(Driver.here("abc"), began=Driver.here().began * alive)
-    space.results.mkdir()
-    write_json(driver_file(space.results), dataclasses.asdict(holder))
-    before = driver_file(space.results).read_bytes()
+    study, lock = space.write(STUDY), ResultsLock(space.results)
+    if alive:
+        lock.acquire("abc")
+    else:
+        space.results.mkdir()
+        write_json(holder_file(space.results), {"host": socket.gethostname(), "pid": 0, "jobs": "abc"})
+    before = holder_file(space.results).read_bytes()
     space.run(target, study=study)
-    assert driver_file(space.results).read_bytes() == before
+    assert holder_file(space.results).read_bytes() == before
     refused = space.snakemake(space.target("digits", "manifest.parquet"), study=study)
     assert refused.returncode != 0
     assert ("works on these results" if alive else "could not be cancelled") in refused.stdout, refused.stdout
@@ -66,4 +69,4 @@ def test_a_killed_run_on_a_laptop_goes_on_by_the_same_command(space: Workspace) 
     again = laptop(space, study, weights)
     said = again.communicate()[0]
     assert again.returncode == 0, said
-    assert weights.exists() and not driver_file(space.results).exists()
+    assert weights.exists() and not holder_file(space.results).exists()
