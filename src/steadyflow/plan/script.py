@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from steadyflow.artifacts import UserError
 from steadyflow.cli import add_checkpoint_flags, add_device_flags, choose_device, exit_on_errors
 from steadyflow.plan.freshness import require_fresh
-from steadyflow.plan.layout import checkpoint_file, file_of, output_files, record_file
+from steadyflow.plan.layout import checkpoint_file, record_file
 from steadyflow.plan.provenance import Fingerprint, Provenance, content_key, fingerprint, identity_of, write_record
 from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import Artifact, Input, Job, each_input
+from steadyflow.stages.stage import Artifact, Input, Job, each_input, file_of, output_files
 from steadyflow.study import Study, load_study
 
 if TYPE_CHECKING:

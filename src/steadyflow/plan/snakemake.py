@@ -18,11 +18,11 @@ from snakemake.io import ancient, directory
 
 from steadyflow.artifacts import UserError
 from steadyflow.plan.freshness import Stale, out_of_date
-from steadyflow.plan.layout import benchmark_place, file_of, log_place, output_files, record_place
+from steadyflow.plan.layout import benchmark_place, log_place, record_place
 from steadyflow.plan.targets import TARGETS
 from steadyflow.stages.cost import Cost
 from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import External, Job, each_input, upstream
+from steadyflow.stages.stage import External, Job, each_input, file_of, output_files, upstream
 from steadyflow.study import Study
 
 KNOWN_CONFIG = {
