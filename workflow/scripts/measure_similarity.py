@@ -13,7 +13,7 @@ from steadyflow.evaluate import matched_values, mean_with_interval, pair_distanc
 from steadyflow.evaluate.metrics import Metric, interval, metrics_table, similarity_fields
 from steadyflow.evaluate.rows import with_features
 from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_by_row, unmatched_within
-from steadyflow.names import VALIDATION_IMAGES
+from steadyflow.names import VALIDATION_IMAGES, sample_labels
 from steadyflow.progress import progress
 from steadyflow.prune import overlap
 from steadyflow.study import Study, load_study, paths
@@ -158,7 +158,7 @@ def in_features(
     rows = [{"metric": m, **f} for m, f in similarity_fields(pair_similarity(a, b, both), "cosine").items()]
     classes = [read_json(paths.run_files(study, run)["description"])["architecture"]["num_classes"] for run, _ in pair]
     if classes[0] and classes[0] == classes[1]:
-        within = interval(unmatched_within(a, b, both % classes[0], both))
+        within = interval(unmatched_within(a, b, sample_labels(both, classes[0]), both))
         rows.append({"metric": "cosine_unmatched_same_class", **within})
     matched, unmatched = pair_histogram(a, b, EDGES)
     bins = {"bin_low": EDGES[:-1], "bin_high": EDGES[1:], "matched": matched, "unmatched": unmatched}
