@@ -478,7 +478,7 @@ def test_a_diffusion_run_is_not_sampled_in_more_steps_than_it_has_times():
 def test_the_solvers_and_targets_of_the_study_are_those_of_the_library():
     assert set(get_args(Sampling.model_fields["solver"].annotation)) == set(flow.SOLVERS)
     assert set(get_args(FlowMatching.model_fields["coupling"].annotation)) == set(flow.COUPLINGS)
-    assert set(get_args(Diffusion.model_fields["schedule"].annotation)) == set(flow.SIGNALS)
+    assert set(get_args(Diffusion.model_fields["schedule"].annotation)) == set(flow.ALPHAS_CUMPROD)
 
 
 def test_a_scoring_is_keyed_by_a_run():

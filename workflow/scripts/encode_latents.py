@@ -29,7 +29,7 @@ def main() -> None:
     model = load_trained(VQVAE, config["architecture"], args.tokenizer / "weights.safetensors").to(device)
     split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
     info, images = read_dataset_info(args.dataset / "dataset.json"), ImageStore(args.dataset / "images")
-    side = info.resolution // 2 ** (len(config["architecture"]["multipliers"]) - 1)
+    side = info.resolution // model.downsampling
     shape = (len(split), config["architecture"]["latent_channels"], side, side)
 
     def encode(ids: np.ndarray) -> np.ndarray:
@@ -55,4 +55,5 @@ def main() -> None:
     publish_table(args.state, args.output)
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,16 +1,16 @@
 """Stage: trains the probe, a small classifier of the dataset's own attributes whose features serve as an encoder."""
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest
-from steadyflow.models import Probe, to_model_range
+from steadyflow.models import Probe
 from steadyflow.study import load_study
-from steadyflow.train import Cadence, Schedule, classification, forget_state, train
+from steadyflow.train import Cadence, Schedule, accuracy, forget_state, train_probe
 
 parser = stage_parser(__doc__, study=True, device=True, training=True)
 parser.add_argument("--encoder", required=True, help="its name in the study")
@@ -21,7 +21,7 @@ parser.add_argument("--output", type=Path, required=True, help="folder for weigh
 def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device, args.threads)
-    spec = load_study(args.study).encoders[args.encoder]
+    spec = load_study(args.study).probes[args.encoder]
     info = read_dataset_info(args.dataset / "dataset.json")
     manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split", "label", *info.attributes])
     codes = attribute_codes(manifest, info)
@@ -34,7 +34,7 @@ def main() -> None:
     images = ImageStore(args.dataset / "images")
     ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
     values = {**info.attributes, **({"label": info.classes} if info.classes else {})}
-    architecture = {
+    architecture: dict[str, Any] = {
         "image_channels": info.channels,
         "width": spec.width,
         "feature_dim": spec.feature_dim,
@@ -43,14 +43,11 @@ def main() -> None:
     torch.manual_seed(spec.seed)
     model = Probe(**architecture)
 
-    def read(image_ids: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(images.read(image_ids))
-
-    trained = train(
+    trained = train_probe(
         model,
-        classification({name: torch.from_numpy(column[ids["train"]]).to(device) for name, column in codes.items()}),
-        lambda rows: read(ids["train"][rows.numpy()]),
-        len(ids["train"]),
+        images.read,
+        ids["train"],
+        codes,
         Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
         state_path=args.state,
         identity=spec_hash([spec.identity(), info.content_hash]),
@@ -69,26 +66,12 @@ def main() -> None:
         "spec": spec.identity(),
         "dataset_hash": info.content_hash,
         "weights_hash": file_hash(args.output / "weights.safetensors"),
-        "val_accuracy": accuracy(model.eval(), read, ids["val"], codes, device),
+        "val_accuracy": accuracy(model.eval(), images.read, ids["val"], codes, device),
         "provenance": provenance(),
     }
     write_json(args.output / "config.json", config)
     forget_state(args.state)
 
 
-@torch.no_grad()
-def accuracy(
-    model: Probe, read, ids: np.ndarray, codes: dict[str, np.ndarray], device: torch.device
-) -> dict[str, float]:
-    """Share of the validation images with a known value that are classified right, per attribute."""
-    right, known = dict.fromkeys(codes, 0), dict.fromkeys(codes, 0)
-    for start in range(0, len(ids), 256):
-        part = ids[start : start + 256]
-        logits = model.classify(model(to_model_range(read(part).to(device))))
-        for name, column in codes.items():
-            right[name] += int((logits[name].argmax(1).cpu().numpy() == column[part]).sum())
-            known[name] += int((column[part] >= 0).sum())
-    return {name: right[name] / max(known[name], 1) for name in codes}
-
-
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

@@ -9,7 +9,7 @@ from steadyflow.artifacts import file_hash, provenance, spec_hash, write_json, w
 from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest, train_ids
 from steadyflow.fetch.lock import read_lock, verified
-from steadyflow.models import VQVAE, PatchDiscriminator, to_model_range
+from steadyflow.models import PatchDiscriminator
 from steadyflow.models.perceptual import Lpips
 from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.study import load_study
@@ -20,8 +20,9 @@ from steadyflow.train import (
     Revival,
     Schedule,
     forget_state,
-    reconstruction,
-    train,
+    fresh_tokenizer,
+    initialise_codebook,
+    train_tokenizer,
 )
 
 parser = stage_parser(__doc__, study=True, device=True, training=True)
@@ -30,8 +31,6 @@ parser.add_argument("--dataset", type=Path, required=True, help="folder of the d
 parser.add_argument("--vgg16", type=Path, help=f"{VGG16_WEIGHTS}, for tokenizers with a perceptual term")
 parser.add_argument("--weights-lock", type=Path, help="resources/weights.lock, which says what that file has to hold")
 parser.add_argument("--output", type=Path, required=True, help="folder for weights, config, curve")
-
-FIRST_IMAGES = 64
 
 
 def main() -> None:
@@ -53,14 +52,9 @@ def main() -> None:
         "codebook_size": spec.codebook_size,
         "latent_channels": spec.latent_channels,
     }
-    torch.manual_seed(spec.seed)
-    model = VQVAE(**architecture)
+    model = fresh_tokenizer(architecture, spec.seed)
     if spec.codebook_init == "data":
-        positions = (info.resolution // spec.downsampling) ** 2
-        first = torch.arange(min(max(FIRST_IMAGES, -(-spec.codebook_size // positions)), len(ids)))
-        with torch.no_grad():
-            encodings = [model.encoder(to_model_range(read(part))) for part in first.split(8)]
-        model.codebook.initialise_from(torch.cat(encodings), spec.seed)
+        initialise_codebook(model, read, len(ids), info.resolution, spec.seed)
     perceptual = adversarial = revival = None
     inputs = {"dataset": info.content_hash}
     if spec.perceptual != "none":
@@ -84,16 +78,18 @@ def main() -> None:
         precision=spec.precision,
     )
     with distributed.joined(device):
-        trained = train(
+        trained = train_tokenizer(
             model,
-            reconstruction(spec.commitment, perceptual=perceptual, adversarial=adversarial, revival=revival),
             read,
             len(ids),
             schedule,
+            commitment=spec.commitment,
+            perceptual=perceptual,
+            adversarial=adversarial,
+            revival=revival,
             state_path=args.state,
             identity=spec_hash([spec.identity(), inputs]),
             device=device,
-            adversary=adversarial.discriminator if adversarial else None,
             cadence=Cadence(args.save_seconds, args.save_steps),
             deadline=args.deadline,
             name=f"tokenizer {args.tokenizer}",
@@ -113,4 +109,5 @@ def main() -> None:
     forget_state(args.state)
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)
