@@ -19,7 +19,6 @@ include: "workflow/rules/runs.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/attributes.smk"
 include: "workflow/rules/metrics.smk"
-include: "workflow/rules/report_inputs.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/estimate.smk"
 

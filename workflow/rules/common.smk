@@ -11,10 +11,8 @@ from steadyflow.artifacts import UserError, file_hash
 from steadyflow.driver import Driver, begin_driving, end_driving
 from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import PALIGEMMA_REPO, VGG16_WEIGHTS
-from steadyflow.report.catalogue import FIGURES, TABLES
+from steadyflow.stages import exhibits
 from steadyflow.study import load_study, paths
-from steadyflow.study.arms import arms_by_fraction
-from steadyflow.study.by_k import runs_by_k
 from steadyflow.study.resources import minutes, work
 
 ROOT = Path(workflow.basedir)
@@ -334,7 +332,7 @@ def evaluation_identity(wildcards):
     """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[wildcards.dataset]
     return [
-        spec.model_dump(mode="json", exclude={"classifiers", "paper_attributes", "paths", "tokenizers"}),
+        spec.model_dump(mode="json", exclude={"classifiers", "paper_attributes", "paths", "show", "tokenizers"}),
         {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(wildcards.dataset)},
     ]
 

@@ -1,19 +1,28 @@
-for name, entry in TABLES.items():
+# Tables and figures are data: each is a file of src/steadyflow/report/tables or figures, and has its rules from here.
+def exhibit_input(exhibit):
+    return lambda wildcards: exhibits.inputs(exhibit, study, wildcards.dataset)
+
+
+def display_identity(wildcards):
+    return exhibits.display_identity(study, wildcards.dataset)
+
+
+for name, exhibit in exhibits.TABLES.items():
 
     rule:
         name:
             f"write_{name}"
         input:
-            inputs_of(TABLE_INPUTS[name]),
+            exhibit_input(exhibit),
         output:
             csv=f"<results>/{{dataset}}/tables/{name}.csv",
             md=f"<results>/{{dataset}}/tables/{name}.md",
             tex=f"<results>/{{dataset}}/tables/{name}.tex",
             html=report(
                 f"<results>/{{dataset}}/tables/{name}.html",
-                caption=f"../report/table_{name}.rst",
-                category=entry.category,
-                labels={"dataset": "{dataset}", "shows": entry.title, "as": "table"},
+                caption="../report/exhibit.rst",
+                category=exhibit.category,
+                labels={"dataset": "{dataset}", "shows": exhibit.title, "as": "table"},
             ),
         log:
             f"<results>/logs/{{dataset}}/tables/{name}.log",
@@ -25,35 +34,36 @@ for name, entry in TABLES.items():
         params:
             spec=evaluation_identity,
             display=display_identity,
+            resources=exhibits.resources(exhibit),
             table=name,
-            paper=[file_hash(PAPER / name) for name in ("scalars.csv", "claims.csv")],
+            caption=exhibit.caption,
             stem=subpath(output.csv, strip_suffix=".csv"),
         shell:
             'python "$SCRIPTS/write_table.py" --study "$STUDY" --dataset {wildcards.dataset} '
-            '--table {params.table} --paper "$PAPER" --stem {params.stem} > {log} 2>&1'
+            "--table {params.table} --stem {params.stem} > {log} 2>&1"
 
     rule:
         name:
             f"table_{name}"
         input:
-            [paths.table_files(study, dataset, name) for dataset in study.evaluations if name in shown(dataset, TABLES)],
+            exhibits.all_files({name: exhibit}, study, paths.table_files),
         localrule: True
 
 
-for name, entry in FIGURES.items():
+for name, exhibit in exhibits.FIGURES.items():
 
     rule:
         name:
             f"draw_{name}"
         input:
-            inputs_of(FIGURE_INPUTS[name]),
+            exhibit_input(exhibit),
         output:
             pdf=f"<results>/{{dataset}}/figures/{name}.pdf",
             png=report(
                 f"<results>/{{dataset}}/figures/{name}.png",
-                caption=f"../report/figure_{name}.rst",
-                category=entry.category,
-                labels={"dataset": "{dataset}", "shows": entry.title, "as": "figure"},
+                caption="../report/exhibit.rst",
+                category=exhibit.category,
+                labels={"dataset": "{dataset}", "shows": exhibit.title, "as": "figure"},
             ),
         log:
             f"<results>/logs/{{dataset}}/figures/{name}.log",
@@ -66,6 +76,7 @@ for name, entry in FIGURES.items():
             spec=evaluation_identity,
             display=display_identity,
             figure=name,
+            caption=exhibit.caption,
             stem=subpath(output.pdf, strip_suffix=".pdf"),
         shell:
             'python "$SCRIPTS/draw_figure.py" --study "$STUDY" --dataset {wildcards.dataset} '
@@ -75,22 +86,18 @@ for name, entry in FIGURES.items():
         name:
             f"figure_{name}"
         input:
-            [
-                paths.figure_files(study, dataset, name)
-                for dataset in study.evaluations
-                if name in shown(dataset, FIGURES)
-            ],
+            exhibits.all_files({name: exhibit}, study, paths.figure_files),
         localrule: True
 
 
 rule all_tables:
     input:
-        all_files(TABLES, paths.table_files),
+        exhibits.all_files(exhibits.TABLES, study, paths.table_files),
 
 
 rule all_figures:
     input:
-        all_files(FIGURES, paths.figure_files),
+        exhibits.all_files(exhibits.FIGURES, study, paths.figure_files),
 
 
 # Snakemake's own report of the finished files: one self-contained page. --nolock, since this very run holds the lock.

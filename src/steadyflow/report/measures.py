@@ -55,6 +55,22 @@ def find_measure(
     return Measure(**fields)
 
 
+def measure_or_none(
+    metrics: pd.DataFrame, metric: str, run: str, reference: str = "", encoder: str | None = None
+) -> Measure:
+    """The same, or `no_measure` where there is no such row. Raises UserError where there are several."""
+    of_pair = metrics[(metrics["run"] == run) & (metrics["reference"] == reference) & (metrics["metric"] == metric)]
+    if of_pair[(encoder is None) | (of_pair["encoder"] == encoder)].empty:
+        return no_measure(metric, run, reference, encoder)
+    return find_measure(metrics, metric, run, reference, encoder)
+
+
+def no_measure(metric: str, run: str, reference: str = "", encoder: str | None = None) -> Measure:
+    """One of NaN and no samples: a dash in a table."""
+    nan = float("nan")
+    return Measure("", run, reference, metric, encoder or "", "", nan, nan, nan, nan, 0, 0, "", ())
+
+
 def describe(measures: Iterable[Measure]) -> str:
     """What the measures have in common, for a caption: dataset, n, encoder, protocol and seed."""
     all_measures = list(measures)

@@ -1,11 +1,14 @@
 """Numbers as a reader sees them: one number of decimals per column, a true minus sign, a dash for nothing."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from steadyflow.report.measures import Measure
 
 NOTHING = "–"
+INTERVALS = "Brackets: 95% confidence interval."
+DEVIATIONS = "±: standard deviation over pairs."
 
 
 def decimals_for(values: Iterable[float]) -> int:
@@ -38,3 +41,18 @@ def with_sd(measure: Measure, decimals: int) -> str:
     """`0.81 ± 0.12`, or the number alone when it has no standard deviation."""
     value = number(measure.value, decimals)
     return f"{value} ± {number(measure.sd, decimals)}" if math.isfinite(measure.sd) else value
+
+
+def value_alone(measure: Measure, decimals: int) -> str:
+    """`0.35`: without its interval, which the CSV has."""
+    return number(measure.value, decimals)
+
+
+def times(factor: float) -> Callable[[Measure, int], str]:
+    """Shows a measure times `factor`, with its interval."""
+
+    def show(measure: Measure, decimals: int) -> str:
+        scaled = {field: factor * getattr(measure, field) for field in ("value", "ci_low", "ci_high")}
+        return with_interval(replace(measure, **scaled), decimals)
+
+    return show
