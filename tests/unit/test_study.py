@@ -188,8 +188,8 @@ WRONG = {
     "samplings": ({}, "evaluations.faces.sampling: has to be named, since the study has no samplings"),
     "samplings__heun": ({}, "evaluations.faces.sampling: has to be named, since the study has euler, heun"),
     "evaluations__moon": ({"reference": "all"}, "evaluations.moon: names no dataset (known: faces)"),
-    "evaluations__faces__reference": ("nix", "evaluations.faces.reference: unknown run 'nix' (known: surrogate, all"),
-    "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown run 'nix'"),
+    "evaluations__faces__reference": ("nix", "evaluations.faces.reference: unknown 'nix' (known: surrogate, all"),
+    "evaluations__faces__runs": (["all", "nix"], "evaluations.faces.runs: unknown 'nix'"),
     "evaluations__faces": ({}, "evaluations.faces.reference: has to name the run that all are compared with (all, hal"),
     "evaluations__faces__paths": (81, "evaluations.faces.paths: 81 are more than the 80 noises of sampling 'euler'"),
     "evaluations__faces__tokenizers": (["vq"], "evaluations.faces.tokenizers: unknown 'vq' (known: vqvae)"),
@@ -238,7 +238,7 @@ WRONG = {
         "heun",
         "samplings.euler.diffusion.sampler: input should be 'ddim' or 'an",
     ),
-    "evaluations__faces__inverse_pairs": ([["all", "nix"]], "evaluations.faces.inverse_pairs: unknown run 'nix'"),
+    "evaluations__faces__inverse_pairs": ([["all", "nix"]], "evaluations.faces.inverse_pairs: unknown 'nix'"),
 }
 
 
@@ -478,7 +478,7 @@ def test_a_diffusion_run_is_not_sampled_in_more_steps_than_it_has_times():
 def test_the_solvers_and_targets_of_the_study_are_those_of_the_library():
     assert set(get_args(Sampling.model_fields["solver"].annotation)) == set(flow.SOLVERS)
     assert set(get_args(FlowMatching.model_fields["coupling"].annotation)) == set(flow.COUPLINGS)
-    assert set(get_args(Diffusion.model_fields["schedule"].annotation)) == set(flow.SIGNALS)
+    assert set(get_args(Diffusion.model_fields["schedule"].annotation)) == set(flow.ALPHAS_CUMPROD)
 
 
 def test_a_scoring_is_keyed_by_a_run():

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from steadyflow.artifacts import UserError
-from steadyflow.cli import run_stage
+from steadyflow.cli import exit_on_errors
 from steadyflow.monitor.efficiency import efficiency_lines, stage_times
 from steadyflow.monitor.jobs import job_efficiency, job_status, long_jobs, read_benchmarks
 from steadyflow.monitor.status import status_lines
@@ -38,4 +38,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    with exit_on_errors():
+        main()

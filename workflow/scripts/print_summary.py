@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.cli import run_stage
+from steadyflow.cli import exit_on_errors
 from steadyflow.monitor.summary import similarity_lines, verdict_line
 from steadyflow.study import load_study, paths
 
@@ -31,4 +31,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    with exit_on_errors():
+        main()

@@ -1,75 +1,82 @@
 """Stage: the page that shows what a study's subsets keep and drop."""
 
 import os
-from pathlib import Path
 
 import pandas as pd
 
 from steadyflow.artifacts import read_json, write_text
-from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
+from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune import CRITERIA
 from steadyflow.prune_page import Clustering, Selection, dataset_facts, prune_page, thumbnails
 from steadyflow.prune_page.facts import DatasetFacts
 from steadyflow.prune_page.page import Thumbnail
 from steadyflow.prune_page.words import rule_in_words, settings, upstream_in_words
-from steadyflow.study import Study, load_study, paths
+from steadyflow.stages.data import dataset_artifacts
+from steadyflow.stages.pruning import (
+    clusters_artifacts,
+    dropped_list,
+    kept_list,
+    overlaps_artifact,
+    scores_artifact,
+    subset_artifact,
+)
+from steadyflow.stages.stage import file_of
+from steadyflow.study import Study
 from steadyflow.study.specs.fields import Spec
 from steadyflow.study.upstream import upstream
 
-parser = stage_parser(__doc__, study=True)
-parser.add_argument("--output", type=Path, required=True, help=".html")
+parser = stage_parser("write_prune_page", __doc__)
 
 
-def main() -> None:
-    args = parser.parse_args()
-    study = load_study(args.study)
-    pages = [dataset_page(study, name, args.output.parent) for name in study.pruned_datasets]
-    write_text(args.output, prune_page(study.name, pages))
+def main(job: StageRun) -> None:
+    pages = [dataset_page(job, name) for name in job.study.pruned_datasets]
+    write_text(job.outputs["page"], prune_page(job.study.name, pages))
 
 
-def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[DatasetFacts, dict[int, Thumbnail]]:
-    """What the page in `folder` shows of a dataset, and its pictures by id."""
-    files = paths.dataset_files(study, dataset)
+def dataset_page(job: StageRun, dataset: str) -> tuple[DatasetFacts, dict[int, Thumbnail]]:
+    """What the page shows of a dataset, and its pictures by id."""
+    study, files = job.study, {name: job.file(each) for name, each in dataset_artifacts(dataset).items()}
     manifest = read_manifest(files["manifest"])
     facts = dataset_facts(
         dataset,
         read_dataset_info(files["info"]),
         manifest,
-        {name: clustering(study, name) for name in study.pruned_by(dataset)},
-        {name: selection(study, name, folder) for name in study.subsets_of(dataset)},
-        {name: row["overlap"] for name, row in read_json(paths.overlaps_file(study, dataset)).items()},
+        {name: clustering(job, name) for name in study.pruned_by(dataset)},
+        {name: selection(job, name) for name in study.subsets_of(dataset)},
+        {name: row["overlap"] for name, row in read_json(job.file(overlaps_artifact(dataset))).items()},
     )
     keys = manifest["key"].iloc[facts.shown_ids].to_dict()
     return facts, thumbnails(facts.shown_ids, ImageStore(files["images"]).read, keys)
 
 
-def clustering(study: Study, name: str) -> Clustering:
-    spec = study.clusterings[name]
-    words = "; ".join([settings(spec.identity()), *upstream_lines(study, spec)])
-    return Clustering(spec.k, words, pd.read_parquet(paths.clusters_files(study, name)["clusters"]))
+def clustering(job: StageRun, name: str) -> Clustering:
+    spec = job.study.clusterings[name]
+    words = "; ".join([settings(spec.identity()), *upstream_lines(job.study, spec)])
+    return Clustering(spec.k, words, pd.read_parquet(job.file(clusters_artifacts(job.study, name)["clusters"])))
 
 
-def selection(study: Study, name: str, folder: Path) -> Selection:
-    spec, files = study.subsets[name], paths.subset_files(study, name)
+def selection(job: StageRun, name: str) -> Selection:
+    spec, folder = job.study.subsets[name], job.outputs["page"].parent
     return Selection(
         label=spec.label,
         rule=rule_in_words(CRITERIA[spec.criterion].keeps, spec.identity()),
-        chosen_by=upstream_lines(study, spec),
-        table=pd.read_parquet(files["subset"]),
-        kept_list=os.path.relpath(files["kept"], folder),
-        dropped_list=os.path.relpath(files["dropped"], folder),
+        chosen_by=upstream_lines(job.study, spec),
+        table=pd.read_parquet(job.file(subset_artifact(job.study, name))),
+        kept_list=os.path.relpath(file_of(job.study, kept_list(job.study, name)), folder),
+        dropped_list=os.path.relpath(file_of(job.study, dropped_list(job.study, name)), folder),
         clusters=getattr(spec, "clusters", None),
-        scores=scores(study, spec),
+        scores=scores(job, spec),
     )
 
 
-def scores(study: Study, spec: Spec) -> pd.DataFrame | None:
+def scores(job: StageRun, spec: Spec) -> pd.DataFrame | None:
     """The scores that a subset is chosen by, if any: id and its scoring's measures."""
     name = getattr(spec, "scores", None)
     if name is None:
         return None
-    return pd.read_parquet(paths.scores_file(study, name), columns=["id", *study.scorings[name].measures])
+    columns = ["id", *job.study.scorings[name].measures]
+    return pd.read_parquet(job.file(scores_artifact(job.study, name)), columns=columns)
 
 
 def upstream_lines(study: Study, spec: Spec) -> list[str]:
@@ -78,4 +85,4 @@ def upstream_lines(study: Study, spec: Spec) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(parser, main)

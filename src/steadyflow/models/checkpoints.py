@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -15,8 +15,10 @@ from steadyflow.models.dit import DiT
 
 LAST = ("final_layer.linear.weight", "final_layer.linear.bias")
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def load_trained(build: Callable[..., nn.Module], architecture: Mapping[str, Any], path: Path | str) -> nn.Module:
+
+def load_trained(build: Callable[..., Network], architecture: Mapping[str, Any], path: Path | str) -> Network:
     """`build(**architecture)` with the weights that one of our trainings left at `path`, in evaluation mode."""
     network = build(**architecture)
     network.load_state_dict(read_weights(path))

@@ -9,58 +9,83 @@ import pandas as pd
 from steadyflow.ledger import ledger_file, read_ledger
 from steadyflow.monitor.efficiency import Efficiency, training_efficiency
 from steadyflow.monitor.status import JobStatus, scoring_status, training_status
+from steadyflow.plan.freshness import out_of_date
+from steadyflow.plan.layout import log_file
+from steadyflow.plan.provenance import current_checkpoint
+from steadyflow.plan.targets import all_jobs
 from steadyflow.resumable import items_done
-from steadyflow.study import Study, paths
+from steadyflow.stages.stage import Job, output_files, upstream
+from steadyflow.study import Study
+
+_KINDS = {
+    "train_tokenizer": ("tokenizer", "tokenizers"),
+    "train_probe": ("probe", "encoders"),
+    "train_run": ("run", "runs"),
+    "score_samples": ("scoring", "scorings"),
+}
+"""Stage -> what its jobs are called, and the section of the study that has their specs."""
 
 
 @dataclass(frozen=True)
 class LongJob:
     """A training, or a scoring (`steps` is None).
 
-    result: the file that it writes last; state: its resumable state; log: its log file
+    done: its result is there, and is what the study says now
+    state: its checkpoint, None as long as what it reads is not there; curve: the curve of a training; log: its log file
     """
 
     kind: str
     name: str
     steps: int | None
-    result: Path
-    state: Path
+    done: bool
+    state: Path | None
+    curve: Path | None
     log: str
 
 
 def long_jobs(study: Study) -> Iterator[LongJob]:
-    """Everything that a study trains or scores."""
-    for name, tokenizer in study.tokenizers.items():
-        yield _job(study, "tokenizer", "tokenizers", name, tokenizer.steps)
-    for name, probe in study.probes.items():
-        yield _job(study, "probe", "encoders", name, probe.steps)
-    for name, run in study.runs.items():
-        if run.weights is None:
-            yield _job(study, "run", "runs", name, run.steps)
-    for name in study.scorings:
-        yield _job(study, "scoring", "scorings", name, None)
+    """Everything that a study trains or scores, by kind."""
+    jobs = upstream(study, all_jobs(study))
+    stale = out_of_date(study, jobs)
+    for stage, (kind, section) in _KINDS.items():
+        for job in (job for job in jobs if job.stage.name == stage):
+            found = _long_job(study, job, kind, section, done=job not in stale)
+            if found is not None:
+                yield found
 
 
-def _job(study: Study, kind: str, section: str, name: str, steps: int | None) -> LongJob:
-    files = paths.work_files(study, section, name)
-    return LongJob(kind, name, steps, Path(files["result"]), Path(files["state"]), files["log"])
+def _long_job(study: Study, job: Job, kind: str, section: str, *, done: bool) -> LongJob | None:
+    """None of a run whose weights are taken from a file."""
+    name = job.wildcards[-1][1]
+    spec = getattr(study, section)[name]
+    if getattr(spec, "weights", None) and section == "runs":
+        return None
+    return LongJob(
+        kind,
+        name,
+        getattr(spec, "steps", None),
+        done,
+        current_checkpoint(study, job),
+        output_files(study, job).get("curve"),
+        str(log_file(study, job)),
+    )
 
 
 def job_status(job: LongJob, now: float) -> JobStatus:
     """`now`: in seconds since the epoch."""
-    done = job.result.exists()
     if job.steps is None:
-        return scoring_status(job.name, done=done, items=items_done(job.state), log=job.log, now=now)
-    ledger = read_ledger(ledger_file(job.state))
-    return training_status(job.kind, job.name, done=done, steps=job.steps, ledger=ledger, log=job.log, now=now)
+        items = items_done(job.state) if job.state else None
+        return scoring_status(job.name, done=job.done, items=items, log=job.log, now=now)
+    ledger = read_ledger(ledger_file(job.state)) if job.state else None
+    return training_status(job.kind, job.name, done=job.done, steps=job.steps, ledger=ledger, log=job.log, now=now)
 
 
 def job_efficiency(job: LongJob) -> Efficiency | None:
     """None of a scoring, and of a training that is not finished."""
-    ledger, curve = read_ledger(ledger_file(job.state)), job.result.with_name("curve.parquet")
-    if job.steps is None or ledger is None or not ledger.finished or not curve.exists():
+    ledger = read_ledger(ledger_file(job.state)) if job.state else None
+    if job.curve is None or ledger is None or not ledger.finished or not job.curve.exists():
         return None
-    return training_efficiency(ledger, pd.read_parquet(curve))
+    return training_efficiency(ledger, pd.read_parquet(job.curve))
 
 
 def read_benchmarks(study: Study) -> dict[str, pd.DataFrame]:

@@ -13,10 +13,8 @@ from steadyflow.names import (
 )
 from steadyflow.study.specs import (
     ArcFaceEncoder,
-    Diffusion,
     DropClustersSubset,
     Evaluation,
-    ExplicitFlowMatching,
     ProbeEncoder,
     Run,
     ScoreSubset,
@@ -32,12 +30,9 @@ def unknown_surrogates(study: Study) -> Iterator[str]:
             yield f"scorings.{name}: names no run; a scoring is keyed by its surrogate (runs: {', '.join(study.runs)})"
 
 
-def endless_subsets(study: Study) -> Iterator[str]:
-    """Subsets made of others that are unknown, or in the end of themselves."""
-    for name, subset in study.subsets.items():
-        for member in subset.members:
-            if member not in study.subsets:
-                yield f"subsets.{name}.of: unknown '{member}' (known: {', '.join(study.subsets)})"
+def circular_subsets(study: Study) -> Iterator[str]:
+    """Subsets that are made of themselves in the end."""
+    for name in study.subsets:
         chain = _way_back(name, lambda made: getattr(study.subsets.get(made), "members", ()))
         if chain:
             yield f"subsets.{name}.of: {' -> '.join(chain)}: a subset cannot be made of itself"
@@ -141,37 +136,28 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     if runs and evaluation.reference is None:
         yield f"evaluations.{dataset}.reference: has to name the run that all are compared with ({', '.join(runs)})"
     for name in runs:
-        objective = study.runs[name].objective if name in study.runs else None
-        if isinstance(objective, Diffusion) and evaluation.sampling:
-            steps = study.samplings[evaluation.sampling].diffusion.steps
-            if steps > objective.timesteps:
-                yield (
-                    f"samplings.{evaluation.sampling}.diffusion.steps: {steps} are more than the "
-                    f"{objective.timesteps} timesteps of run '{name}'"
-                )
+        objective = study.runs[name].objective
+        if objective and evaluation.sampling:
+            for mistake in objective.sampling_mistakes(study.samplings[evaluation.sampling]):
+                yield f"samplings.{evaluation.sampling}.{mistake} of run '{name}'"
     named = {"reference": [evaluation.reference] if evaluation.reference else [], "runs": runs}
     named["inverse_pairs"] = [name for pair in evaluation.inverse_pairs for name in pair]
     named["mixtures"] = [name for mixture in evaluation.mixtures.values() for name in mixture.runs]
+    named |= {f"show.{heading}": group for heading, group in evaluation.show.items()}
     for name in evaluation.mixtures:
         if name in study.runs:
             yield f"evaluations.{dataset}.mixtures.{name}: a run has that name already; name the mixture otherwise"
     for field, names in named.items():
         for name in names:
-            if name not in study.runs:
-                yield f"evaluations.{dataset}.{field}: unknown run '{name}' (known: {', '.join(study.runs)})"
-            elif name not in runs:
+            if name not in runs:
                 yield f"evaluations.{dataset}.{field}: run '{name}' is not among the evaluated runs"
-    known = all(name in study.runs for each in named.values() for name in each)
-    # Of what is not all there, enough is said above.
-    if evaluation.paths and known and (evaluation.reference or not runs):
+    if evaluation.paths and (evaluation.reference or not runs):
         yield from _path_contradictions(study, dataset, evaluation)
     yield from _classifier_contradictions(study, dataset, evaluation)
     for name in evaluation.tokenizers or ():
         place = f"evaluations.{dataset}.tokenizers"
-        if name not in study.tokenizers:
-            yield f"{place}: unknown '{name}' (known: {', '.join(study.tokenizers) or 'none'})"
         # The others are checked where they, and the runs that use them, are defined.
-        elif name not in tokenizers_of(study, dataset, runs):
+        if name not in tokenizers_of(study, dataset, runs):
             yield from _tokenizer_contradictions(study, place, name, dataset)
 
 
@@ -201,8 +187,8 @@ def _classifier_contradictions(study: Study, dataset: str, evaluation: Evaluatio
 
 def _shape_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
     """Runs share their noises where their latents are of one shape."""
-    known = [name for name in evaluation.runs or () if name in study.runs]
-    if evaluation.reference not in known:
+    runs = evaluation.runs or ()
+    if evaluation.reference not in runs:
         return
 
     def shape(name: str) -> tuple[int, int]:
@@ -211,7 +197,7 @@ def _shape_contradictions(study: Study, dataset: str, evaluation: Evaluation) ->
         side = study.datasets[str(run.dataset)].resolution // tokenizer.downsampling
         return tokenizer.latent_channels, side
 
-    for name in known:
+    for name in runs:
         here, there = shape(name), shape(str(evaluation.reference))
         if here != there:
             yield (
@@ -261,12 +247,9 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
     if isinstance(run.latent_transform, tuple) and len(run.latent_transform) != tokenizer.latent_channels:
         size, channels = len(run.latent_transform), tokenizer.latent_channels
         yield f"runs.{name}.latent_transform: a matrix of {size} rows, for {channels} channels of latents"
-    trained_on = run.objective if run.weights is None else None
-    if isinstance(trained_on, ExplicitFlowMatching) and trained_on.candidates < run.batch_size:
-        yield (
-            f"runs.{name}.objective.candidates: {trained_on.candidates} are fewer than the batch of "
-            f"{run.batch_size}, whose samples are all among them"
-        )
+    if run.weights is None:
+        for mistake in run.objective.training_mistakes(run.batch_size):
+            yield f"runs.{name}.objective.{mistake}"
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
         yield f"runs.{name}.subset: '{run.subset}' belongs to dataset '{study.subsets[run.subset].dataset}'"
     surrogates = _way_back(name, lambda trained: _surrogates(study, study.runs[trained].subset))

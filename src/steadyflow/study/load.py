@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from steadyflow.artifacts import UserError
-from steadyflow.study.contradictions import contradictions, endless_subsets, tokenizers_of, unknown_surrogates
+from steadyflow.study.contradictions import circular_subsets, contradictions, tokenizers_of, unknown_surrogates
 from steadyflow.study.specs import Evaluation, Run, Study
 
 
@@ -53,7 +53,7 @@ def parse_study(raw: Mapping[str, Any]) -> Study:
     except ValidationError as error:
         raise UserError("\n".join(_describe(problem) for problem in error.errors())) from error
     resolved = _resolve(study)
-    for check in (unknown_surrogates, endless_subsets, contradictions):
+    for check in (unknown_surrogates, circular_subsets, contradictions):
         problems = list(check(resolved))
         if problems:
             raise UserError("\n".join(problems))
@@ -108,47 +108,28 @@ def _describe(problem: Any) -> str:
     return f"{key}: {message[0].lower() + message[1:]}"
 
 
-# section of the study that a field names an entry of
-_SECTIONS = {
-    "dataset": "datasets",
-    "tokenizer": "tokenizers",
-    "encoder": "encoders",
-    "encoders": "encoders",
-    "similarity_encoders": "encoders",
-    "clusters": "clusterings",
-    "scores": "scorings",
-    "sampling": "samplings",
-    "ceiling": "samplings",
-    "subset": "subsets",
-}
-_LISTS = ("encoders", "similarity_encoders")
-"""Fields that name several."""
-
-
 def _resolve(study: Study) -> Study:
     """Every reference that was left out becomes the only entry there is; every reference is checked."""
     problems: list[str] = []
 
     def resolved(section: str, name: str, spec: Any) -> Any:
         update = {}
-        for field, target in _SECTIONS.items():
-            if field not in type(spec).model_fields:
-                continue
-            known, value, of_kind = getattr(study, target), getattr(spec, field), ""
+        for reference in spec.references():
+            field, entries, of_kind = reference.field, getattr(study, reference.section), ""
             if field == "encoder" and spec.encoder_kind:
-                known = {name: entry for name, entry in known.items() if entry.kind == spec.encoder_kind}
+                entries = {key: entry for key, entry in entries.items() if entry.kind == spec.encoder_kind}
                 of_kind = f" of kind {spec.encoder_kind}"
-            if value is None and field not in spec.does_without:
-                if len(known) == 1:
-                    update[field] = tuple(known) if field in _LISTS else next(iter(known))
+            if getattr(spec, field) is None and field not in spec.optional_references:
+                if len(entries) == 1:
+                    several = field in Evaluation.lists
+                    update[field] = tuple(entries) if several else next(iter(entries))
                 else:
-                    has = f"the study has {', '.join(known)}" if known else f"the study has no {target}{of_kind}"
-                    problems.append(f"{section}.{name}.{field}: has to be named, since {has}")
-            named = () if value is None else value if field in _LISTS else (value,)
+                    has = ", ".join(entries) or f"no {reference.section}{of_kind}"
+                    problems.append(f"{section}.{name}.{field}: has to be named, since the study has {has}")
             problems.extend(
-                f"{section}.{name}.{field}: unknown '{each}'{of_kind} (known: {', '.join(known) or 'none'})"
-                for each in named
-                if each not in known
+                f"{section}.{name}.{field}: unknown '{each}'{of_kind} (known: {', '.join(entries) or 'none'})"
+                for each in reference.names
+                if each not in entries
             )
         return spec.model_copy(update=update)
 

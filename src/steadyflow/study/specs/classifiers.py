@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from steadyflow.names import plain_words
-from steadyflow.study.specs.fields import Name, Spec
+from steadyflow.study.specs.fields import Name, Refers, Spec
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 # Codes of values are int8.
@@ -19,7 +19,7 @@ class ClipZeroShotClassifier(Spec):
     encoder_kind: ClassVar[str] = "clip"
 
     kind: Literal["clip_zero_shot"]
-    encoder: Name | None = None
+    encoder: Annotated[Name | None, Refers("encoders")] = None
     """One of the kind `clip`, whose features of the images are read."""
     attributes: Annotated[dict[Name, _Values], Field(min_length=1)]
     """attribute -> value -> prompts, of which the mean direction counts."""

@@ -1,10 +1,13 @@
 """How runs are sampled, and what is compared."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from steadyflow.study.specs.fields import Name, Seed, Spec
+from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
+
+DOPRI5_EVALUATIONS = 200
+"""Assumed of a trained velocity at the default tolerances."""
 
 
 class DiffusionSampling(Spec):
@@ -18,6 +21,7 @@ class Sampling(Spec):
 
     of_dopri5: ClassVar[set[str]] = {"rtol", "atol"}
     of_others: ClassVar[set[str]] = {"steps", "time_shift"}
+    of_solvers: ClassVar[set[str]] = {"solver", *of_dopri5, *of_others}
 
     solver: Literal["euler", "midpoint", "heun", "dopri5"] = "euler"
     steps: PositiveInt = 60
@@ -41,20 +45,22 @@ class Sampling(Spec):
         """Fields that the solver has no use for."""
         return self.of_others if self.solver == "dopri5" else self.of_dopri5
 
-    def identity_for(self, objective: str) -> dict[str, Any]:
-        """What defines the samples of a run whose objective is of this kind."""
-        of_solvers = {"solver", *self.of_dopri5, *self.of_others}
-        unused = of_solvers if objective == "diffusion" else {"diffusion", *self.not_taken}
-        return {key: value for key, value in self.identity().items() if key not in unused}
+    @property
+    def solver_evaluations(self) -> int:
+        """Of a velocity, for one sample without guidance; of dopri5 an assumption, for estimates of cost."""
+        per_step = {"euler": 1, "midpoint": 2, "heun": 2}
+        return DOPRI5_EVALUATIONS if self.solver == "dopri5" else per_step[self.solver] * self.steps
 
-    def protocol(self, objective: str) -> str:
-        """How such a run is sampled, in a few words."""
-        if objective == "diffusion":
-            return f"{self.diffusion.sampler} {self.diffusion.steps} steps"
+    @property
+    def solver_protocol(self) -> str:
+        """How velocities are integrated, in a few words."""
         if self.solver == "dopri5":
             return f"dopri5 rtol {self.rtol:g} atol {self.atol:g}"
         shift = "" if self.time_shift == 1 else f" shifted by {self.time_shift:g}"
         return f"{self.solver} {self.steps} steps{shift}"
+
+
+_SomeNames = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class Mixture(Spec):
@@ -62,30 +68,33 @@ class Mixture(Spec):
 
     label: str = ""
     """Shown in tables; the mixture's name when empty."""
-    runs: Annotated[tuple[Name, ...], Field(min_length=2)]
+    runs: Annotated[tuple[Name, ...], Field(min_length=2), Refers("runs")]
 
 
 class Evaluation(Spec):
     """What is compared on one dataset; the section's key names the dataset."""
 
-    encoders: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    lists: ClassVar[frozenset[str]] = frozenset({"encoders", "similarity_encoders"})
+    """Fields that name several entries, and mean the only one where they are empty."""
+
+    encoders: Annotated[_SomeNames | None, Refers("encoders")] = None
     """What images are compared in: every metric in each of them, the reconstructions of tokenizers in the first. The
     study's only one when left out."""
-    similarity_encoders: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    similarity_encoders: Annotated[_SomeNames | None, Refers("encoders")] = None
     """What samples of shared noise are compared in, where that is not `encoders`: faces by ArcFace, say."""
-    tokenizers: tuple[Name, ...] | None = None
+    tokenizers: Annotated[tuple[Name, ...] | None, Refers("tokenizers")] = None
     """Tokenizers whose reconstructions of the validation split are measured; when left out, those of the dataset and
     of its runs. Order of tables and figures."""
-    sampling: Name | None = None
+    sampling: Annotated[Name | None, Refers("samplings")] = None
     """May be left out, as the reference, where no runs are evaluated."""
-    reference: Name | None = None
+    reference: Annotated[Name | None, Refers("runs")] = None
     """The run that every other one is compared with."""
-    ceiling: Name | None = None
+    ceiling: Annotated[Name | None, Refers("samplings")] = None
     """A sampling of the same noises by another solver: how alike the reference run is to itself under it is as much as
     can be asked of another run."""
-    runs: tuple[Name, ...] | None = None
+    runs: Annotated[tuple[Name, ...] | None, Refers("runs")] = None
     """All runs of the dataset but surrogates when left out. Order of tables and figures."""
-    inverse_pairs: tuple[tuple[Name, Name], ...] = ()
+    inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
     """Runs whose training images are (nearly) disjoint, compared with each other."""
     classifiers: tuple[Name, ...] | None = None
     """What tells the attributes of samples and training images: probe encoders, and entries of the section
@@ -96,9 +105,13 @@ class Evaluation(Spec):
     """How many noises are followed through every run, to measure how far the paths of two runs lie apart; 0: none."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
+    show: dict[str, tuple[Name, ...]] = {}
+    """heading -> runs: the groups in which figures show the evaluated runs, each on a page of its own; all in one group
+    without a heading when left out. Tables list every run."""
     seed: Seed = 0
     """Of what is resampled for intervals, or drawn to equal sizes."""
 
     @property
-    def does_without(self) -> set[str]:
-        return {"similarity_encoders", "ceiling"} | (set() if self.runs else {"sampling"})
+    def optional_references(self) -> set[str]:
+        left_out = {"similarity_encoders", "ceiling", "reference", "runs", "tokenizers"}
+        return left_out if self.runs else left_out | {"sampling"}

@@ -1,10 +1,10 @@
 """Clusters, scores, and the subsets chosen by them."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
-from steadyflow.study.specs.fields import Name, Seed, Spec
+from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
 def _fraction_removed(value: float) -> float:
@@ -19,8 +19,8 @@ PruningFraction = Annotated[float, AfterValidator(_fraction_removed)]
 class Clustering(Spec):
     """Spherical k-means on the training images' embeddings."""
 
-    encoder: Name | None = None
-    dataset: Name | None = None
+    encoder: Annotated[Name | None, Refers("encoders")] = None
+    dataset: Annotated[Name | None, Refers("datasets")] = None
     k: Annotated[int, Field(ge=2)] = 24
     restarts: PositiveInt = 4
     compare_k: tuple[Annotated[int, Field(ge=2)], ...] = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
@@ -42,8 +42,16 @@ class Scoring(Spec):
 
 
 class _Subset(Spec):
-    dataset: Name | None = None
+    compares_in_clustered_space: ClassVar[bool] = False
+    """Whether its criterion reads the embeddings that were clustered."""
+
+    dataset: Annotated[Name | None, Refers("datasets")] = None
     label: str = ""
+
+    @property
+    def listed_in(self) -> str | None:
+        """The user's file that lists it."""
+        return None
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -70,7 +78,7 @@ class ClusterSubset(_Subset):
 
     criterion: Literal["cluster_p", "cluster_p_inv", "cluster_b", "cluster_b_inv"]
     pruning_fraction: PruningFraction
-    clusters: Name | None = None
+    clusters: Annotated[Name | None, Refers("clusterings")] = None
 
 
 class ClusterRandomSubset(_Subset):
@@ -78,27 +86,27 @@ class ClusterRandomSubset(_Subset):
 
     criterion: Literal["cluster_p_random", "cluster_b_random"]
     pruning_fraction: PruningFraction
-    clusters: Name | None = None
+    clusters: Annotated[Name | None, Refers("clusterings")] = None
     seed: Seed = 0
 
 
 class _InSpace(_Subset):
     space: Literal["latents", "embeddings"] = "latents"
     """What images are compared in."""
-    tokenizer: Name | None = None
+    tokenizer: Annotated[Name | None, Refers("tokenizers")] = None
     """Whose latents; it may belong to another dataset."""
-    encoder: Name | None = None
+    encoder: Annotated[Name | None, Refers("encoders")] = None
     """Whose embeddings, each brought to unit length."""
 
     @model_validator(mode="after")
     def _one_space(self) -> Self:
-        unused = self.does_without & self.model_fields_set
+        unused = self.optional_references & self.model_fields_set
         if unused:
             raise ValueError(f"has `{unused.pop()}`, but is chosen among {self.space}: leave it out, or change `space`")
         return self
 
     @property
-    def does_without(self) -> set[str]:
+    def optional_references(self) -> set[str]:
         return {"encoder"} if self.space == "latents" else {"tokenizer"}
 
 
@@ -115,7 +123,7 @@ class KernelClusterSubset(_InSpace):
 
     criterion: Literal["kernel_p", "kernel_b"]
     pruning_fraction: PruningFraction
-    clusters: Name | None = None
+    clusters: Annotated[Name | None, Refers("clusterings")] = None
     seed: Seed = 0
 
 
@@ -130,9 +138,11 @@ class KCentreSubset(_InSpace):
 class DeduplicatedSubset(_Subset):
     """SemDeDup: what is least like another image of its cluster, in the embeddings that were clustered."""
 
+    compares_in_clustered_space: ClassVar[bool] = True
+
     criterion: Literal["semdedup"]
     pruning_fraction: PruningFraction
-    clusters: Name | None = None
+    clusters: Annotated[Name | None, Refers("clusterings")] = None
 
 
 class ScoreSubset(_Subset):
@@ -140,7 +150,7 @@ class ScoreSubset(_Subset):
 
     criterion: Literal["loss", "loss_inv", "grad", "grad_inv"]
     pruning_fraction: PruningFraction
-    scores: Name | None = None
+    scores: Annotated[Name | None, Refers("scorings")] = None
 
 
 class StratifiedSubset(_Subset):
@@ -148,7 +158,7 @@ class StratifiedSubset(_Subset):
 
     criterion: Literal["loss_ccs", "grad_ccs"]
     pruning_fraction: PruningFraction
-    scores: Name | None = None
+    scores: Annotated[Name | None, Refers("scorings")] = None
     hardest_cut: PruningFraction = 0.1
     """Share of all training images, those of highest score, that goes first; part of the pruning_fraction."""
     strata: PositiveInt = 50
@@ -193,7 +203,7 @@ class ClusterOversampledSubset(_Subset):
     """Images repeated until each cluster is as large as the largest."""
 
     criterion: Literal["cluster_oversampled"]
-    clusters: Name | None = None
+    clusters: Annotated[Name | None, Refers("clusterings")] = None
     seed: Seed = 0
 
 
@@ -211,7 +221,7 @@ class DropClustersSubset(_Subset):
         Discriminator(_number_or_list),
     ]
     """So many at random, or a list of their numbers."""
-    clusters: Name | None = None
+    clusters: Annotated[Name | None, Refers("clusterings")] = None
     seed: Seed = 0
 
 
@@ -219,7 +229,7 @@ class IntersectionSubset(_Subset):
     """What several subsets have in common."""
 
     criterion: Literal["intersection"]
-    of: Annotated[tuple[Name, ...], Field(min_length=2)]
+    of: Annotated[tuple[Name, ...], Field(min_length=2), Refers("subsets")]
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -230,7 +240,7 @@ class ComplementSubset(_Subset):
     """What another subset leaves out of the training images."""
 
     criterion: Literal["complement"]
-    of: Name
+    of: Annotated[Name, Refers("subsets")]
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -245,6 +255,10 @@ class ListedSubset(_Subset):
     entries: Literal["keys", "ids"] = "keys"
     """What stands in the file: the manifest's keys, or its ids. A Parquet file's column is called key, or id; in its
     column multiplicity, where there is one, stands how often each is drawn."""
+
+    @property
+    def listed_in(self) -> str:
+        return self.file
 
 
 Subset = Annotated[

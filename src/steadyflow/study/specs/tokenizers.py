@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator
 
-from steadyflow.study.specs.fields import Name, Seed, Spec
+from steadyflow.names import downsampling
+from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
 class Perceptual(Spec):
@@ -41,7 +42,7 @@ class Tokenizer(Spec):
 
     label: str = ""
     """Shown in tables and figures; the tokenizer's name when empty."""
-    dataset: Name | None = None
+    dataset: Annotated[Name | None, Refers("datasets")] = None
     """The dataset it is trained on; may be left out when the study has one."""
     width: PositiveInt = 128
     multipliers: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=4)] = (1, 2, 4, 4)
@@ -78,7 +79,8 @@ class Tokenizer(Spec):
 
     @property
     def downsampling(self) -> int:
-        return 2 ** (len(self.multipliers) - 1)
+        """A side of the latents is that of the images over this."""
+        return downsampling(self.multipliers)
 
     @property
     def losses(self) -> str:
