@@ -26,8 +26,8 @@ def main() -> None:
     objective = read_objective(run["spec"]["objective"])
     if not objective.predicts_velocity:
         raise UserError(
-            f"{args.run}: the network of a run with objective {objective.kind} is no velocity, so it has no trajectories "
-            "to compare"
+            f"{args.run}: the network of a run with objective {objective.kind} is no velocity, so it has no "
+            "trajectories to compare"
         )
     if args.count < 1:
         raise UserError(f"--count {args.count}: no noise to follow; `paths` of an evaluation of this run says how many")

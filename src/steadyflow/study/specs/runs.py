@@ -56,7 +56,7 @@ class _Objective(Spec):
         return {key: value for key, value in sampling.identity().items() if key not in unused}
 
     def _unused_in(self, sampling: Sampling) -> set[str]:
-        return {"diffusion", *sampling.not_taken}
+        return {*sampling.of_ddpm, *sampling.not_taken}
 
     def sampling_protocol(self, sampling: Sampling) -> str:
         """How such a run is sampled, in a few words."""
