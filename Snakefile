@@ -26,15 +26,15 @@ include: "workflow/rules/estimate.smk"
 
 # One Snakemake at a time for a folder of results. Jobs run no hooks.
 onstart:
-    take_results()
+    lock_results()
 
 
 onsuccess:
-    leave_results()
+    results_lock.release()
 
 
 onerror:
-    leave_results()
+    results_lock.release()
 
 
 # Seconds each, or the network: on a cluster they run where Snakemake runs. So do tables and figures.

@@ -32,15 +32,15 @@ def serve_dataset(
     server: Loopback, repo: str, files: dict[str, bytes], *, folder: str = "data", per_page: int = 2, **info: object
 ) -> dict[str, File]:
     """Lists and serves the files at COMMIT, from another host as the hub does; the served files by their paths."""
-    server.answers[f"/api/datasets/{repo}/revision/main"] = serve_json({"sha": COMMIT, **info})
-    tree = f"/api/datasets/{repo}/tree/{COMMIT}/{folder}".rstrip("/") + "?recursive=true"
+    server.answers[f"/api/datasets/{repo}/revision/main"] = serve_json({"id": repo, "sha": COMMIT, **info})
+    tree = f"/api/datasets/{repo}/tree/{COMMIT}/{folder}".rstrip("/")
     entries: list[dict[str, Any]] = [{"type": "directory", "path": folder, "size": 0, "oid": "a" * 40}]
     entries += [listed(path, content) for path, content in files.items()]
     pages = [entries[start : start + per_page] for start in range(0, len(entries), per_page)]
     for number, page in enumerate(pages):
-        following = f'<{server.url}{tree}&cursor={number + 1}>; rel="next"'
+        following = f'<{server.url}{tree}?cursor={number + 1}>; rel="next"'
         last = number == len(pages) - 1
-        place = f"{tree}&cursor={number}" if number else tree
+        place = f"{tree}?cursor={number}" if number else tree
         server.answers[place] = serve_json(page, **({} if last else {"Link": following}))
     served = {path: File(content) for path, content in files.items()}
     for path, file in served.items():

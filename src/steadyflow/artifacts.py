@@ -5,7 +5,9 @@ folder, flushed to the disk, and renamed.
 """
 
 import contextlib
+import csv
 import errno
+import functools
 import glob
 import hashlib
 import json
@@ -15,15 +17,18 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
     from torch import Tensor
+
+Row = TypeVar("Row", bound=Any)
 
 
 class UserError(Exception):
@@ -111,6 +116,16 @@ def read_json(path: Path | str) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def read_rows(path: Path | str, kind: type[Row]) -> list[Row]:
+    """Every row of a CSV file as a dataclass of texts. Raises UserError when its columns are not the fields."""
+    columns = [field.name for field in fields(kind)]
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != columns:
+            raise UserError(f"{path}: expected the columns {', '.join(columns)}, found {reader.fieldnames}")
+        return [kind(**row) for row in reader]
+
+
 def write_parquet(path: Path | str, table: "pd.DataFrame") -> None:
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)
@@ -156,19 +171,17 @@ def _take_room(path: Path) -> None:
         file.write(kept)
 
 
-def move_file(source: Path, path: Path | str) -> None:
-    """A finished file becomes `path`, whole or not at all; copied where it lies on another disk."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def link_file(source: Path, path: Path | str) -> None:
+    """A finished file is found under `path` too, whole or not at all; copied where hard links cannot be had."""
     _sync(source)
-    try:
-        source.replace(path)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary:
+        temporary.unlink()
+        try:
+            temporary.hardlink_to(source)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
             shutil.copyfile(source, temporary)
-        source.unlink()
 
 
 def read_array(path: Path | str) -> "np.ndarray":
@@ -229,6 +242,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+@functools.cache
 def _commit() -> str:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
     try:

@@ -1,12 +1,12 @@
 """What every stage script shares: common flags, device and threads, and errors as one clear message."""
 
 import argparse
+import contextlib
 import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from steadyflow.artifacts import Unfinished, UserError
@@ -19,29 +19,22 @@ UNFINISHED = 75
 """Exit status of a stage that is to be started again (EX_TEMPFAIL)."""
 
 
-def stage_parser(
-    description: str, *, study: bool = False, device: bool = False, training: bool = False, table: bool = False
-) -> argparse.ArgumentParser:
-    """`training` and `table`: stages whose state outlives a kill, that of a training and a `resumable_table`. Of
-    trainings alone, whose states are large, the environment's SAVE_SECONDS may say how often they are saved."""
-    parser = argparse.ArgumentParser(description=description)
-    if training or table:
-        state = "resumable state, kept until the results are written"
-        parser.add_argument("--state", type=Path, required=True, help=state)
-        # As text: a word that is no number is argparse's to refuse.
-        seconds = os.environ.get("SAVE_SECONDS", "60") if training else "10"
-        parser.add_argument("--save-seconds", type=float, default=seconds, help="between two saved states, at least")
-    if training:
-        steps = "steps after which the state is saved all the same"
+def add_device_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cuda, cuda:1, mps, cpu")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+
+
+def add_checkpoint_flags(parser: argparse.ArgumentParser, *, of_training: bool) -> None:
+    """Of a training, or of a table that is filled batch by batch. Of trainings alone, whose checkpoints are large, the
+    environment's SAVE_SECONDS may say how often they are saved."""
+    # As text: a word that is no number is argparse's to refuse.
+    seconds = os.environ.get("SAVE_SECONDS", "60") if of_training else "10"
+    parser.add_argument("--save-seconds", type=float, default=seconds, help="between two checkpoints, at least")
+    if of_training:
+        steps = "steps after which a checkpoint is saved all the same"
         parser.add_argument("--save-steps", type=float, default=float("inf"), help=steps)
-        told = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"
-        parser.add_argument("--deadline", type=float, default=allocation_end(), help=told)
-    if study:
-        parser.add_argument("--study", type=Path, required=True, help="the study file")
-    if device:
-        parser.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cuda, cuda:1, mps, cpu")
-        parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    return parser
+        ends = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"
+        parser.add_argument("--deadline", type=float, default=allocation_end(), help=ends)
 
 
 def allocation_end() -> float:
@@ -99,11 +92,12 @@ def choose_device(name: str, threads: int) -> "torch.device":
     return torch.device("cuda", index)
 
 
-def run_stage(main: Callable[[], None]) -> None:
-    """Runs a stage; an error of the user's or a full disk ends it with one message and exit status 1, a stop before a
-    time limit with UNFINISHED."""
+@contextlib.contextmanager
+def exit_on_errors() -> Iterator[None]:
+    """An error of the user's or a full disk ends the script with one message and exit status 1, a stop before a time
+    limit with UNFINISHED."""
     try:
-        main()
+        yield
     except UserError as error:
         sys.exit(f"error: {error}")
     except Unfinished as notice:

@@ -145,6 +145,26 @@ def test_hostile_archives_write_nothing(tmp_path, case):
     assert not (tmp_path.parent / "evil").exists() and not tmp_path.joinpath("/tmp/steadyflow-evil").exists()
 
 
+def long_links(target):
+    """The published archive of CVE-2025-4517: a chain of links that realpath gives up on, then a file behind it."""
+    folder, steps = "d" * 247, "abcdefghijklmnop"
+    members, path = [], ""
+    for step in steps:
+        members += [member(f"{path}{folder}", tarfile.DIRTYPE), member(f"{path}{step}", tarfile.SYMTYPE, folder)]
+        path += f"{folder}/"
+    far = "/".join([*steps, "l" * 254])
+    members += [member(far, tarfile.SYMTYPE, "../" * len(steps)), member("out", tarfile.SYMTYPE, f"{far}/..")]
+    return [*members, member("file", tarfile.LNKTYPE, f"out/{target}"), member("file", size=3)]
+
+
+def test_a_chain_of_long_links_leads_nowhere(tmp_path):
+    (tmp_path / "secret").write_text("outside")
+    archive = tar_of(tmp_path / "a.tar", {"good": b"1"}, members=long_links("secret"))
+    with pytest.raises(UserError, match=r"no file of the archive; nothing was extracted"):
+        extract(archive, tmp_path / "out")
+    assert (tmp_path / "secret").read_text() == "outside" and not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("name", "make"), [("a.zip", zip_of), ("a.tar.gz", tar_of)])
 def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path, name, make):
     bomb = make(tmp_path / name, {"zeros": bytes(2**24)})

@@ -99,7 +99,7 @@ def edit(path, old, new):
         ("list_attr_celeba.txt", "Male", "5_o_Clock_Shadow", "expected the number of images in line 1"),
         ("list_attr_celeba.txt", "000003.png -1  1", "000003.png -1  0", "line 5: expected a file name and 2 times"),
         ("list_attr_celeba.txt", "000003.png -1  1", "000003.png -1", "line 5: expected a file name and 2 times"),
-        ("list_eval_partition.txt", "000003.png 1", "000003.png 3", "line 3: expected `000003.png` and 0, 1 or 2"),
+        ("list_eval_partition.txt", "000003.png 1", "000003.png 3", "line 3: expected a file name and 0, 1 or 2"),
         ("list_eval_partition.txt", "000003.png 1\n", "", "line 3: expected `000003.png`"),
         ("list_eval_partition.txt", "000006.png 1\n", "", "at its end: expected `000006.png`"),
         ("list_eval_partition.txt", "000006.png 1\n", "000006.png 1\n7.png 0\n", "line 7: 7.png is not in"),

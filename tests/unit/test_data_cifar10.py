@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from steadyflow.artifacts import UserError
-from steadyflow.data.cifar10 import BATCHES, cifar10
+from steadyflow.data.cifar10 import cifar10
+from steadyflow.data.files import CIFAR10_BATCHES
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 PER_BATCH = 3
@@ -17,7 +18,7 @@ def picture(batch, row):
 
 def files():
     content = {"batches.meta.txt": ("\n".join(NAMES) + "\n\n").encode()}
-    for batch, name in enumerate(BATCHES):
+    for batch, name in enumerate(CIFAR10_BATCHES):
         rows = b""
         for row in range(PER_BATCH):
             red, green, blue = (picture(batch, row)[:, :, channel] for channel in range(3))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from steadyflow.artifacts import UserError
 from steadyflow.data import imagefolder as module
-from steadyflow.data.folder import image_keys
+from steadyflow.data.files import image_files
 from steadyflow.data.imagefolder import imagefolder
 
 CLASSES = ("n03126707", "n01440764", "n02012849")
@@ -121,9 +121,9 @@ def test_files_are_listed_a_class_at_a_time(imagenet, monkeypatch):
 
     def counted(folder):
         listed.append(folder.name)
-        return image_keys(folder)
+        return image_files(folder)
 
     source = imagefolder(imagenet)
-    monkeypatch.setattr(module, "image_keys", counted)
+    monkeypatch.setattr(module, "image_files", counted)
     next(iter(source.records))
     assert listed == ["n01440764"]

@@ -18,7 +18,7 @@ NOT_IN_JOBS = {"snakemake-executor-plugin-slurm"}
 
 def test_conda_gets_what_pip_gets():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = [re.fullmatch(r"([\w-]+)(>=[\d.]+)", each).groups() for each in project["dependencies"]]
+    needed = [re.fullmatch(r"([\w-]+)(>=[\d.]+(?:,<\d+)?)", each).groups() for each in project["dependencies"]]
     environment = yaml.safe_load((ROOT / "envs" / "steadyflow.yaml").read_text(encoding="utf-8"))
     expected = {f"{CONDA.get(name, name)} {least}" for name, least in needed if name not in NOT_IN_JOBS}
     assert set(environment["dependencies"]) == expected | {f"python {project['requires-python']}"}

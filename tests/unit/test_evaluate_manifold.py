@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate import compare_with_manifold, manifold_metrics, manifold_of
-from steadyflow.evaluate.rows import ChosenRows
+from steadyflow.evaluate.rows import FeatureRows
 
 NAMES = ("precision", "recall", "density", "coverage")
 
@@ -172,7 +172,7 @@ def test_order_and_chunks_do_not_matter():
 def test_one_manifold_for_several_sets(tmp_path):
     real, fake = digits()
     np.save(tmp_path / "real.npy", np.concatenate([np.full((5, 64), np.nan), real]))
-    stored = ChosenRows(np.load(tmp_path / "real.npy", mmap_mode="r"), np.arange(5, 5 + len(real)))
+    stored = FeatureRows(np.load(tmp_path / "real.npy", mmap_mode="r"), np.arange(5, 5 + len(real)))
     reference = manifold_of(stored, 3, 5)
     for generated in (fake, 0.8 * fake[:200], real[:30].reshape(-1, 8, 8).reshape(30, 64)):
         assert values(compare_with_manifold(reference, generated)) == values(manifold_metrics(real, generated, 3, 5))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate.rows import finite_rows, mixed, with_features
+from steadyflow.evaluate.rows import finite_rows, mean_norm, mixed, with_features
 
 
 def features():
@@ -36,3 +36,10 @@ def test_a_mixture_has_equal_parts_of_each_set():
     sets = [np.full((10, 2), value) for value in range(3)]
     assert mixed(sets)[:, 0].tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
     np.testing.assert_array_equal(mixed(sets[:1]), sets[0])
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4096])
+def test_the_mean_norm_is_that_of_the_rows_with_features(chunk):
+    found = with_features(features())
+    assert mean_norm(found, chunk) == pytest.approx(np.linalg.norm(features()[found.rows], axis=1).mean())
+    assert mean_norm(with_features(np.full((3, 2), np.nan))) is None

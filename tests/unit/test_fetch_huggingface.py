@@ -1,14 +1,17 @@
 import hashlib
 import random
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from hub import COMMIT, listed, serve_dataset, serve_json
-from loopback import File, loopback, status
+from loopback import File, in_turn, loopback, redirect, status
 
 from steadyflow.artifacts import UserError
-from steadyflow.data.huggingface import _matching
+from steadyflow.data.files import matching_shards
 from steadyflow.fetch import huggingface
 from steadyflow.fetch.huggingface import fetch_dataset, hub_web
 from steadyflow.fetch.remote import Remote
@@ -34,14 +37,17 @@ def web(server):
 
 @pytest.fixture
 def fetch(web, tmp_path):
-    return lambda patterns=PATTERNS, revision="main": fetch_dataset(REPO, revision, patterns, tmp_path / "got", web)
+    def run(patterns=PATTERNS, revision="main", web=web):
+        return fetch_dataset(REPO, revision, patterns, tmp_path / "got", web)
+
+    return run
 
 
 @pytest.fixture
 def refused(fetch, capfd):
-    def run(*arguments):
+    def run(*arguments, **more):
         with pytest.raises(UserError) as caught:
-            fetch(*arguments)
+            fetch(*arguments, **more)
         captured = capfd.readouterr()
         assert SECRET not in str(caught.value) + captured.out + captured.err
         return str(caught.value)
@@ -112,7 +118,7 @@ def test_a_changed_shard_is_one_error(server, refused, tmp_path):
 
 def test_files_in_git_itself_are_verified_by_gits_hash(server, fetch, refused, tmp_path):
     serve_dataset(server, REPO, {"data/x.txt": b"hello\n"})
-    tree = f"/api/datasets/{REPO}/tree/{COMMIT}/data?recursive=true"
+    tree = f"/api/datasets/{REPO}/tree/{COMMIT}/data"
     # `echo hello | git hash-object --stdin`
     entry = {"type": "file", "path": "data/x.txt", "size": 6, "oid": "ce013625030ba8dba906f756967f9e9ca394464a"}
     server.answers[tree] = serve_json([entry])
@@ -152,14 +158,14 @@ def test_a_link_in_the_folder_leads_nowhere_else(server, refused, tmp_path):
 
 def test_a_list_that_never_ends(server, refused):
     serve_dataset(server, REPO, CONTENTS)
-    tree = f"/api/datasets/{REPO}/tree/{COMMIT}/data?recursive=true"
+    tree = f"/api/datasets/{REPO}/tree/{COMMIT}/data"
     server.answers[tree] = serve_json([], Link=f'<{server.url}{tree}>; rel="next"')
     assert "comes back to its beginning" in refused()
 
 
 def test_another_hosts_next_page_gets_no_token(server, fetch):
     serve_dataset(server, REPO, CONTENTS)
-    tree = f"/api/datasets/{REPO}/tree/{COMMIT}/data?recursive=true"
+    tree = f"/api/datasets/{REPO}/tree/{COMMIT}/data"
     server.answers["/page"] = serve_json([listed(name, CONTENTS[name]) for name in NAMES])
     server.answers[tree] = serve_json([], Link=f'<{server.other_url}/page>; rel="next"')
     fetch()
@@ -185,9 +191,11 @@ def test_patterns_that_do_not_fit(server, refused, tmp_path, patterns, message):
         (status(401), "HTTP 401 Unauthorized; it is gated, private or not there: accept its terms"),
         (status(403), "HTTP 403 Forbidden; access is refused: accept its terms"),
         (status(404), "HTTP 404 Not Found; there is no such file or repository"),
-        (File(b"<html>"), "answers with something else than JSON"),
-        (serve_json([1]), "names no commit"),
-        (serve_json({"sha": "../../x"}), "names no commit"),
+        (File(b"<html>"), "does not answer as a hub does (JSONDecodeError: "),
+        (serve_json([1]), "does not answer as a hub does (TypeError: "),
+        (serve_json({"sha": COMMIT}), "does not answer as a hub does (KeyError: 'id')"),
+        (serve_json({"id": REPO}), "names no commit"),
+        (serve_json({"id": REPO, "sha": "../../x"}), "names no commit"),
     ],
 )
 def test_what_the_hub_says_instead_of_a_commit(server, refused, tmp_path, answer, message):
@@ -196,13 +204,50 @@ def test_what_the_hub_says_instead_of_a_commit(server, refused, tmp_path, answer
     assert len(server.requests) == 1 and files(tmp_path) == {}
 
 
-@pytest.mark.parametrize(
-    "entry", [{}, 1, {"type": "file", "path": "x", "size": -1, "oid": "a" * 40}, listed("x", b"") | {"lfs": 1}]
-)
-def test_a_list_that_is_none(server, refused, entry):
+@pytest.mark.parametrize("entry", [{}, 1, {"type": "file", "path": "x"}, listed("x", b"") | {"lfs": 1}])
+def test_a_listing_in_another_format(server, refused, tmp_path, entry):
     serve_dataset(server, REPO, CONTENTS)
-    server.answers[f"/api/datasets/{REPO}/tree/{COMMIT}/data?recursive=true"] = serve_json([entry])
-    assert "not a list of files" in refused()
+    server.answers[f"/api/datasets/{REPO}/tree/{COMMIT}/data"] = serve_json([entry])
+    assert f"{server.url}/datasets/{REPO}: the server does not answer as a hub does (" in refused()
+    assert files(tmp_path) == {}
+
+
+def test_a_busy_hub_is_asked_again(server, fetch, tmp_path):
+    serve_dataset(server, REPO, CONTENTS)
+    info = f"/api/datasets/{REPO}/revision/main"
+    server.answers[info] = in_turn(status(503), status(429, Retry_After=7), server.answers[info])
+    waits = []
+    fetch(web=Web(home=server.url, sleep=waits.append))
+    assert waits == [1, 7] and len(files(tmp_path / "got")) == 4
+
+
+def test_a_hub_that_stays_busy_or_away_is_one_error(server, refused, web):
+    server.answers[f"/api/datasets/{REPO}/revision/main"] = status(502)
+    assert "HTTP 502 Bad Gateway, 6 times in a row" in refused()
+    with loopback() as gone:
+        away = replace(web, home=gone.url)
+    gone.server_close()
+    assert "Connection refused, 6 times in a row" in refused(web=away)
+
+
+def test_a_redirected_hub_gets_the_token_only_at_home(server, fetch, refused):
+    serve_dataset(server, REPO, CONTENTS)
+    info = f"/api/datasets/{REPO}/revision/main"
+    server.answers["/elsewhere"] = server.answers[info]
+    server.answers[info] = redirect(f"{server.other_url}/elsewhere")
+    fetch()
+    sent = {request.path: request.headers.get("Authorization") for request in server.requests}
+    assert (sent[info], sent["/elsewhere"]) == (f"Bearer {SECRET}", None)
+    server.answers["/elsewhere"] = redirect(f"{server.url}{info}")
+    assert "redirected more than 10 times, a loop at the server" in refused()
+
+
+def test_no_request_says_what_is_installed_here(server, fetch):
+    serve_dataset(server, REPO, CONTENTS)
+    fetch()
+    agents = {request.headers["User-Agent"].split("/")[0] for request in server.requests}
+    assert agents == {"steadyflow", "python-httpx2"}
+    assert not any("torch" in request.headers["User-Agent"] for request in server.requests)
 
 
 def test_gated_data_says_so(server, fetch):
@@ -242,7 +287,7 @@ def test_patterns_name_the_files_that_the_dataset_stage_will_find(tmp_path, patt
             return []
 
     fetched = chosen(lambda: [file.path for file, _ in huggingface.select(files, {"train": pattern}, REPO)])
-    found = chosen(lambda: _matching(tmp_path, pattern, None))
+    found = chosen(lambda: matching_shards(tmp_path, pattern))
     assert sorted(fetched) == [path.relative_to(tmp_path).as_posix() for path in found]
     assert bool(found) == (pattern not in ("data", "train-0*"))
 
@@ -259,19 +304,29 @@ def no_token(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
+def token_elsewhere():
+    """What a new process finds: huggingface_hub reads HF_HOME and HF_TOKEN_PATH when it is imported."""
+    code = "from steadyflow.fetch.huggingface import hub_web; print(hub_web().token)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_the_token_comes_from_the_environment_or_a_file(no_token, monkeypatch, tmp_path):
-    assert (hub_web().home, hub_web().token) == ("https://huggingface.co", None)
+    assert token_elsewhere() == "None"
     (tmp_path / ".cache" / "huggingface").mkdir(parents=True)
     (tmp_path / ".cache" / "huggingface" / "token").write_text("from_cache\n")
-    assert hub_web().token == "from_cache"
+    assert token_elsewhere() == "from_cache"
     (tmp_path / "token").write_text("from_home")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    assert hub_web().token == "from_home"
+    assert token_elsewhere() == "from_home"
     (tmp_path / "mine").write_text("from_path")
     monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "mine"))
-    assert hub_web().token == "from_path"
+    assert token_elsewhere() == "from_path"
     monkeypatch.setenv("HF_TOKEN", f"{SECRET} ")
-    assert hub_web().token == SECRET and SECRET not in repr(hub_web())
+    assert token_elsewhere() == SECRET and SECRET not in repr(hub_web())
+
+
+def test_the_hub_is_that_of_the_environment(no_token, monkeypatch):
+    assert hub_web().home == "https://huggingface.co"
     monkeypatch.setenv("HF_ENDPOINT", "http://mirror.org/hub/")
     assert hub_web().home == "http://mirror.org/hub"
 

@@ -11,13 +11,16 @@ import steadyflow
 
 LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
-    {"artifacts", "distributed", "driver", "ledger", "names", "noise", "progress", "resumable"},
+    {"arm", "artifacts", "distributed", "ledger", "names", "noise", "progress", "results_lock", "resumable"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
     {"classifiers"},
     {"prune", "evaluate"},
-    {"report"},
+    {"claims"},
+    {"report", "prune_page"},
     {"study", "cli"},
+    {"design"},
+    {"monitor"},
 ]
 FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
 
@@ -63,14 +66,22 @@ def test_a_study_stands_on_names_and_artifacts_alone():
     assert used <= {"study", "names", "artifacts"}
 
 
+def test_a_design_stands_on_a_study_and_arms_alone():
+    used = set().union(*(imported_packages(path) for path in modules() if package_of(path) == "design"))
+    assert used <= {"design", "study", "arm"}
+
+
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
         ("steadyflow.study", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
+        ("steadyflow.design.by_fraction", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
+        ("steadyflow.design.by_k", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
-        ("steadyflow.driver", {"torch", "numpy", "pandas"}),
-        ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
+        ("steadyflow.data.listing", {"torch", "numpy", "pandas", "pyarrow", "PIL"}),
+        ("steadyflow.results_lock", {"torch", "numpy", "pandas"}),
+        ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "httpx2", "huggingface_hub"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),
         ("steadyflow.classifiers", {"torch", "pandas", "transformers"}),

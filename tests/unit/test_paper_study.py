@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from steadyflow.design.by_k import runs_by_k
 from steadyflow.study import load_study
-from steadyflow.study.by_k import runs_by_k
 
 ROOT = Path(__file__).parents[2]
 

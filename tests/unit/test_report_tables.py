@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from steadyflow.artifacts import UserError
+from steadyflow.claims import Finding, read_claims
 from steadyflow.report import tables
 from steadyflow.report.catalogue import TABLES
-from steadyflow.report.claims import Finding, read_claims
 from steadyflow.report.columns import assemble, text_column
 from steadyflow.report.measures import Measure, find_measure
 from steadyflow.report.numbers import decimals_for, number, with_interval, with_sd
@@ -342,7 +342,7 @@ def test_markdown_shows_the_numbers_of_the_csv(name, metrics, runs, tmp_path):
 
 
 def measure(value, ci_low=np.nan, ci_high=np.nan, sd=np.nan):
-    return Measure("d", "r", "", "m", "probe", "p", value, ci_low, ci_high, sd, 10, 0, "", ())
+    return Measure("d", "r", "", "m", "probe", "p", value, 10, 0, ci_low, ci_high, sd)
 
 
 def test_numbers_read_well():

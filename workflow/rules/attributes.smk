@@ -1,63 +1,43 @@
+# Classifiers that read features do so in one process.
 rule classify_images:
     input:
-        unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        features=classified_features,
-        classifier=lambda wildcards: classifier_input(wildcards.classifier),
+        stage.inputs("classify_images"),
     output:
-        attributes="<results>/{dataset}/attributes/{classifier}/dataset.parquet",
-        sidecar="<results>/{dataset}/attributes/{classifier}/dataset.json",
+        **stage.outputs("classify_images"),
     log:
-        "<results>/logs/{dataset}/attributes/{classifier}/dataset.log",
+        stage.log("classify_images"),
     benchmark:
-        "<results>/benchmarks/{dataset}/attributes/{classifier}/dataset.tsv"
+        stage.benchmark("classify_images")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-        processes=classifying_processes,
-    params:
-        dataset=subpath(input.manifest, parent=True),
-        spec=lambda wildcards: classifier_identity(wildcards.classifier),
-        features=features_flags,
-        state=lambda wildcards: paths.state_file(study, "attributes", wildcards.dataset, wildcards.classifier),
+        **stage.resources("classify_images"),
+        processes=lambda wildcards: 1 if study.classified_features(wildcards.classifier) else "auto",
     shell:
-        '"$SCRIPTS/launch.sh" {resources.processes} classify_images.py --dataset {params.dataset} '
-        "{params.features} {input.features} "
-        '--study "$STUDY" --classifier {wildcards.classifier} --classifier-files {input.classifier} '
-        '--weights-lock "$WEIGHTS_LOCK" --state {params.state} --output {output.attributes} '
+        '"$SCRIPTS/launch.sh" {resources.processes} classify_images.py --study "$STUDY" --dataset {wildcards.dataset} '
+        '--classifier {wildcards.classifier} --weights-lock "$WEIGHTS_LOCK" '
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule classify_samples:
     input:
-        images="<results>/{dataset}/samples/{run}/{sampling}/images.npy",
-        features=classified_features,
-        classifier=lambda wildcards: classifier_input(wildcards.classifier),
+        stage.inputs("classify_samples"),
     output:
-        attributes="<results>/{dataset}/attributes/{classifier}/{run}/{sampling}.parquet",
-        sidecar="<results>/{dataset}/attributes/{classifier}/{run}/{sampling}.json",
+        **stage.outputs("classify_samples"),
     log:
-        "<results>/logs/{dataset}/attributes/{classifier}/{run}/{sampling}.log",
+        stage.log("classify_samples"),
     benchmark:
-        "<results>/benchmarks/{dataset}/attributes/{classifier}/{run}/{sampling}.tsv"
+        stage.benchmark("classify_samples")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-        processes=classifying_processes,
-    params:
-        spec=lambda wildcards: classifier_identity(wildcards.classifier),
-        features=features_flags,
-        state=lambda wildcards: paths.state_file(
-            study, "sampled_attributes", wildcards.classifier, wildcards.run, wildcards.sampling
-        ),
+        **stage.resources("classify_samples"),
+        processes=lambda wildcards: 1 if study.classified_features(wildcards.classifier) else "auto",
     shell:
-        '"$SCRIPTS/launch.sh" {resources.processes} classify_images.py --images {input.images} '
-        "{params.features} {input.features} "
-        '--study "$STUDY" --classifier {wildcards.classifier} --classifier-files {input.classifier} '
-        '--weights-lock "$WEIGHTS_LOCK" --state {params.state} --output {output.attributes} '
+        '"$SCRIPTS/launch.sh" {resources.processes} classify_samples.py --study "$STUDY" --dataset {wildcards.dataset} '
+        '--classifier {wildcards.classifier} --run {wildcards.run} --sampling {wildcards.sampling} --weights-lock "$WEIGHTS_LOCK" '
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'

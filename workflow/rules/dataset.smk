@@ -1,23 +1,18 @@
 rule prepare_dataset:
     input:
-        source_files,
+        stage.inputs("prepare_dataset"),
     output:
-        manifest="<results>/{dataset}/manifest.parquet",
-        info="<results>/{dataset}/dataset.json",
-        images=directory("<results>/{dataset}/images"),
+        **stage.outputs("prepare_dataset"),
     log:
-        "<results>/logs/{dataset}/dataset.log",
+        stage.log("prepare_dataset"),
     benchmark:
-        "<results>/benchmarks/{dataset}/dataset.tsv"
+        stage.benchmark("prepare_dataset")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=identity("dataset"),
-        root=subpath(output.manifest, parent=True),
+        **stage.resources("prepare_dataset"),
     shell:
         'python "$SCRIPTS/prepare_dataset.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        "--output {params.root} --threads {threads} > {log} 2>&1"
+        "--threads {threads} > {log} 2>&1"

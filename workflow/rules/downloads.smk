@@ -1,9 +1,27 @@
+from steadyflow.fetch.lock import entry_of
+from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.stages.data import downloaded_files
+from steadyflow.stages.weights import weights_file
+
+
+def needed_weights():
+    """All files of resources/weights.lock that the study needs, each once."""
+    needed = [*([VGG16_WEIGHTS] if study.uses_lpips else []), *study.encoder_weights]
+    return [weights_file(study, name) for name in dict.fromkeys(needed)]
+
+
+def archive_of(wildcards):
+    """The archive that holds a file of resources/weights.lock."""
+    archive = WEIGHTS[wildcards.weights].inside
+    return [weights_file(study, archive)] if archive else []
+
+
 # What lies in the folder of downloads besides declared outputs (a dataset's own files, incomplete .part files) outlives
 # a failed job: it is gone on from there. The rules have no retries: what may pass is tried again inside, what will not
 # is said once.
 rule download_weights:
     input:
-        archive_files,
+        archive_of,
     output:
         ensure("<downloads>/weights/{weights}", sha256=lambda wildcards: WEIGHTS[wildcards.weights].sha256),
     log:
@@ -29,8 +47,6 @@ rule download_dataset:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
-    params:
-        spec=download_identity,
     shell:
         'python "$SCRIPTS/download_dataset.py" --study "$STUDY" --dataset {wildcards.dataset} '
         '--lock "$DATASETS_LOCK" --output {output} 2>&1 | tee {log}'
@@ -40,7 +56,7 @@ rule download_dataset:
 rule fetch:
     input:
         weights=needed_weights(),
-        datasets=[paths.downloaded_files(study, name) for name, spec in study.datasets.items() if spec.downloaded],
+        datasets=[downloaded_files(study, name) for name, spec in study.datasets.items() if spec.downloaded],
     log:
         "<results>/logs/downloads/fetch.log",
     conda:

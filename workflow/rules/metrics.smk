@@ -1,132 +1,97 @@
 # A job for each run: one more run measures none of the others anew, and a kill loses one.
 rule measure_quality:
     input:
-        unpack(measured_files),
-        manifest="<results>/{dataset}/manifest.parquet",
+        stage.inputs("measure_quality"),
     output:
-        "<results>/{dataset}/metrics/quality/{measured}.parquet",
+        **stage.outputs("measure_quality"),
     log:
-        "<results>/logs/{dataset}/metrics/quality/{measured}.log",
+        stage.log("measure_quality"),
     benchmark:
-        "<results>/benchmarks/{dataset}/metrics/quality/{measured}.tsv"
+        stage.benchmark("measure_quality")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=measured_identity,
+        **stage.resources("measure_quality"),
     shell:
         'python "$SCRIPTS/measure_quality.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        "--measured {wildcards.measured} --output {output} > {log} 2>&1"
+        "--measured {wildcards.measured} > {log} 2>&1"
 
 
 rule measure_similarity:
     input:
-        unpack(compared_features),
-        attributes=told_of_reference,
-        latents=evaluated_files("latents"),
-        samplings=evaluated_files("description"),
-        subsets=evaluated_files("subsets"),
-        runs=evaluated_files("runs"),
-        manifest="<results>/{dataset}/manifest.parquet",
+        stage.inputs("measure_similarity"),
     output:
-        metrics="<results>/{dataset}/metrics/similarity.parquet",
-        histograms="<results>/{dataset}/metrics/similarity_histograms.parquet",
+        **stage.outputs("measure_similarity"),
     log:
-        "<results>/logs/{dataset}/metrics/similarity.log",
+        stage.log("measure_similarity"),
     benchmark:
-        "<results>/benchmarks/{dataset}/metrics/similarity.tsv"
+        stage.benchmark("measure_similarity")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=similarity_identity,
+        **stage.resources("measure_similarity"),
     shell:
-        'python "$SCRIPTS/measure_similarity.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        "--output {output.metrics} --histograms {output.histograms} > {log} 2>&1"
+        'python "$SCRIPTS/measure_similarity.py" --study "$STUDY" --dataset {wildcards.dataset} > {log} 2>&1'
 
 
 rule measure_paths:
     input:
-        paths=traced_files("paths"),
-        descriptions=traced_files("description"),
+        stage.inputs("measure_paths"),
     output:
-        metrics="<results>/{dataset}/metrics/paths.parquet",
-        distances="<results>/{dataset}/metrics/path_distances.parquet",
+        **stage.outputs("measure_paths"),
     log:
-        "<results>/logs/{dataset}/metrics/paths.log",
+        stage.log("measure_paths"),
     benchmark:
-        "<results>/benchmarks/{dataset}/metrics/paths.tsv"
+        stage.benchmark("measure_paths")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=paths_identity,
+        **stage.resources("measure_paths"),
     shell:
-        'python "$SCRIPTS/measure_paths.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        "--output {output.metrics} --distances {output.distances} > {log} 2>&1"
+        'python "$SCRIPTS/measure_paths.py" --study "$STUDY" --dataset {wildcards.dataset} > {log} 2>&1'
 
 
 rule measure_fairness:
     input:
-        attributes=evaluated_attributes,
-        manifest="<results>/{dataset}/manifest.parquet",
-        info="<results>/{dataset}/dataset.json",
+        stage.inputs("measure_fairness"),
     output:
-        "<results>/{dataset}/metrics/fairness.parquet",
+        **stage.outputs("measure_fairness"),
     log:
-        "<results>/logs/{dataset}/metrics/fairness.log",
+        stage.log("measure_fairness"),
     benchmark:
-        "<results>/benchmarks/{dataset}/metrics/fairness.tsv"
+        stage.benchmark("measure_fairness")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=fairness_identity,
+        **stage.resources("measure_fairness"),
     shell:
-        'python "$SCRIPTS/measure_fairness.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        "--output {output} > {log} 2>&1"
+        'python "$SCRIPTS/measure_fairness.py" --study "$STUDY" --dataset {wildcards.dataset} > {log} 2>&1'
 
 
 rule measure_tokenizers:
     input:
-        unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        encoder=lambda wildcards: encoder_input(study.evaluations[wildcards.dataset].encoders[0]),
-        vgg16=lpips_weights(study.uses_lpips),
-        tokenizers=evaluated_tokenizers("weights"),
-        configs=evaluated_tokenizers("config"),
+        stage.inputs("measure_tokenizers"),
     output:
-        metrics="<results>/{dataset}/metrics/tokenizers.parquet",
-        reconstructions="<results>/{dataset}/metrics/reconstructions.npy",
+        **stage.outputs("measure_tokenizers"),
     log:
-        "<results>/logs/{dataset}/metrics/tokenizers.log",
+        stage.log("measure_tokenizers"),
     benchmark:
-        "<results>/benchmarks/{dataset}/metrics/tokenizers.tsv"
+        stage.benchmark("measure_tokenizers")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=lambda wildcards: study.evaluations[wildcards.dataset].model_dump(
-            mode="json", include={"encoders", "tokenizers"}
-        ),
-        encoder=lambda wildcards: encoder_identity(study.evaluations[wildcards.dataset].encoders[0]),
-        lpips=lpips_flags,
+        **stage.resources("measure_tokenizers"),
     shell:
         'python "$SCRIPTS/measure_tokenizers.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        '--encoder-files {input.encoder} --weights-lock "$WEIGHTS_LOCK" {params.lpips} {input.vgg16} '
-        "--output {output.metrics} --reconstructions {output.reconstructions} "
+        '--weights-lock "$WEIGHTS_LOCK" '
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'

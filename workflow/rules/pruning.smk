@@ -1,169 +1,136 @@
 rule cluster_embeddings:
     input:
-        unpack(clustered_files),
+        stage.inputs("cluster_embeddings"),
     output:
-        clusters="<results>/{dataset}/clusters/{clustering}.parquet",
-        sidecar="<results>/{dataset}/clusters/{clustering}.json",
+        **stage.outputs("cluster_embeddings"),
     log:
-        "<results>/logs/{dataset}/clusters/{clustering}.log",
+        stage.log("cluster_embeddings"),
     benchmark:
-        "<results>/benchmarks/{dataset}/clusters/{clustering}.tsv"
+        stage.benchmark("cluster_embeddings")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=identity("clustering"),
+        **stage.resources("cluster_embeddings"),
     shell:
-        'python "$SCRIPTS/cluster_embeddings.py" --study "$STUDY" --clustering {wildcards.clustering} '
-        "--manifest {input.manifest} --embeddings {input.embeddings} --output {output.clusters} "
+        'python "$SCRIPTS/cluster_embeddings.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--clustering {wildcards.clustering} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
-# Beside the clustering, not in it: more numbers to compare change no subset, and whoever prunes need not wait for them.
+# Beside the clustering, not in it: more numbers to compare change no subset, and a subset need not wait for them.
 rule compare_cluster_numbers:
     input:
-        unpack(clustered_files),
-        clustering="<results>/{dataset}/clusters/{clustering}.json",
+        stage.inputs("compare_cluster_numbers"),
     output:
-        "<results>/{dataset}/clusters/by_k/{clustering}.json",
+        **stage.outputs("compare_cluster_numbers"),
     log:
-        "<results>/logs/{dataset}/clusters/by_k/{clustering}.log",
+        stage.log("compare_cluster_numbers"),
     benchmark:
-        "<results>/benchmarks/{dataset}/clusters/by_k/{clustering}.tsv"
+        stage.benchmark("compare_cluster_numbers")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=lambda wildcards: study.clusterings[wildcards.clustering].model_dump(mode="json"),
+        **stage.resources("compare_cluster_numbers"),
     shell:
-        'python "$SCRIPTS/compare_cluster_numbers.py" --study "$STUDY" --clustering {wildcards.clustering} '
-        "--manifest {input.manifest} --embeddings {input.embeddings} --found {input.clustering} --output {output} "
+        'python "$SCRIPTS/compare_cluster_numbers.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--clustering {wildcards.clustering} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule score_samples:
     input:
-        unpack(lambda wildcards: paths.run_files(study, wildcards.run)),
-        unpack(lambda wildcards: paths.latents_files(study, wildcards.dataset, study.runs[wildcards.run].tokenizer)),
-        manifest="<results>/{dataset}/manifest.parquet",
+        stage.inputs("score_samples"),
     output:
-        scores="<results>/{dataset}/scores/{run}.parquet",
-        sidecar="<results>/{dataset}/scores/{run}.json",
+        **stage.outputs("score_samples"),
     log:
-        "<results>/logs/{dataset}/scores/{run}.log",
+        stage.log("score_samples"),
     benchmark:
-        "<results>/benchmarks/{dataset}/scores/{run}.tsv"
+        stage.benchmark("score_samples")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
+        **stage.resources("score_samples"),
         processes="auto",
-    params:
-        spec=lambda wildcards: study.scorings[wildcards.run].identity(),
-        state=lambda wildcards: paths.state_file(study, "scorings", wildcards.run),
-        run=subpath(input.weights, parent=True),
     shell:
-        '"$SCRIPTS/launch.sh" {resources.processes} score_samples.py --study "$STUDY" --scoring {wildcards.run} '
-        "--manifest {input.manifest} --latents {input.latents} --run {params.run} "
-        "--state {params.state} --output {output.scores} "
+        '"$SCRIPTS/launch.sh" {resources.processes} score_samples.py --study "$STUDY" --dataset {wildcards.dataset} '
+        "--run {wildcards.run} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule select_subset:
     input:
-        chosen_by,
-        manifest="<results>/{dataset}/manifest.parquet",
-        info="<results>/{dataset}/dataset.json",
+        stage.inputs("select_subset"),
     output:
-        subset="<results>/{dataset}/subsets/{subset}.parquet",
-        rule="<results>/{dataset}/subsets/{subset}.json",
-        kept="<results>/{dataset}/subsets/{subset}.txt",
+        **stage.outputs("select_subset"),
     log:
-        "<results>/logs/{dataset}/subsets/{subset}.log",
+        stage.log("select_subset"),
     benchmark:
-        "<results>/benchmarks/{dataset}/subsets/{subset}.tsv"
+        stage.benchmark("select_subset")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=identity("subset"),
+        **stage.resources("select_subset"),
     shell:
-        'python "$SCRIPTS/select_subset.py" --study "$STUDY" --subset {wildcards.subset} '
-        "--output {output.subset} > {log} 2>&1"
+        'python "$SCRIPTS/select_subset.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--subset {wildcards.subset} > {log} 2>&1"
 
 
 # Apart from select_subset: a new subset is compared with the others, and chooses none of them anew.
 rule compare_subsets:
     input:
-        lambda wildcards: [
-            paths.subset_files(study, name)[file]
-            for name in study.subsets_of(wildcards.dataset)
-            for file in ("subset", "rule")
-        ],
+        stage.inputs("compare_subsets"),
     output:
-        "<results>/{dataset}/subsets.json",
+        **stage.outputs("compare_subsets"),
     log:
-        "<results>/logs/{dataset}/subsets.log",
+        stage.log("compare_subsets"),
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     shell:
-        'python "$SCRIPTS/compare_subsets.py" --study "$STUDY" --dataset {wildcards.dataset} '
-        "--output {output} > {log} 2>&1"
+        'python "$SCRIPTS/compare_subsets.py" --study "$STUDY" --dataset {wildcards.dataset} > {log} 2>&1'
 
 
 # Apart from select_subset: a list that only people read must not, when it is missing, choose anew what runs trained on.
 rule list_dropped:
     input:
-        manifest="<results>/{dataset}/manifest.parquet",
-        subset="<results>/{dataset}/subsets/{subset}.parquet",
+        stage.inputs("list_dropped"),
     output:
-        "<results>/{dataset}/subsets/dropped/{subset}.txt",
+        **stage.outputs("list_dropped"),
     log:
-        "<results>/logs/{dataset}/subsets/dropped/{subset}.log",
+        stage.log("list_dropped"),
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     shell:
-        'python "$SCRIPTS/list_dropped.py" --manifest {input.manifest} --subset {input.subset} '
-        "--output {output} > {log} 2>&1"
+        'python "$SCRIPTS/list_dropped.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--subset {wildcards.subset} > {log} 2>&1"
 
 
 rule write_prune_page:
     input:
-        [file for name in study.pruned_datasets for file in paths.dataset_files(study, name).values()],
-        [paths.subset_files(study, name)["subset"] for name in study.subsets],
-        [file for name in study.subsets for file in paths.chosen_by(study, name).values()],
-        [paths.overlaps_file(study, name) for name in study.pruned_datasets],
+        stage.inputs("write_prune_page", study=study.name),
     output:
-        f"<results>/reports/prune/{study.name}.html",
+        **stage.outputs("write_prune_page", study=study.name),
     log:
-        f"<results>/logs/reports/prune/{study.name}.log",
+        stage.log("write_prune_page", study=study.name),
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
-    params:
-        spec={name: [subset.label, subset.identity()] for name, subset in study.subsets.items()},
     shell:
-        'python "$SCRIPTS/write_prune_page.py" --study "$STUDY" --output {output} > {log} 2>&1'
+        'python "$SCRIPTS/write_prune_page.py" --study "$STUDY"  > {log} 2>&1'
 
 
 rule prune:
     input:
-        [paths.subset_files(study, name)[key] for name in study.subsets for key in ("subset", "kept", "dropped")],
-        [paths.prune_page(study)] if study.subsets else [],
-        [paths.overlaps_file(study, dataset) for dataset in study.pruned_datasets],
+        plan.files_of(study, "prune"),

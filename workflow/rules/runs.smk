@@ -1,35 +1,20 @@
 rule train_run:
     input:
-        unpack(lambda wildcards: paths.latents_files(study, wildcards.dataset, study.runs[wildcards.run].tokenizer)),
-        unpack(subset_input),
-        unpack(weights_input),
-        manifest="<results>/{dataset}/manifest.parquet",
-        info="<results>/{dataset}/dataset.json",
+        stage.inputs("train_run"),
     output:
-        weights="<results>/{dataset}/runs/{run}/weights.safetensors",
-        description="<results>/{dataset}/runs/{run}/run.json",
-        curve="<results>/{dataset}/runs/{run}/curve.parquet",
+        **stage.outputs("train_run"),
     log:
-        "<results>/logs/{dataset}/runs/{run}.log",
+        stage.log("train_run"),
     benchmark:
-        "<results>/benchmarks/{dataset}/runs/{run}.tsv"
+        stage.benchmark("train_run")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
+        **stage.resources("train_run"),
         processes="auto",
-    params:
-        dataset=subpath(input.manifest, parent=True),
-        spec=identity("run"),
-        state=lambda wildcards: paths.state_file(study, "runs", wildcards.run),
-        subset=lambda wildcards, input: (f"--subset {input.subset}" if "subset" in input.keys() else ""),
-        weights=lambda wildcards, input: (
-            f"--weights {shlex.quote(input.weights)}" if "weights" in input.keys() else ""
-        ),
-        root=subpath(output.weights, parent=True),
     shell:
-        '"$SCRIPTS/launch.sh" {resources.processes} train_run.py --study "$STUDY" --run {wildcards.run} '
-        "--dataset {params.dataset} --latents {input.latents} {params.subset} {params.weights} "
-        '--state {params.state} --output {params.root} --device "$DEVICE" --threads {threads} > {log} 2>&1'
+        '"$SCRIPTS/launch.sh" {resources.processes} train_run.py --study "$STUDY" --dataset {wildcards.dataset} '
+        "--run {wildcards.run} "
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'

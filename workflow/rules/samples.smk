@@ -1,58 +1,64 @@
 rule sample_run:
     input:
-        unpack(lambda wildcards: paths.run_files(study, wildcards.run)),
-        scale=lambda wildcards: paths.latents_files(study, wildcards.dataset, study.runs[wildcards.run].tokenizer)[
-            "scale"
-        ],
-        tokenizer=lambda wildcards: paths.tokenizer_files(study, study.runs[wildcards.run].tokenizer)["weights"],
+        stage.inputs("sample_run"),
     output:
-        images="<results>/{dataset}/samples/{run}/{sampling}/images.npy",
-        latents="<results>/{dataset}/samples/{run}/{sampling}/latents.npy",
-        description="<results>/{dataset}/samples/{run}/{sampling}/sampling.json",
+        **stage.outputs("sample_run"),
     log:
-        "<results>/logs/{dataset}/samples/{run}/{sampling}.log",
+        stage.log("sample_run"),
     benchmark:
-        "<results>/benchmarks/{dataset}/samples/{run}/{sampling}.tsv"
+        stage.benchmark("sample_run")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
+        **stage.resources("sample_run"),
         processes="auto",
-    params:
-        spec=lambda wildcards: study.sampling_identity(wildcards.run, wildcards.sampling),
-        run=subpath(input.weights, parent=True),
-        tokenizer=subpath(input.tokenizer, parent=True),
-        root=subpath(output.images, parent=True),
     shell:
-        '"$SCRIPTS/launch.sh" {resources.processes} sample_run.py --study "$STUDY" --sampling {wildcards.sampling} '
-        "--run {params.run} --tokenizer {params.tokenizer} --latents {input.scale} --output {params.root} "
+        '"$SCRIPTS/launch.sh" {resources.processes} sample_run.py --study "$STUDY" --dataset {wildcards.dataset} '
+        "--run {wildcards.run} --sampling {wildcards.sampling} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
-# Beside the sampling, not in it: more paths resample nothing.
-rule trace_paths:
+rule embed_samples:
     input:
-        unpack(lambda wildcards: paths.run_files(study, wildcards.run)),
+        stage.inputs("embed_samples"),
     output:
-        paths="<results>/{dataset}/samples/{run}/{sampling}/paths.npy",
-        description="<results>/{dataset}/samples/{run}/{sampling}/paths.json",
+        **stage.outputs("embed_samples"),
     log:
-        "<results>/logs/{dataset}/paths/{run}/{sampling}.log",
+        stage.log("embed_samples"),
     benchmark:
-        "<results>/benchmarks/{dataset}/paths/{run}/{sampling}.tsv"
+        stage.benchmark("embed_samples")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
-    params:
-        spec=lambda wildcards: study.path_identity(wildcards.run, wildcards.sampling),
-        noises=lambda wildcards: study.traced_noises(wildcards.run, wildcards.sampling),
-        run=subpath(input.weights, parent=True),
+        **stage.resources("embed_samples"),
+        processes="auto",
     shell:
-        'python "$SCRIPTS/trace_run.py" --study "$STUDY" --sampling {wildcards.sampling} '
-        "--run {params.run} --count {params.noises} --output {output.paths} "
+        '"$SCRIPTS/launch.sh" {resources.processes} embed_samples.py --study "$STUDY" --dataset {wildcards.dataset} '
+        '--encoder {wildcards.encoder} --run {wildcards.run} --sampling {wildcards.sampling} --weights-lock "$WEIGHTS_LOCK" '
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'
+
+
+# Beside the sampling, not in it: more paths sample nothing anew.
+rule trace_paths:
+    input:
+        stage.inputs("trace_paths"),
+    output:
+        **stage.outputs("trace_paths"),
+    log:
+        stage.log("trace_paths"),
+    benchmark:
+        stage.benchmark("trace_paths")
+    conda:
+        "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **stage.resources("trace_paths"),
+    shell:
+        'python "$SCRIPTS/trace_run.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--run {wildcards.run} --sampling {wildcards.sampling} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'

@@ -1,61 +1,42 @@
 rule train_tokenizer:
     input:
-        unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        vgg16=lambda wildcards: lpips_weights(study.tokenizers[wildcards.tokenizer].perceptual != "none"),
+        stage.inputs("train_tokenizer"),
     output:
-        weights="<results>/{dataset}/tokenizers/{tokenizer}/weights.safetensors",
-        config="<results>/{dataset}/tokenizers/{tokenizer}/config.json",
-        curve="<results>/{dataset}/tokenizers/{tokenizer}/curve.parquet",
+        **stage.outputs("train_tokenizer"),
     log:
-        "<results>/logs/{dataset}/tokenizers/{tokenizer}.log",
+        stage.log("train_tokenizer"),
     benchmark:
-        "<results>/benchmarks/{dataset}/tokenizers/{tokenizer}.tsv"
+        stage.benchmark("train_tokenizer")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
+        **stage.resources("train_tokenizer"),
         processes="auto",
-    params:
-        dataset=subpath(input.manifest, parent=True),
-        spec=identity("tokenizer"),
-        # Through params, so that Snakemake does not delete it before a retry.
-        state=lambda wildcards: paths.state_file(study, "tokenizers", wildcards.tokenizer),
-        lpips=lpips_flags,
-        root=subpath(output.weights, parent=True),
     shell:
-        '"$SCRIPTS/launch.sh" {resources.processes} train_tokenizer.py --study "$STUDY" '
-        "--tokenizer {wildcards.tokenizer} --dataset {params.dataset} "
-        '--weights-lock "$WEIGHTS_LOCK" {params.lpips} {input.vgg16} '
-        "--state {params.state} --output {params.root} "
+        '"$SCRIPTS/launch.sh" {resources.processes} train_tokenizer.py --study "$STUDY" --dataset {wildcards.dataset} '
+        '--tokenizer {wildcards.tokenizer} --weights-lock "$WEIGHTS_LOCK" '
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
 rule encode_latents:
     input:
-        unpack(lambda wildcards: paths.dataset_files(study, wildcards.dataset)),
-        weights=lambda wildcards: paths.tokenizer_files(study, wildcards.tokenizer)["weights"],
-        config=lambda wildcards: paths.tokenizer_files(study, wildcards.tokenizer)["config"],
+        stage.inputs("encode_latents"),
     output:
-        latents="<results>/{dataset}/latents/{tokenizer}.npy",
-        scale="<results>/{dataset}/latents/{tokenizer}.json",
+        **stage.outputs("encode_latents"),
     log:
-        "<results>/logs/{dataset}/latents/{tokenizer}.log",
+        stage.log("encode_latents"),
     benchmark:
-        "<results>/benchmarks/{dataset}/latents/{tokenizer}.tsv"
+        stage.benchmark("encode_latents")
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     resources:
-        **ASKED,
+        **stage.resources("encode_latents"),
         processes="auto",
-    params:
-        dataset=subpath(input.manifest, parent=True),
-        tokenizer=subpath(input.weights, parent=True),
-        state=lambda wildcards: paths.state_file(study, "latents", wildcards.dataset, wildcards.tokenizer),
     shell:
-        '"$SCRIPTS/launch.sh" {resources.processes} encode_latents.py --dataset {params.dataset} '
-        "--tokenizer {params.tokenizer} --state {params.state} --output {output.latents} "
+        '"$SCRIPTS/launch.sh" {resources.processes} encode_latents.py --study "$STUDY" --dataset {wildcards.dataset} '
+        "--tokenizer {wildcards.tokenizer} "
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'

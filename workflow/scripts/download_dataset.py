@@ -5,7 +5,7 @@ from typing import Any
 
 from steadyflow.artifacts import UserError, write_json
 from steadyflow.cli import run_stage, stage_parser
-from steadyflow.data.cifar10 import ARCHIVE
+from steadyflow.data.files import CIFAR10_ARCHIVE
 from steadyflow.fetch.huggingface import fetch_dataset, hub_web
 from steadyflow.fetch.lock import Locked, read_lock
 from steadyflow.fetch.locked import fetch_locked
@@ -18,7 +18,7 @@ parser.add_argument("--dataset", required=True, help="its name in the study")
 parser.add_argument("--lock", type=Path, required=True, help="resources/datasets.lock")
 parser.add_argument("--output", type=Path, required=True, help="files.json, in the folder of the files")
 
-ARCHIVES = {"cifar10": ARCHIVE}
+ARCHIVES = {"cifar10": CIFAR10_ARCHIVE}
 
 
 def main() -> None:

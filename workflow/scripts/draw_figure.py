@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from steadyflow.arm import Arm
 from steadyflow.artifacts import read_array, read_json
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_manifest, train_ids
+from steadyflow.design.arms import arms
+from steadyflow.design.by_fraction import arms_by_fraction
+from steadyflow.design.by_k import runs_by_k
 from steadyflow.evaluate.metrics import read_metrics
 from steadyflow.report import figures
 from steadyflow.report.style import write_figure
 from steadyflow.study import Study, load_study, paths
-from steadyflow.study.arms import Arm, arms, arms_by_fraction
-from steadyflow.study.by_k import runs_by_k
 
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")

@@ -1,91 +1,39 @@
-"""Stage: images through an encoder, a dataset's or those of a sampled run. Under torchrun on several devices."""
+"""Stage: every image of a dataset through an encoder. Under torchrun on several devices."""
 
 from pathlib import Path
 
-import numpy as np
-
 from steadyflow import distributed
-from steadyflow.artifacts import file_hash, read_array, write_json
-from steadyflow.cli import choose_device, run_stage, stage_parser
-from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
-from steadyflow.data.rows import compute_rows
+from steadyflow.artifacts import write_json
+from steadyflow.data.pictures import dataset_pictures
 from steadyflow.encoders import load_encoder
-from steadyflow.evaluate.rows import ChosenRows, with_features
+from steadyflow.evaluate.embed import embed_pictures
 from steadyflow.fetch.lock import read_lock
-from steadyflow.resumable import publish_table
-from steadyflow.study import load_study
+from steadyflow.plan.script import StageRun, run_stage, stage_parser
+from steadyflow.resumable import delete_table, publish_table
 
-parser = stage_parser(__doc__, study=True, device=True, table=True)
-source = parser.add_mutually_exclusive_group(required=True)
-source.add_argument("--dataset", type=Path, help="folder of a dataset; row = id, NaN for skipped images")
-source.add_argument("--images", type=Path, help="uint8 [n,H,W,C] .npy")
-parser.add_argument("--encoder", required=True, help="its name in the study")
-parser.add_argument("--encoder-files", type=Path, nargs="+", required=True, help="all files that it is opened from")
-parser.add_argument(
-    "--weights-lock", type=Path, required=True, help="resources/weights.lock, which pins those of others"
-)
+parser = stage_parser("embed_images", __doc__)
+parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")
 parser.add_argument("--batch-size", type=int, default=128)
-parser.add_argument("--output", type=Path, required=True, help="float32 [n,d] .npy; a .json goes beside it")
 
 
-def main() -> None:
-    args = parser.parse_args()
-    device = choose_device(args.device, args.threads)
-    spec = load_study(args.study).encoders[args.encoder]
-    lock = read_lock(args.weights_lock)
-    encoder = load_encoder(spec.kind, spec.options, args.encoder_files, lock=lock, device=device)
-    if args.images:
-        array = read_array(args.images)
-        count, usable, read = len(array), np.arange(len(array)), lambda ids: np.array(array[ids])
-    else:
-        split = read_manifest(args.dataset / "manifest.parquet", ["split"])["split"].to_numpy()
-        count, usable, read = len(split), np.flatnonzero(split != "skipped"), ImageStore(args.dataset / "images").read
-    made_of = {
-        "encoder": encoder.kind,
-        "protocol": encoder.protocol,
-        "dim": encoder.dim,
-        "encoder_hash": encoder.weights_hash,
-        "images_hash": file_hash(args.images) if args.images else images_hash(args.dataset),
-    }
-    compute_rows(
-        lambda ids: encoder.encode(read(ids)),
-        usable,
-        args.state,
-        (count, encoder.dim),
-        np.float32,
-        inputs=made_of,
-        batch_size=args.batch_size,
+def main(job: StageRun) -> None:
+    device, spec, lock = job.device(), job.study.encoders[job.names["encoder"]], read_lock(job.flags.weights_lock)
+    encoder = load_encoder(spec.kind, spec.options, job.inputs["encoder"], lock=lock, device=device)
+    sidecar = embed_pictures(
+        encoder,
+        dataset_pictures(job.inputs["manifest"].parent),
+        job.state,
+        batch_size=job.flags.batch_size,
         device=device,
-        name="embed",
-        seconds=args.save_seconds,
+        seconds=job.flags.save_seconds,
     )
     if distributed.rank() > 0:
         return
-    found = with_features(read_array(args.state), usable)
-    sidecar = {
-        **made_of,
-        "licence": encoder.licence,
-        "images": len(usable),
-        "without_features": len(usable) - len(found),
-        "l2_norm": {"mean": mean_norm(found), "normalised": False},
-    }
-    write_json(args.output.with_suffix(".json"), sidecar)
-    publish_table(args.state, args.output)
-    if len(found) < len(usable):
-        print(
-            f"{encoder.kind} finds nothing in {len(usable) - len(found)} of {len(usable)} images: they have no features"
-        )
+    write_json(job.outputs["sidecar"], sidecar)
+    publish_table(job.state, job.outputs["features"])
+    if sidecar["without_features"]:
+        print(f"{encoder.kind} finds nothing in {sidecar['without_features']} of {sidecar['images']} images")
 
 
-def images_hash(dataset: Path) -> str:
-    return read_dataset_info(dataset / "dataset.json").content_hash
-
-
-def mean_norm(features: ChosenRows, chunk: int = 4096) -> float | None:
-    """None where there are no rows."""
-    parts = (features[start : start + chunk] for start in range(0, len(features), chunk))
-    total = sum(float(np.linalg.norm(part, axis=1).sum()) for part in parts)
-    return total / len(features) if len(features) else None
-
-
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(parser, main, forget=delete_table)

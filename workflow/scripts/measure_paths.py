@@ -1,64 +1,37 @@
 """Stage: how far apart two runs carry the same noise on its way to data, and how far different noises lie apart."""
 
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
 from steadyflow.artifacts import read_array, read_json, write_parquet
-from steadyflow.cli import run_stage, stage_parser
-from steadyflow.evaluate import common_times, compare_paths
-from steadyflow.evaluate.metrics import Metric, metrics_table, path_fields
-from steadyflow.evaluate.similarity import Noises, require_shared_noises
+from steadyflow.evaluate.metrics import metrics_table
+from steadyflow.evaluate.path_distances import Trace, compare_traces
+from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.progress import progress
-from steadyflow.study import load_study, paths
+from steadyflow.stages.samples import trace_artifacts
 
-parser = stage_parser(__doc__, study=True)
-parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
-parser.add_argument("--output", type=Path, required=True, help="metrics .parquet")
-parser.add_argument("--distances", type=Path, required=True, help="distances over time .parquet")
+parser = stage_parser("measure_paths", __doc__)
 
 
-def main() -> None:
-    args = parser.parse_args()
-    study = load_study(args.study)
-    spec = study.evaluations[args.dataset]
+def main(job: StageRun) -> None:
+    study, dataset = job.study, job.names["dataset"]
+    spec, sampling = study.evaluations[dataset], str(study.evaluations[dataset].sampling)
 
-    def traced(run: str) -> tuple[np.ndarray, dict[str, Any]]:
-        files = paths.trace_files(study, run, spec.sampling)
+    def trace(run: str) -> Trace:
+        traced = trace_artifacts(study, run, sampling)
+        description = read_json(job.file(traced["description"]))
         # Another evaluation may follow more noises.
-        return read_array(files["paths"])[:, : spec.paths], read_json(files["description"])
+        followed = read_array(job.file(traced["paths"]))[:, : spec.paths]
+        return Trace(run, description["weights_hash"], description["spec"]["seed"], description["times"], followed)
 
-    def noises(points: np.ndarray, said: dict[str, Any]) -> Noises:
-        return Noises(said["spec"]["seed"], points.shape[1], points.shape[2:])
-
-    metrics, bands = [], []
-    for run, reference in progress(study.path_pairs(args.dataset), "paths"):
-        (a, of_run), (b, of_reference) = traced(run), traced(reference)
-        require_shared_noises((run, reference), (noises(a, of_run), noises(b, of_reference)))
-        times = common_times(of_run["times"], of_reference["times"])
-        found = compare_paths(a, b, times)
-        weights = {run: of_run["weights_hash"], reference: of_reference["weights_hash"]}
-        common = {
-            "dataset": args.dataset,
-            "run": run,
-            "reference": reference,
-            "encoder": "latent",
-            "protocol": f"{study.protocol(run, spec.sampling)} from shared noise, {len(times)} times",
-            "n": found.n,
-            "seed": of_run["spec"]["seed"],
-            "hashes": " ".join(f"{name} {value}" for name, value in weights.items()),
-        }
-        metrics += [Metric(**common, metric=metric, **fields) for metric, fields in path_fields(found).items()]
-        columns = {
-            f"{kind}_{part}": band[:, place]
-            for kind, band in (("matched", found.matched_band), ("unmatched", found.unmatched_band))
-            for place, part in enumerate(("low", "median", "high"))
-        }
-        bands.append(pd.DataFrame({"run": run, "reference": reference, "t": times, **columns}))
-    write_parquet(args.distances, pd.concat(bands, ignore_index=True))
-    write_parquet(args.output, metrics_table(metrics))
+    metrics, distances = [], []
+    for run, reference in progress(study.path_pairs(dataset), "paths"):
+        protocol = study.protocol(run, sampling)
+        found, over_time = compare_traces(trace(run), trace(reference), dataset=dataset, protocol=protocol)
+        metrics += found
+        distances.append(over_time)
+    write_parquet(job.outputs["distances"], pd.concat(distances, ignore_index=True))
+    write_parquet(job.outputs["metrics"], metrics_table(metrics))
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(parser, main)

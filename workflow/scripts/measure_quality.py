@@ -1,98 +1,57 @@
 """Stage: how good and how new the samples of a run, or of a mixture of runs, are in each encoder."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from steadyflow.artifacts import read_array, read_json, write_parquet
-from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_manifest
-from steadyflow.evaluate import kept_ratio, memorisation_ratio
-from steadyflow.evaluate.estimate import Estimate, generator
-from steadyflow.evaluate.metrics import Metric, interval, metrics_table
-from steadyflow.evaluate.quality import Reference, prepare_reference, quality
-from steadyflow.evaluate.rows import ChosenRows, mixed, with_features
+from steadyflow.evaluate.metrics import metrics_table
+from steadyflow.evaluate.sample_quality import quality_metrics
+from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.progress import progress
-from steadyflow.study import Study, load_study, paths
+from steadyflow.stages.encoders import embeddings_artifacts
+from steadyflow.stages.pruning import subset_artifact
+from steadyflow.stages.samples import features_artifact
 
-parser = stage_parser(__doc__, study=True)
-parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")
-parser.add_argument("--measured", required=True, help="the run, or the mixture of the evaluation")
-parser.add_argument("--output", type=Path, required=True, help="metrics .parquet")
+parser = stage_parser("measure_quality", __doc__)
 
 
-def main() -> None:
-    args = parser.parse_args()
-    study = load_study(args.study)
-    spec = study.evaluations[args.dataset]
-    manifest = read_manifest(paths.dataset_files(study, args.dataset)["manifest"], ["id", "split"])
+def main(job: StageRun) -> None:
+    study, dataset, measured = job.study, job.names["dataset"], job.names["measured"]
+    spec, sampling = study.evaluations[dataset], str(study.evaluations[dataset].sampling)
+    manifest = read_manifest(job.inputs["manifest"], ["id", "split"])
     ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
-    runs = study.measured(args.dataset)[args.measured]
-    sampled = study.protocol(runs[0], spec.sampling)
+    runs = study.measured(dataset)[measured]
+    # A mixture has no training images of its own, and those of a run of another dataset are elsewhere.
+    trained_here = len(runs) == 1 and study.runs[runs[0]].dataset == dataset
     metrics = []
-    for encoder in progress(spec.encoders, f"quality of {args.measured}"):
-        path = Path(paths.embeddings_file(study, args.dataset, encoder))
-        embeddings, made_of = read_array(path), read_json(path.with_suffix(".json"))
-        held_out = with_features(embeddings, ids["val"])
-        reference = prepare_reference(held_out)
-        files = [paths.features_file(study, encoder, run, spec.sampling) for run in runs]
-        features = with_features(mixed([read_array(file) for file in files]))
-        common = {
-            "dataset": args.dataset,
-            "run": args.measured,
-            "reference": "",
-            "encoder": encoder,
-            "n": len(features),
-            "seed": study.samplings[spec.sampling].seed,
-            "hashes": f"encoder {made_of['encoder_hash']}",
-        }
-        against = f"{sampled}; {made_of['protocol']}; against the {len(held_out)} validation images"
-        found = quality(features, reference)
-        for metric, estimate in found.items():
-            note = singular(encoder, features, reference) if metric.startswith("fd") else ""
-            metrics.append(Metric(**common, metric=metric, protocol=against, note=note, **interval(estimate)))
-        # A mixture has no training images of its own, and those of a run of another dataset are elsewhere.
-        if len(runs) > 1 or study.runs[runs[0]].dataset != args.dataset:
-            continue
-        found = memorisation(features, held_out, embeddings, ids["train"], trained_on(study, runs[0]), spec.seed)
-        beside = f"{sampled}; {made_of['protocol']}"
-        metrics += [Metric(**common, metric=m, protocol=beside, **interval(e)) for m, e in found.items()]
-    write_parquet(args.output, metrics_table(metrics))
+    for encoder in progress(spec.encoders or (), f"quality of {measured}"):
+        embedded = embeddings_artifacts(dataset, encoder)
+        made_of = read_json(job.file(embedded["embeddings_sidecar"]))
+        metrics += quality_metrics(
+            [read_array(job.file(features_artifact(study, encoder, run, sampling))) for run in runs],
+            read_array(job.file(embedded["embeddings"])),
+            validation=ids["val"],
+            training=ids["train"] if trained_here else None,
+            kept=kept_ids(job, runs[0]) if trained_here else None,
+            sampled=study.protocol(runs[0], sampling),
+            protocol=made_of["protocol"],
+            fields={
+                "dataset": dataset,
+                "run": measured,
+                "encoder": encoder,
+                "seed": study.samplings[sampling].seed,
+                "hashes": f"encoder {made_of['encoder_hash']}",
+            },
+            seed=spec.seed,
+        )
+    write_parquet(job.outputs["metrics"], metrics_table(metrics))
 
 
-def singular(encoder: str, features: ChosenRows, reference: Reference) -> str:
-    """A note where covariances have to be singular: the distance is right, and far from that of many samples."""
-    few, dimensions = min(len(features), len(reference.rows)), features.shape[1]
-    return f"{encoder}: only {few} images for {dimensions} dimensions" if few <= dimensions else ""
+def kept_ids(job: StageRun, run: str) -> np.ndarray | None:
+    subset = job.study.runs[run].subset
+    return None if subset is None else pd.read_parquet(job.file(subset_artifact(job.study, subset)))["id"].to_numpy()
 
 
-def trained_on(study: Study, run: str) -> np.ndarray | None:
-    """The ids of its training images; None: all there are."""
-    subset = study.runs[run].subset
-    return None if subset is None else pd.read_parquet(paths.subset_files(study, subset)["subset"])["id"].to_numpy()
-
-
-def memorisation(
-    features: ChosenRows,
-    held_out: ChosenRows,
-    embeddings: np.ndarray,
-    everything: np.ndarray,
-    kept: np.ndarray | None,
-    seed: int,
-) -> dict[str, Estimate]:
-    """`nn_ratio`: nearness to the training images against that of held-out images. `kept_ratio`: against that to as
-    many images that were pruned away, for a run that has them."""
-    training = with_features(embeddings, everything if kept is None else kept)
-    found = {"nn_ratio": memorisation_ratio(features, held_out, training, seed=seed)}
-    if kept is None:
-        return found
-    dropped = with_features(embeddings, np.setdiff1d(everything, kept))
-    size = min(len(training), len(dropped))
-    if size:
-        drawn = [ChosenRows(rows.array, generator(seed).permutation(rows.rows)[:size]) for rows in (training, dropped)]
-        found["kept_ratio"] = kept_ratio(features, *drawn)
-    return found
-
-
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(parser, main)

@@ -1,12 +1,16 @@
 """Prints what a study costs: jobs, GPU hours and disk of each stage, of all and of what is left. Computes nothing."""
 
-from steadyflow.cli import run_stage, stage_parser
-from steadyflow.report.text import table_lines
-from steadyflow.study import load_study
-from steadyflow.study.estimate import Estimate, estimate
-from steadyflow.study.resources import ASSUMED_IMAGES, GPUS
+import argparse
+from pathlib import Path
 
-parser = stage_parser(__doc__, study=True)
+from steadyflow.cli import exit_on_errors
+from steadyflow.plan.estimate import Estimate, estimate
+from steadyflow.report.text import table_lines
+from steadyflow.stages.cost import ASSUMED_IMAGES, GPUS
+from steadyflow.study import load_study
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--study", type=Path, required=True, help="the study file")
 
 COLUMNS = ("stage", "jobs", "left", "GPU hours", "left", "longest, h", "disk, GB", "left")
 
@@ -38,4 +42,6 @@ def row(stage: str, each: Estimate) -> tuple[str, ...]:
     )
 
 
-run_stage(main)
+if __name__ == "__main__":
+    with exit_on_errors():
+        main()

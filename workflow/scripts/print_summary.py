@@ -1,11 +1,12 @@
-"""Prints the headline of a finished study, and where its report is."""
+"""Prints the headline of a finished study, and the path of its report."""
 
 import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.cli import run_stage
+from steadyflow.cli import exit_on_errors
+from steadyflow.monitor.summary import similarity_lines, verdict_line
 from steadyflow.study import load_study, paths
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -17,24 +18,18 @@ def main() -> None:
     for dataset, evaluation in study.evaluations.items():
         if len(evaluation.runs or ()) < 2:
             continue
-        csv = paths.table_files(study, dataset, "similarity_to_unpruned")[0]
-        encoder, reference = evaluation.similarity_encoders[0], study.label(evaluation.reference)
-        table = pd.read_csv(csv)
-        rows = table[table["run"].isin(set(evaluation.runs) - {evaluation.reference})].to_dict("records")
-        width = max(len(row["label"]) for row in rows)
-        n = rows[0][f"{encoder}_cosine_matched_n"]
-        print(f"\n{dataset}: cosine similarity of samples to those of '{reference}', in {encoder} features")
-        print(f"n = {n:.0f}; mean ± SD over pairs; difference of the means with its 95% interval\n")
-        print(f"{'trained on':{width}}   same noise      other noise     difference")
-        for row in rows:
-            cosine = {part: row[f"{encoder}_cosine_{part}"] for part in ("matched", "unmatched", "difference")}
-            spread = {part: row[f"{encoder}_cosine_{part}_sd"] for part in ("matched", "unmatched")}
-            low, high = (row[f"{encoder}_cosine_difference_{end}"] for end in ("ci_low", "ci_high"))
-            cells = [f"{cosine[part]:.3f} ± {sd:.3f}" for part, sd in spread.items()]
-            print(f"{row['label']:{width}}   {'   '.join(cells)}   {cosine['difference']:.3f} [{low:.3f}, {high:.3f}]")
-        verdicts = pd.read_csv(paths.table_files(study, dataset, "claims")[0])["verdict"].value_counts()
-        print(f"\nThe papers' claims: {', '.join(f'{count} {verdict}' for verdict, count in verdicts.items())}")
+        similarity, claims = (
+            pd.read_csv(paths.table_files(study, dataset, table)[0]) for table in ("similarity_to_unpruned", "claims")
+        )
+        encoder, reference = evaluation.similarity_encoders[0], evaluation.reference
+        print(
+            f"\n{dataset}: cosine similarity of samples to those of '{study.label(reference)}', in {encoder} features"
+        )
+        print("\n".join(similarity_lines(similarity, set(evaluation.runs) - {reference}, encoder)))
+        print(f"\n{verdict_line(claims['verdict'])}")
     print(f"\nReport: {Path(study.results, 'reports', f'{study.name}.html').resolve()}")
 
 
-run_stage(main)
+if __name__ == "__main__":
+    with exit_on_errors():
+        main()

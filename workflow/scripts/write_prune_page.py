@@ -1,134 +1,88 @@
 """Stage: the page that shows what a study's subsets keep and drop."""
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from steadyflow.artifacts import read_json, write_text
-from steadyflow.cli import run_stage, stage_parser
-from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest, train_ids
+from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
+from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune import CRITERIA
-from steadyflow.prune.keyed import keyed_permutation
-from steadyflow.report import prune_facts as facts
-from steadyflow.report.prune_page import Thumbnail, prune_page, thumbnails
-from steadyflow.report.prune_words import rule_in_words, settings
-from steadyflow.study import Study, load_study, paths
+from steadyflow.prune_page import Clustering, Selection, dataset_facts, prune_page, thumbnails
+from steadyflow.prune_page.facts import DatasetFacts
+from steadyflow.prune_page.page import Thumbnail
+from steadyflow.prune_page.words import rule_in_words, settings, upstream_in_words
+from steadyflow.stages.data import dataset_artifacts
+from steadyflow.stages.pruning import (
+    clusters_artifacts,
+    dropped_list,
+    kept_list,
+    overlaps_artifact,
+    scores_artifact,
+    subset_artifact,
+)
+from steadyflow.stages.stage import file_of
+from steadyflow.study import Study
+from steadyflow.study.specs.fields import Spec
+from steadyflow.study.upstream import upstream
 
-parser = stage_parser(__doc__, study=True)
-parser.add_argument("--output", type=Path, required=True, help=".html")
-
-REFERENCES = {
-    "clusters": ["clusterings"],
-    "scores": ["scorings", "runs"],
-    "encoder": ["encoders"],
-    "tokenizer": ["tokenizers"],
-}
-"""Field of a spec -> sections of the study that it names an entry of."""
-
-
-def main() -> None:
-    args = parser.parse_args()
-    study = load_study(args.study)
-    pages = [dataset_page(study, name, args.output.parent) for name in study.pruned_datasets]
-    write_text(args.output, prune_page(study.name, pages))
+parser = stage_parser("write_prune_page", __doc__)
 
 
-def dataset_page(study: Study, dataset: str, folder: Path) -> tuple[facts.DatasetFacts, dict[int, Thumbnail]]:
-    """What the page in `folder` says of a dataset, and its pictures by id."""
-    files = paths.dataset_files(study, dataset)
-    info, manifest = read_dataset_info(files["info"]), read_manifest(files["manifest"])
-    codes, values = attribute_codes(manifest, info), {"label": info.classes, **info.attributes}
-    ids = train_ids(manifest)
-    shuffled = ids[keyed_permutation(0, "examples", len(ids))]
-    names, overlaps = study.subsets_of(dataset), read_json(paths.overlaps_file(study, dataset))
-    subsets = {name: pd.read_parquet(paths.subset_files(study, name)["subset"]) for name in names}
-    kept = {name: table["id"].to_numpy() for name, table in subsets.items()}
-    clusters = {
-        name: pd.read_parquet(paths.clusters_files(study, name)["clusters"]) for name in study.pruned_by(dataset)
-    }
+def main(job: StageRun) -> None:
+    pages = [dataset_page(job, name) for name in job.study.pruned_datasets]
+    write_text(job.outputs["page"], prune_page(job.study.name, pages))
 
-    def group_sizes(name: str) -> Iterator[facts.Grouping]:
-        shown = getattr(study.subsets[name], "clusters", None) or next(iter(clusters), None)
-        if shown is not None:
-            table, k = clusters[shown], study.clusterings[shown].k
-            is_kept = np.isin(table["id"], kept[name])
-            numbers = [str(number) for number in range(k)]
-            sizes = facts.grouping(f"clusters of {shown}, largest first", numbers, table["cluster"].to_numpy(), is_kept)
-            yield facts.largest_first(sizes)
-        is_kept = np.isin(ids, kept[name])
-        named = {key: column for key, column in codes.items() if values[key]}
-        attributes = [facts.grouping(key, values[key], column[ids], is_kept) for key, column in named.items()]
-        yield from facts.most_shifted(attributes)
 
-    def examples(name: str) -> Iterator[facts.Examples]:
-        count = facts.examples_a_row(len(names))
-        yield from facts.drawn_examples(shuffled, kept[name], count)
-        spec = study.subsets[name]
-        if hasattr(spec, "clusters"):
-            table = clusters[spec.clusters]
-            columns = (table[column].to_numpy() for column in ("id", "cluster", "distance"))
-            rankings = {"place in its cluster, from the centre outwards": facts.place_in_group(*columns)}
-        elif hasattr(spec, "scores"):
-            table = pd.read_parquet(paths.scores_file(study, spec.scores))
-            rankings = {measure: table[measure].to_numpy() for measure in study.scorings[spec.scores].measures}
-        else:
-            return
-        for what, value in rankings.items():
-            yield from facts.ranked_examples(table["id"].to_numpy(), value, what, kept[name], count)
-
-    def subset_facts(name: str) -> facts.SubsetFacts:
-        spec, lists = study.subsets[name], paths.subset_files(study, name)
-        return facts.SubsetFacts(
-            name=name,
-            label=spec.label,
-            rule=rule_in_words(CRITERIA[spec.criterion].keeps, spec.identity()),
-            chosen_by=rests_on(study, spec),
-            n_kept=len(kept[name]),
-            drawn=int(subsets[name]["multiplicity"].sum()),
-            kept_list=os.path.relpath(lists["kept"], folder),
-            dropped_list=os.path.relpath(lists["dropped"], folder),
-            groupings=list(group_sizes(name)),
-            examples=list(examples(name)),
-        )
-
-    most = max(facts.FEWEST_CLUSTERS, facts.CLUSTERS_SHOWN // max(len(clusters), 1))
-    page = facts.DatasetFacts(
-        name=dataset,
-        counts=info.counts,
-        resolution=info.resolution,
-        channels=info.channels,
-        clusterings=[clustering_facts(study, name, table, most) for name, table in clusters.items()],
-        subsets=[subset_facts(name) for name in names],
-        overlaps=[[1.0 if a == b else overlaps[a]["overlap"][b] for b in names] for a in names],
+def dataset_page(job: StageRun, dataset: str) -> tuple[DatasetFacts, dict[int, Thumbnail]]:
+    """What the page shows of a dataset, and its pictures by id."""
+    study, files = job.study, {name: job.file(each) for name, each in dataset_artifacts(dataset).items()}
+    manifest = read_manifest(files["manifest"])
+    facts = dataset_facts(
+        dataset,
+        read_dataset_info(files["info"]),
+        manifest,
+        {name: clustering(job, name) for name in study.pruned_by(dataset)},
+        {name: selection(job, name) for name in study.subsets_of(dataset)},
+        {name: row["overlap"] for name, row in read_json(job.file(overlaps_artifact(dataset))).items()},
     )
-    keys = manifest["key"].iloc[page.shown_ids].to_dict()
-    return page, thumbnails(page.shown_ids, ImageStore(files["images"]).read, keys)
+    keys = manifest["key"].iloc[facts.shown_ids].to_dict()
+    return facts, thumbnails(facts.shown_ids, ImageStore(files["images"]).read, keys)
 
 
-def clustering_facts(study: Study, name: str, table: pd.DataFrame, most: int) -> facts.ClusteringFacts:
-    """What the page says of a clustering, and at `most` so many of its clusters."""
-    columns = (table[column].to_numpy() for column in ("id", "cluster", "distance"))
-    spec = study.clusterings[name]
-    said = "; ".join([settings(spec.identity()), *rests_on(study, spec)])
-    return facts.ClusteringFacts(name, said, spec.k, facts.shown_clusters(*columns, most))
+def clustering(job: StageRun, name: str) -> Clustering:
+    spec = job.study.clusterings[name]
+    words = "; ".join([settings(spec.identity()), *upstream_lines(job.study, spec)])
+    return Clustering(spec.k, words, pd.read_parquet(job.file(clusters_artifacts(job.study, name)["clusters"])))
 
 
-def rests_on(study: Study, spec: Any) -> list[str]:
-    """What a spec rests on, and what that rests on, one line each."""
-    lines = []
-    for field, sections in REFERENCES.items():
-        name = getattr(spec, field, None)
-        for section in sections if name is not None else ():
-            named = getattr(study, section)[name]
-            lines += [f"{section[:-1]} {name}: {settings(named.identity())}", *rests_on(study, named)]
-    for name in getattr(spec, "members", ()):
-        member = study.subsets[name]
-        lines += [f"subset {name}: {settings(member.identity())}", *rests_on(study, member)]
-    return lines
+def selection(job: StageRun, name: str) -> Selection:
+    spec, folder = job.study.subsets[name], job.outputs["page"].parent
+    return Selection(
+        label=spec.label,
+        rule=rule_in_words(CRITERIA[spec.criterion].keeps, spec.identity()),
+        chosen_by=upstream_lines(job.study, spec),
+        table=pd.read_parquet(job.file(subset_artifact(job.study, name))),
+        kept_list=os.path.relpath(file_of(job.study, kept_list(job.study, name)), folder),
+        dropped_list=os.path.relpath(file_of(job.study, dropped_list(job.study, name)), folder),
+        clusters=getattr(spec, "clusters", None),
+        scores=scores(job, spec),
+    )
 
 
-run_stage(main)
+def scores(job: StageRun, spec: Spec) -> pd.DataFrame | None:
+    """The scores that a subset is chosen by, if any: id and its scoring's measures."""
+    name = getattr(spec, "scores", None)
+    if name is None:
+        return None
+    columns = ["id", *job.study.scorings[name].measures]
+    return pd.read_parquet(job.file(scores_artifact(job.study, name)), columns=columns)
+
+
+def upstream_lines(study: Study, spec: Spec) -> list[str]:
+    entries = upstream(study, spec)
+    return upstream_in_words((section, name, entry.identity()) for section, name, entry in entries)
+
+
+if __name__ == "__main__":
+    run_stage(parser, main)

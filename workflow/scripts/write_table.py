@@ -5,15 +5,15 @@ from pathlib import Path
 import pandas as pd
 
 from steadyflow.artifacts import UserError, read_json
+from steadyflow.claims import Evidence, judge, read_claims
 from steadyflow.cli import run_stage, stage_parser
 from steadyflow.data.images import read_dataset_info
+from steadyflow.design.arms import arms
 from steadyflow.evaluate.metrics import read_metrics
 from steadyflow.report import tables
-from steadyflow.report.claims import Evidence, judge, read_claims
 from steadyflow.report.paper import read_paper_values
 from steadyflow.report.typeset import Table, write_table
 from steadyflow.study import Study, load_study, paths
-from steadyflow.study.arms import arms
 
 parser = stage_parser(__doc__, study=True)
 parser.add_argument("--dataset", required=True, help="its name in the study; the evaluation is the one of that name")

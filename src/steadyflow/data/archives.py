@@ -1,7 +1,10 @@
 """Tar and zip archives of images, extracted so that nothing can be written outside the folder.
 
-Neither tarfile's nor zipfile's own extraction is used: only plain files and folders are ever made, under names checked
-before the first byte is written, so no link of an archive can lead a later file anywhere.
+Neither tarfile's nor zipfile's own extraction is used. tarfile's `data` filter lets symbolic links be made, and before
+Python 3.11.13, 3.12.11 and 3.13.4 a chain of long ones leads out of the folder (CVE-2025-4517; the tests hold such an
+archive, which on 3.11.7 overwrites a file outside); it strips a leading slash silently and replaces a member that comes
+twice. zipfile renames members with `..`, and neither limits the bytes written. Here only plain files and folders are
+made, under names that were all checked before the first byte is written, so no link can lead a later file anywhere.
 """
 
 import contextlib
@@ -18,19 +21,19 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from steadyflow.artifacts import UserError, atomic_directory
-from steadyflow.data.records import check_name
+from steadyflow.data.files import check_name
 
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ZIP = (".zip",)
 _BLOCK = 4096
-"""What a file or folder is taken to need besides its bytes."""
+"""Bytes of disk that a file or folder is assumed to need besides its content."""
 
 
 @dataclass(frozen=True)
 class _Entry:
     """One member of an archive.
 
-    read: opens a file's content, good until the next member; None for a folder
+    read: opens a file's content, valid until the next member; None for a folder
     link: the member that a link leads to
     problem: why it cannot be extracted
     """
@@ -49,11 +52,11 @@ def is_archive(path: Path | str) -> bool:
 
 @contextlib.contextmanager
 def as_folder(path: Path | str, scratch: Path | str) -> Iterator[Path]:
-    """`path` itself when it is a folder; what is in an archive, for as long as the context lasts, when it is one.
+    """`path` itself when it is a folder; the files of an archive, while the context lasts, when it is one.
 
-    An archive is extracted to the folder `scratch`, which is removed in the end, and in the beginning when a killed job
-    left it. A single folder at the top of the archive is descended into, again and again. Raises UserError as `extract`
-    does, and for a file that is no archive.
+    An archive is extracted to the folder `scratch`, which is removed at the end, and at the beginning when a killed job
+    left it. Where the archive holds a single folder, that folder is given, or the single one in it, and so on. Raises
+    UserError as `extract` does, and for a file that is no archive.
     """
     path, scratch = Path(path), Path(scratch)
     if not path.is_file():
@@ -75,8 +78,8 @@ def extract(
 ) -> None:
     """All files of a tar (plain, gz, xz, bz2) or zip archive, in a new folder `folder`: all of them or none.
 
-    A link to a file of the archive becomes a second name of that file. `free` says how many bytes the disk of a path
-    has left. The archive is read twice: nothing is written before every member is checked.
+    A link to a file of the archive becomes a hard link to that file. `free` returns the bytes free on a path's disk.
+    The archive is read twice: nothing is written before every member is checked.
 
     Raises UserError for a member with an absolute path, a `..` or a backslash in its name, a name that is not UTF-8 or
     comes twice, a link to anything but a file of the archive, a device, an encrypted file, when the disk has no room
@@ -157,12 +160,12 @@ def _link(archive: Path, entry: _Entry, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _readable(archive: Path) -> Iterator[Iterator[_Entry]]:
-    """The archive's members; whatever the formats' readers find broken is one error."""
+    """The archive's members; every error of the formats' readers becomes one UserError."""
     entries = _zip_entries if str(archive).lower().endswith(ZIP) else _tar_entries
     try:
         yield entries(archive)
     except UnicodeDecodeError as error:
-        # A zip that calls its names UTF-8.
+        # A zip whose flag declares its names UTF-8.
         raise UserError(f"{archive}: the name {error.object!r} in it is not UTF-8; rename it") from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         # Broken gzip and bzip2 streams are OSErrors without a number; a full disk has one.
@@ -174,7 +177,7 @@ def _readable(archive: Path) -> Iterator[Iterator[_Entry]]:
 def _tar_entries(archive: Path) -> Iterator[_Entry]:
     with tarfile.open(archive, "r|*") as tar:
         while (member := tar.next()) is not None:
-            # tarfile keeps all it has seen: a GB for a million files.
+            # tarfile keeps every member read: a GB for a million files.
             tar.members.clear()  # type: ignore[attr-defined]  # typeshed leaves it out
             yield _tar_entry(tar, member)
 

@@ -3,7 +3,7 @@
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from steadyflow.artifacts import UserError
+from steadyflow.data.files import CIFAR10_ARCHIVE, CIFAR10_BATCHES, CIFAR10_CLASSES, cifar10_files
 from steadyflow.data.records import Record, Records, Source
 
-ARCHIVE = "cifar-10-binary.tar.gz"
-FOLDER = "cifar-10-batches-bin"
-BATCHES = {**{f"data_batch_{number}": "train" for number in range(1, 6)}, "test_batch": "val"}
-CLASSES = "batches.meta.txt"
 SIDE = 32
 _RECORD = 1 + 3 * SIDE * SIDE
 
@@ -33,13 +30,13 @@ def cifar10(path: Path | str) -> Source:
     """
     path = Path(path).resolve()
     read = _reader(path)
-    classes = read(CLASSES).decode(errors="replace").split()
-    batches = {name: _batch(path / f"{name}.bin", read(f"{name}.bin"), len(classes)) for name in BATCHES}
+    classes = read(CIFAR10_CLASSES).decode(errors="replace").split()
+    batches = {name: _batch(path / f"{name}.bin", read(f"{name}.bin"), len(classes)) for name in CIFAR10_BATCHES}
 
     def records() -> Iterator[Record]:
         for name, rows in batches.items():
             for i, row in enumerate(rows):
-                yield Record(f"{name}/{i:05d}", partial(_picture, row), int(row[0]), split=BATCHES[name])
+                yield Record(f"{name}/{i:05d}", partial(_picture, row), int(row[0]), split=CIFAR10_BATCHES[name])
 
     return Source("cifar10", Records(records), sum(len(rows) for rows in batches.values()), classes)
 
@@ -56,34 +53,28 @@ def _batch(path: Path, content: bytes, classes: int) -> npt.NDArray[np.uint8]:
     rows = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
     if rows[:, 0].max() >= classes:
         raise UserError(
-            f"{path}: holds the label {rows[:, 0].max()}, but {CLASSES} names {classes} classes; get the files again"
+            f"{path}: holds the label {rows[:, 0].max()}, but {CIFAR10_CLASSES} names {classes} classes; get the files "
+            "again"
         )
     return rows
 
 
 def _reader(path: Path) -> _Read:
     """A function from a file's name to its bytes."""
-    for folder in (path, path / FOLDER):
-        if (folder / CLASSES).is_file():
-            return partial(_from_folder, folder)
-    archive = path / ARCHIVE
-    if archive.is_file():
-        return _from_archive(archive).__getitem__
-    raise UserError(
-        f"{path}: neither {CLASSES} and the .bin files nor {ARCHIVE} in it; get CIFAR-10's binary version, or leave "
-        "out `path` and run `snakemake fetch`"
-    )
+    files = cifar10_files(path)
+    archive = next((file for file in files.values() if file.name == CIFAR10_ARCHIVE), None)
+    return partial(_from_folder, files) if archive is None else _from_archive(archive).__getitem__
 
 
-def _from_folder(folder: Path, name: str) -> bytes:
+def _from_folder(files: Mapping[str, Path], name: str) -> bytes:
     try:
-        return (folder / name).read_bytes()
+        return files[name].read_bytes()
     except OSError as error:
-        raise UserError(f"{folder / name}: cannot be read ({error.strerror}); get CIFAR-10's binary version") from error
+        raise UserError(f"{files[name]}: cannot be read ({error.strerror}); get CIFAR-10's binary version") from error
 
 
 def _from_archive(archive: Path) -> dict[str, bytes]:
-    wanted = {CLASSES, *(f"{name}.bin" for name in BATCHES)}
+    wanted = {CIFAR10_CLASSES, *(f"{name}.bin" for name in CIFAR10_BATCHES)}
     found: dict[str, bytes] = {}
     try:
         # One pass, file by file: the archive is compressed as a whole.

@@ -1,4 +1,4 @@
-"""The list that a download leaves beside its files."""
+"""files.json, the list that a download leaves beside its files."""
 
 import re
 from pathlib import Path
@@ -8,13 +8,13 @@ from steadyflow.artifacts import UserError, read_json
 
 
 def check_downloads(listing: Path | str, repo: str | None = None, revision: str = "") -> dict[str, Any]:
-    """What files.json says, once every file it lists is found to be there with all its bytes.
+    """The content of files.json, after a check that every file it lists exists with its size.
 
-    repo: the hub's dataset that the files have to be of, None when they are of none
-    revision: has to be their commit when it is a commit's hash; what a branch or tag stood for is taken as it is
+    repo: the hub's dataset that the files must belong to, None when they belong to none
+    revision: must be their commit when it is a commit's hash; for a branch or tag any commit is accepted
 
-    Raises UserError when a file is missing or incomplete, when the files are those of another dataset or commit, or
-    when the list itself cannot be read.
+    Raises UserError when a file is missing or incomplete, when the files are of another dataset or commit, or when the
+    list cannot be read.
     """
     listing = Path(listing)
     again = "run `snakemake fetch` again, where there is a network"
@@ -34,7 +34,7 @@ def check_downloads(listing: Path | str, repo: str | None = None, revision: str 
 
 
 def _check_origin(listing: Path, content: dict[str, Any], repo: str | None, revision: str) -> None:
-    """The folder is called by the dataset's name in a study, and other studies may call other images the same."""
+    """The folder has the dataset's name in a study, and another study may use that name for other images."""
     pairs = [(content.get("repo") or "no dataset of the hub", repo or "no dataset of the hub")]
     if re.fullmatch(r"[0-9a-f]{40}", revision):
         pairs.append((f"commit {content.get('commit')}", f"commit {revision}"))

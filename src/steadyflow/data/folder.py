@@ -1,7 +1,6 @@
 """Any folder of images, with classes from its subfolders or from a CSV."""
 
 import csv
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,9 +9,8 @@ from typing import Literal
 
 from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
-from steadyflow.data.records import Record, Records, Source, check_name
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+from steadyflow.data.files import IMAGE_SUFFIXES, image_files
+from steadyflow.data.records import Record, Records, Source
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,9 @@ def folder(
     Raises UserError when there are no images, and when folder and CSV do not list the same files.
     """
     path = Path(path).resolve()
-    keys = sorted(image_keys(path))
+    keys = sorted(key for key, _ in image_files(path))
     if not keys:
-        raise UserError(f"{path}: no images ({', '.join(sorted(SUFFIXES))}) in this folder; check the path")
+        raise UserError(f"{path}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in this folder; check the path")
     if labels_csv is not None:
         labels = _from_csv(Path(labels_csv), path, keys)
     else:
@@ -58,35 +56,6 @@ def folder(
             yield Record(key, load, labels.label.get(key, -1), labels.values.get(key, {}))
 
     return Source(path.name, Records(records), len(keys), labels.classes, labels.attributes)
-
-
-def image_keys(path: Path) -> Iterator[str]:
-    """Relative posix paths of all images under `path`, in no order; links are followed, hidden names left out.
-
-    Raises UserError for a folder that cannot be listed, a link that leads round in a circle, and a name not in UTF-8.
-    """
-    # Not rglob: it passes over folders that are links, and large data sets are often assembled from links.
-    for parent, folders, files in os.walk(path, followlinks=True, onerror=_unlistable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for link in (Path(parent, name) for name in folders):
-            if link.is_symlink() and _leads_back(link, path):
-                raise UserError(f"{link}: a link to a folder that it lies in; remove it")
-        inner = Path(parent).relative_to(path).as_posix()
-        for name in files:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:  # noqa: PTH122 (there may be a million)
-                key = name if inner == "." else f"{inner}/{name}"
-                check_name(path, key)
-                yield key
-
-
-def _leads_back(link: Path, path: Path) -> bool:
-    """Whether a link under `path` leads to one of the folders on the way to it, which may be links themselves."""
-    way = [folder for folder in link.parents if folder.is_relative_to(path)]
-    return link.resolve() in [folder.resolve() for folder in way]
-
-
-def _unlistable(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be listed ({error.strerror}); check the path and its links") from error
 
 
 def _from_subfolders(keys: list[str]) -> _Labels:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
-from steadyflow.data.records import Picture, Record, Records, Source, check_name
+from steadyflow.data.files import matching_shards
+from steadyflow.data.records import Picture, Record, Records, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +51,7 @@ def huggingface(
     path = Path(path).resolve()
     columns = _Columns(image_column, label_column)
     patterns: dict[str, str] = {"train": train} if val is None else {"train": train, "val": val}
-    shards = {split: _matching(path, pattern, listed) for split, pattern in patterns.items()}
+    shards = {split: matching_shards(path, pattern, listed) for split, pattern in patterns.items()}
     files = [file for found in shards.values() for file in found]
     if len(set(files)) < len(files):
         raise UserError(f"{path}: {train} and {val} match the same files; a file belongs to one split")
@@ -67,16 +68,6 @@ def huggingface(
                     yield Record(f"{stem}/{i:05d}", load, _known(label, classes, file, i), split=own)
 
     return Source(path.name, Records(records), count, classes)
-
-
-def _matching(path: Path, pattern: str, listed: Collection[str] | None) -> list[Path]:
-    found = {file.relative_to(path).as_posix(): file for file in path.glob(pattern) if file.is_file()}
-    names = sorted(name for name in found if listed is None or name in listed)
-    if not names:
-        raise UserError(f"{path}: no file matches {pattern}; mend the pattern, or run `snakemake fetch` again")
-    for name in names:
-        check_name(path, name)
-    return [found[name] for name in names]
 
 
 @contextlib.contextmanager

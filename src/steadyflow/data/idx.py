@@ -13,19 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from steadyflow.artifacts import UserError, atomic_path
+from steadyflow.data.files import DEBIAN_FASHION_MNIST, IDX_SPLITS, idx_files
 from steadyflow.data.records import Picture, Record, Records, Source
 
-DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-SPLITS = {"train": "train", "t10k": "val"}
 _MAGIC_UINT8 = 0x0800
-_RANK = {"images-idx3": 3, "labels-idx1": 1}
-_HOW_TO_GET = (
-    f"install it (`apt install dataset-fashion-mnist` puts Fashion-MNIST in {DEBIAN_FASHION_MNIST}), or run "
-    "`steadyflow.data.idx.download_fashion_mnist(folder)` on a machine with network"
-)
 
 
 def idx(folder: Path | str = DEBIAN_FASHION_MNIST) -> Source:
@@ -37,8 +31,8 @@ def idx(folder: Path | str = DEBIAN_FASHION_MNIST) -> Source:
     Raises UserError when a file is missing (saying how to get it), or when it is corrupt (naming it).
     """
     folder = Path(folder).resolve()
-    files = {(part, kind): _find(folder, f"{part}-{kind}-ubyte") for part in SPLITS for kind in _RANK}
-    parts = {part: (_read(files[part, "images-idx3"], 3), _read(files[part, "labels-idx1"], 1)) for part in SPLITS}
+    files = idx_files(folder)
+    parts = {part: (_read(files[part, "images-idx3"], 3), _read(files[part, "labels-idx1"], 1)) for part in IDX_SPLITS}
     for part, (images, labels) in parts.items():
         path = files[part, "labels-idx1"]
         if len(images) != len(labels):
@@ -49,7 +43,7 @@ def idx(folder: Path | str = DEBIAN_FASHION_MNIST) -> Source:
     def records() -> Iterator[Record]:
         for part, (images, labels) in parts.items():
             for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-                yield Record(f"{part}-{i:05d}", partial(np.expand_dims, image, 2), int(label), split=SPLITS[part])
+                yield Record(f"{part}-{i:05d}", partial(np.expand_dims, image, 2), int(label), split=IDX_SPLITS[part])
 
     classes = list(FASHION_CLASSES) if "fashion" in folder.name.lower() else [str(digit) for digit in range(10)]
     return Source(folder.name, Records(records), sum(len(labels) for _, labels in parts.values()), classes)
@@ -65,13 +59,6 @@ def download_fashion_mnist(folder: Path | str) -> None:
         for downloaded in sorted(Path(root).rglob("*-ubyte.gz")):
             with atomic_path(folder / downloaded.name) as temporary:
                 shutil.copyfile(downloaded, temporary)
-
-
-def _find(folder: Path, name: str) -> Path:
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
-    raise UserError(f"{folder}: no {name} and no {name}.gz; {_HOW_TO_GET}")
 
 
 def _read(path: Path, rank: int) -> Picture:

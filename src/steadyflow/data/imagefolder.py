@@ -8,11 +8,8 @@ from pathlib import Path
 
 from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
-from steadyflow.data.folder import image_keys
-from steadyflow.data.records import Record, Records, Source, check_name
-
-SPLITS = {"train": ("train",), "val": ("val", "validation")}
-"""Split -> what its folder may be called."""
+from steadyflow.data.files import class_folders, image_files, split_folders
+from steadyflow.data.records import Record, Records, Source
 
 
 def imagefolder(path: Path | str, class_names: Path | str | None = None, channels: int = 3) -> Source:
@@ -30,43 +27,22 @@ def imagefolder(path: Path | str, class_names: Path | str | None = None, channel
     class without images or without a name.
     """
     path = Path(path).resolve()
-    folders = {split: _split_folder(path, names) for split, names in SPLITS.items()}
-    classes = _class_folders(folders["train"])
-    _check_same(classes, folders["train"], _class_folders(folders["val"]), folders["val"])
+    folders = split_folders(path)
+    classes = class_folders(folders["train"])
+    _check_same(classes, folders["train"], class_folders(folders["val"]), folders["val"])
     count = sum(_count(folder / name) for folder in folders.values() for name in classes)
 
     def records() -> Iterator[Record]:
         for split, folder in folders.items():
             for label, name in enumerate(classes):
                 # As torchvision sorts: by the folder first, then by the file.
-                for key in sorted(image_keys(folder / name), key=os.path.split):
+                for key in sorted((key for key, _ in image_files(folder / name)), key=os.path.split):
                     file = folder / name / key
                     load = partial(decode_image, file, str(file), channels, convert=True)
                     yield Record(f"{folder.name}/{name}/{key}", load, label, split=split)
 
     names = classes if class_names is None else _readable(Path(class_names), classes)
     return Source(path.name, Records(records), count, names)
-
-
-def _split_folder(path: Path, names: tuple[str, ...]) -> Path:
-    found = [path / name for name in names if (path / name).is_dir()]
-    if len(found) != 1:
-        problem = "no" if not found else "more than one"
-        raise UserError(f"{path}: {problem} folder {' or '.join(names)} in it; expected train/CLASS/* and val/CLASS/*")
-    return found[0]
-
-
-def _class_folders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    if not names:
-        raise UserError(
-            f"{folder}: no class folders in it; sort the images into folders named by their class "
-            "(ImageNet's validation images come unsorted)"
-        )
-    for name in names:
-        check_name(folder, name)
-    return names
 
 
 def _check_same(train: list[str], train_folder: Path, val: list[str], val_folder: Path) -> None:
@@ -76,7 +52,7 @@ def _check_same(train: list[str], train_folder: Path, val: list[str], val_folder
 
 
 def _count(folder: Path) -> int:
-    count = sum(1 for _ in image_keys(folder))
+    count = sum(1 for _ in image_files(folder))
     if not count:
         raise UserError(f"{folder}: no images of this class; add some, or remove the class from both splits")
     return count

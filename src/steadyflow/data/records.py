@@ -1,14 +1,10 @@
 """What every source of images speaks: records, one per image, in a fixed order."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from steadyflow.artifacts import UserError
 
 Picture = npt.NDArray[np.uint8]
 
@@ -55,15 +51,3 @@ class Source:
     count: int
     classes: list[str] | None = None
     attributes: Mapping[str, list[str]] = field(default_factory=dict)
-
-
-def check_name(path: Path, key: str) -> None:
-    """Raises UserError when the path `key` inside a folder or archive is not UTF-8, which the manifest's keys are, or
-    holds a line break: the lists of kept images have one key a line."""
-    try:
-        key.encode()
-    except UnicodeEncodeError as error:
-        # As bytes: what they mean to say in another encoding can still be seen.
-        raise UserError(f"{path}: the name {os.fsencode(key)!r} in it is not UTF-8; rename it") from error
-    if "\n" in key or "\r" in key:
-        raise UserError(f"{path}: the name {key!r} in it holds a line break, and lists of names are lines; rename it")

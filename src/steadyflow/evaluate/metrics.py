@@ -1,12 +1,13 @@
-"""The tidy rows that every metric ends up in."""
+"""The tidy table of metrics: one row per value, as stages write it and as claims, tables and figures read it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import Estimate
 from steadyflow.evaluate.paths import PathComparison
 from steadyflow.evaluate.similarity import PairSimilarity
@@ -16,10 +17,19 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Metric:
-    """One value. `run`: the run or tokenizer that it is about; `reference`: the run or distribution it is measured
-    against, '' for none; `n`: samples or pairs; `seed`: of the noise, or of the tokenizer's training; `hashes`: of
-    the encoder and other inputs; `note`: what a reader must know of it; `replicates`: its values without each group of
-    noises, from which differences of runs have their intervals."""
+    """One value of one metric, with all that has to be stated beside it.
+
+    run: the run, mixture or tokenizer that it is about
+    reference: the run or distribution that it is measured against, "" for none
+    metric, encoder, protocol: its name, the features it is computed in, and how the samples were drawn
+    n: samples or pairs
+    ci_low, ci_high, sd: NaN where it has no 95% interval, or no standard deviation
+    seed: of the noise, or of the tokenizer's training
+    hashes: of the encoder and other inputs
+    note: a caveat for readers
+    replicates: its values without each group of noises (`estimate.GROUPS` of them), from which differences of runs have
+        their intervals; () where there are none
+    """
 
     dataset: str
     run: str
@@ -37,6 +47,10 @@ class Metric:
     note: str = ""
     replicates: tuple[float, ...] = ()
 
+    @property
+    def estimate(self) -> Estimate:
+        return Estimate(self.value, self.ci_low, self.ci_high, self.replicates)
+
 
 def metrics_table(metrics: list[Metric]) -> pd.DataFrame:
     """One row each."""
@@ -46,6 +60,62 @@ def metrics_table(metrics: list[Metric]) -> pd.DataFrame:
 def read_metrics(files: Sequence[Path | str]) -> pd.DataFrame:
     """Tables of metrics as one."""
     return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+
+
+def find_metric(
+    metrics: pd.DataFrame, metric: str, run: str, reference: str = "", encoder: str | None = None
+) -> Metric:
+    """The one row of `metric` for `run` (against `reference`, in `encoder`; None: in whichever it was measured).
+
+    Raises UserError where there is none, or more than one.
+    """
+    of_pair = metrics[(metrics["run"] == run) & (metrics["reference"] == reference)]
+    rows = of_pair[(of_pair["metric"] == metric) & ((encoder is None) | (of_pair["encoder"] == encoder))]
+    against = (f" against '{reference}'" if reference else "") + (f" in '{encoder}'" if encoder else "")
+    if rows.empty:
+        known = ", ".join(sorted(set(of_pair["metric"]))) or "none"
+        raise UserError(f"run '{run}'{against} has no metric '{metric}' (known: {known}); evaluate it first")
+    if len(rows) > 1:
+        kinds = sorted({f"{row.dataset}/{row.encoder}/{row.protocol}/seed {row.seed}" for row in rows.itertuples()})
+        raise UserError(
+            f"run '{run}'{against} has {len(rows)} rows of metric '{metric}' ({', '.join(kinds)}); "
+            "keep the metrics of one dataset, encoder, protocol and seed"
+        )
+    found: dict[Any, Any] = rows.iloc[0][[field.name for field in fields(Metric) if field.name in rows]].to_dict()
+    return Metric(**{**found, "replicates": tuple(found.get("replicates", ()))})
+
+
+def describe(metrics: Iterable[Metric]) -> str:
+    """What the metrics have in common, for a caption: dataset, n, encoder, protocol and seed."""
+    described = list(metrics)
+
+    def joined(field: str) -> str:
+        return ", ".join(sorted({str(getattr(m, field)) for m in described} - {""}))
+
+    counts = sorted({m.n for m in described}) or [0]
+    n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    facts = [
+        f"Dataset {joined('dataset')}",
+        f"n = {n}",
+        f"encoder {joined('encoder')}",
+        f"protocol {joined('protocol')}",
+        f"seed {joined('seed')}",
+    ]
+    notes = dict.fromkeys(m.note for m in described if m.note)
+    return "; ".join([*(fact for fact in facts if not fact.endswith(" ")), *notes])
+
+
+def require_one_n(metrics: Iterable[Metric]) -> None:
+    """Raises UserError unless all are of one number of samples: a distance at fewer is larger for that alone."""
+    counts: dict[int, str] = {}
+    for metric in metrics:
+        counts.setdefault(metric.n, metric.run)
+    if len(counts) > 1:
+        runs = ", ".join(f"'{run}' n = {n:,}" for n, run in counts.items())
+        raise UserError(
+            f"Fréchet distances at different n cannot stand in one table ({runs}): sample every run alike, and take an "
+            "encoder that has features of every image"
+        )
 
 
 def interval(estimate: Estimate) -> dict[str, Any]:

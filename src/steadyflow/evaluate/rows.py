@@ -25,8 +25,9 @@ def finite_rows(name: str, values: np.ndarray, first: int = 0) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class ChosenRows:
-    """The `rows` int64 [n] of `array` [m, ...], a memory map: indexed like the array of them, which is never made."""
+class FeatureRows:
+    """Features of n images: the `rows` int64 [n] of `array` [m, ...], a memory map. Indexed like the array of them,
+    which is never made."""
 
     array: np.ndarray
     rows: np.ndarray
@@ -42,12 +43,12 @@ class ChosenRows:
         return self.array[self.rows[index]]
 
 
-Rows: TypeAlias = np.ndarray | ChosenRows
+Rows: TypeAlias = np.ndarray | FeatureRows
 
 
-def chosen(rows: Rows, index: np.ndarray) -> ChosenRows:
+def chosen(rows: Rows, index: np.ndarray) -> FeatureRows:
     """The rows `index` int64 [n] of `rows`, which are not read."""
-    return ChosenRows(rows.array, rows.rows[index]) if isinstance(rows, ChosenRows) else ChosenRows(rows, index)
+    return FeatureRows(rows.array, rows.rows[index]) if isinstance(rows, FeatureRows) else FeatureRows(rows, index)
 
 
 def parts(n: int, chunk: int) -> list[slice]:
@@ -57,7 +58,7 @@ def parts(n: int, chunk: int) -> list[slice]:
 
 def noise_indices(rows: Rows) -> np.ndarray:
     """Which noise each row came from, int64 [n]: its place in the array of all samples."""
-    return rows.rows if isinstance(rows, ChosenRows) else np.arange(len(rows))
+    return rows.rows if isinstance(rows, FeatureRows) else np.arange(len(rows))
 
 
 def mixed(sets: Sequence[np.ndarray]) -> np.ndarray:
@@ -66,12 +67,18 @@ def mixed(sets: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([rows[place] for rows, place in zip(sets, places, strict=True)])
 
 
-def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> ChosenRows:
+def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> FeatureRows:
     """Those of `rows` int64 [n], all when left out, of `features` [m, d], a memory map, that are no rows of NaN.
 
     An encoder that finds nothing in an image (ArcFace no face) gives it such a row.
     """
     rows = np.arange(len(features)) if rows is None else rows
-    parts = [rows[start : start + chunk] for start in range(0, len(rows), chunk)]
-    found = [part[~np.isnan(features[part]).all(axis=1)] for part in parts]
-    return ChosenRows(features, np.concatenate(found) if found else rows)
+    some = [rows[part] for part in parts(len(rows), chunk)]
+    found = [part[~np.isnan(features[part]).all(axis=1)] for part in some]
+    return FeatureRows(features, np.concatenate(found) if found else rows)
+
+
+def mean_norm(features: FeatureRows, chunk: int = 4096) -> float | None:
+    """The mean L2 norm of rows [n, d]; None where there are no rows."""
+    sums = (float(np.linalg.norm(features[part], axis=1).sum()) for part in parts(len(features), chunk))
+    return sum(sums) / len(features) if len(features) else None

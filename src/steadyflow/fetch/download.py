@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import requests
+import httpx2
 
 from steadyflow.artifacts import UserError
-from steadyflow.fetch.remote import BLOCK, Remote
+from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Interrupted, Web
 from steadyflow.progress import byte_progress
 
@@ -110,13 +110,13 @@ class _Part:
             fault.kept = self.size()
             raise
 
-    def _append(self, response: requests.Response) -> None:
+    def _append(self, response: httpx2.Response) -> None:
         self._accept(response)
         start, total = self.size(), self._total(response)
         if total is not None:
             check_disk(self.path.parent, total - start)
         with byte_progress(self.path.name, total=total, done=start) as bar:
-            while block := response.raw.read1(BLOCK, decode_content=False):
+            for block in response.iter_raw():
                 start += len(block)
                 if total is not None and start > total:
                     raise UserError(f"{self.remote.url}: sends more than the {total} bytes expected")
@@ -125,7 +125,7 @@ class _Part:
         if total is not None and start < total:
             raise Interrupted("the connection ended early")
 
-    def _accept(self, response: requests.Response) -> None:
+    def _accept(self, response: httpx2.Response) -> None:
         """Sees to it that what comes goes on from what is there: if it does not, all starts anew."""
         etag = response.headers.get("ETag", "")
         version = etag if etag.startswith('"') else None
@@ -138,7 +138,7 @@ class _Part:
             raise Interrupted("the server sends other bytes than those asked for")
         self.version = version
 
-    def _total(self, response: requests.Response) -> int | None:
+    def _total(self, response: httpx2.Response) -> int | None:
         """Size of the whole file, None when nobody knows it. Raises UserError when the server has another one."""
         length = response.headers.get("Content-Length", "")
         offered = int(length) if response.status_code != 206 and length.isdecimal() else _complete_size(response)
@@ -150,12 +150,12 @@ class _Part:
         return self.remote.bytes if offered is None else offered
 
 
-def _range_start(response: requests.Response) -> int | None:
+def _range_start(response: httpx2.Response) -> int | None:
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
 
 
-def _complete_size(response: requests.Response) -> int | None:
+def _complete_size(response: httpx2.Response) -> int | None:
     found = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
 

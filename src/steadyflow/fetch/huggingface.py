@@ -1,77 +1,70 @@
-"""Datasets of the Hugging Face hub: files chosen by patterns, at one commit, verified by the hashes the hub states."""
+"""Datasets of the Hugging Face Hub: files chosen by patterns, at one commit, verified by the hashes the Hub states.
+
+`huggingface_hub` finds the user's token, resolves the revision and lists the files with their hashes. The contents come
+by `fetch.download`, since `hf_hub_download` (of 2.4.0) compares no content with its sha256, deletes the incomplete file
+of a process that fails, never uses that of one that was killed, resumes without `If-Range`, gives up when a connection
+is reset, and retries without end while every attempt brings some bytes.
+"""
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, NonNegativeInt, TypeAdapter, ValidationError
+import httpx2
 
 from steadyflow.artifacts import UserError
 from steadyflow.fetch.download import check_disk, download, part_of
 from steadyflow.fetch.remote import Remote, sha256_of
-from steadyflow.fetch.web import Web, checked_address
+from steadyflow.fetch.web import Web, checked_address, status_fault, web_faults
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+# Read when huggingface_hub is imported, which the functions below do.
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 ENDPOINT = "https://huggingface.co"
 SHOWN = 10
+REPEATS = 20
+"""Requests of one address after which a listing counts as a loop; huggingface_hub's own retries are fewer."""
 
 
 def hub_web() -> Web:
-    """The hub and the user's token, as HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH and HF_HOME say."""
+    """The hub of HF_ENDPOINT, and the user's token as huggingface_hub finds it (HF_TOKEN, HF_TOKEN_PATH, HF_HOME)."""
+    from huggingface_hub import get_token
+
     endpoint = (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
     checked_address(endpoint)
-    return Web(home=endpoint, token=_token())
-
-
-def _token() -> str | None:
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    file = Path(os.environ.get("HF_TOKEN_PATH") or f"{home}/token").expanduser()
-    token = os.environ.get("HF_TOKEN") or (file.read_text(encoding="utf-8") if file.is_file() else "")
-    token = token.strip()
+    token = get_token() or ""
     # A header with such a token is refused by a message that shows it.
     if not re.fullmatch(r"[!-~]*", token):
         raise UserError("HF_TOKEN: not a token, it holds spaces or unprintable characters; it is not shown here")
-    return token or None
-
-
-@dataclass(frozen=True)
-class Revision:
-    """A commit of a repository.
-
-    licence: as the repository's page states it
-    """
-
-    repo: str
-    commit: str
-    licence: str
+    return Web(home=endpoint, token=token or None)
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a repository: its path in there, and what it has to become here."""
+    """A file of a repository: its path in there, and the address, size and hash of its content."""
 
     path: str
     remote: Remote
 
 
 @dataclass(frozen=True)
-class _Lfs:
-    oid: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    size: NonNegativeInt
+class Snapshot:
+    """A dataset's repository at one commit.
 
+    licence: as the repository's page states it
+    files: sorted by path
+    """
 
-@dataclass(frozen=True)
-class _Entry:
-    """A file or folder as the hub lists it; `lfs` holds sha256 and size of what is not in git itself."""
-
-    type: str
-    path: str
-    oid: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-    size: NonNegativeInt = 0
-    lfs: _Lfs | None = None
+    commit: str
+    licence: str
+    files: list[HubFile]
 
 
 def fetch_dataset(
@@ -81,13 +74,15 @@ def fetch_dataset(
 
     patterns: split -> a pattern of paths; as in a shell, * stands for no slash
     Returns repo, commit, url, licence, and files: path, bytes, sha256 and split of each, by split and path.
+    Replaces the HTTP client of this process's huggingface_hub.
     Raises UserError when a pattern names nothing, a file would lie outside `folder`, or a download fails.
     """
-    found = resolve(repo, revision, web)
-    chosen = select(list_files(found, patterns.values(), web), patterns, repo)
-    targets = {file.path: target_of(Path(folder), file.path) for file, _ in chosen}
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    check_disk(Path(folder), sum(_missing(file.remote, targets[file.path]) for file, _ in chosen))
+    url, folder = f"{web.home}/datasets/{repo}", Path(folder)
+    snapshot = web.patiently(url, lambda: find_snapshot(repo, revision, patterns.values(), web, url))
+    chosen = select(snapshot.files, patterns, repo)
+    targets = {file.path: target_of(folder, file.path) for file, _ in chosen}
+    folder.mkdir(parents=True, exist_ok=True)
+    check_disk(folder, sum(_missing(file.remote, targets[file.path]) for file, _ in chosen))
     for file, _ in chosen:
         download(file.remote, targets[file.path], web)
     files = [
@@ -99,39 +94,65 @@ def fetch_dataset(
         }
         for file, split in chosen
     ]
-    url = f"{web.home}/datasets/{repo}"
-    return {"repo": repo, "commit": found.commit, "url": url, "licence": found.licence, "files": files}
+    return {"repo": repo, "commit": snapshot.commit, "url": url, "licence": snapshot.licence, "files": files}
 
 
-def resolve(repo: str, revision: str, web: Web) -> Revision:
-    """The commit that a branch, a tag or a commit's own hash stands for."""
-    url = f"{web.home}/api/datasets/{repo}/revision/{quote(revision, safe='')}"
-    answer, _ = web.json(url)
-    answer = answer if isinstance(answer, dict) else {}
-    commit, card = answer.get("sha"), answer.get("cardData") or {}
-    if not re.fullmatch(r"[0-9a-f]{40}", str(commit)):
-        raise UserError(f"{url}: the hub's answer names no commit; check HF_ENDPOINT")
-    licence = card.get("license", "") if isinstance(card, dict) else ""
-    licence = ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence)
-    gated = ", gated" if answer.get("gated") else ""
-    return Revision(repo, str(commit), (licence or "not stated: see the dataset's page") + gated)
+def find_snapshot(repo: str, revision: str, patterns: Iterable[str], web: Web, url: str) -> Snapshot:
+    """The commit that a branch, a tag or a commit's own hash stands for, and its files in the patterns' folders.
+
+    url: the repository's address, named in errors
+    Raises Interrupted where another attempt may succeed, else UserError.
+    """
+    from huggingface_hub import HfApi, set_client_factory
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # Its own client would send the token to any host at which a listing continues.
+    set_client_factory(lambda: _listing_client(web))
+    api = HfApi(endpoint=web.home, token=False, library_name="steadyflow")
+    try:
+        with web_faults(url):
+            info = api.dataset_info(repo, revision=revision)
+            licence = info.card_data.get("license") if info.card_data else None
+            if not re.fullmatch(r"[0-9a-f]{40}", commit := str(info.sha)):
+                raise UserError(f"{url}: the hub's answer names no commit; check HF_ENDPOINT")
+            folders = sorted({_folder(pattern) for pattern in patterns})
+            files = [file for folder in folders for file in _list_files(api, repo, commit, folder)]
+    except HfHubHTTPError as error:
+        raise status_fault(url, error.response) from None
+    # What huggingface_hub raises for an answer that is not of its format.
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise UserError(f"{url}: the server does not answer as a hub does ({detail}); check HF_ENDPOINT") from error
+    licence = ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "")
+    gated = ", gated" if info.gated else ""
+    # Folders may lie in each other.
+    unique = sorted({file.path: file for file in files}.items())
+    return Snapshot(commit, (licence or "not stated: see the dataset's page") + gated, [file for _, file in unique])
 
 
-def list_files(revision: Revision, patterns: Iterable[str], web: Web) -> list[HubFile]:
-    """Every file in the folders that the patterns begin with, sorted by path."""
-    files: dict[str, HubFile] = {}
-    for folder in sorted({_folder(pattern) for pattern in patterns}):
-        start = f"{web.home}/api/datasets/{revision.repo}/tree/{revision.commit}/{quote(folder)}".rstrip("/")
-        url: str | None = f"{start}?recursive=true"
-        asked: set[str] = set()
-        while url is not None:
-            if url in asked:
-                raise UserError(f"{start}: the hub's list of files comes back to its beginning; try again later")
-            asked.add(url)
-            answer, url = web.json(url)
-            for file in _files(answer, revision, web, start):
-                files[file.path] = file
-    return [files[path] for path in sorted(files)]
+def _list_files(api: "HfApi", repo: str, commit: str, folder: str) -> Iterator[HubFile]:
+    from huggingface_hub import RepoFile, hf_hub_url
+
+    for entry in api.list_repo_tree(repo, folder, recursive=True, revision=commit, repo_type="dataset"):
+        if isinstance(entry, RepoFile):
+            url = hf_hub_url(repo, entry.path, repo_type="dataset", revision=commit, endpoint=api.endpoint)
+            # Of a file that is not in LFS, git's own hash alone is known.
+            known = (entry.lfs.size, entry.lfs.sha256, None) if entry.lfs else (entry.size, None, entry.blob_id)
+            yield HubFile(entry.path, Remote(url, *known))
+
+
+def _listing_client(web: Web) -> httpx2.Client:
+    """A client that refuses to follow a listing round and round."""
+    seen = Counter[str]()
+
+    def count(request: httpx2.Request) -> None:
+        seen[str(request.url)] += 1
+        if seen[str(request.url)] > REPEATS:
+            raise UserError(f"{request.url}: the hub's list of files comes back to its beginning; try again later")
+
+    client = web.new_client()
+    client.event_hooks["request"].append(count)
+    return client
 
 
 def _folder(pattern: str) -> str:
@@ -139,20 +160,6 @@ def _folder(pattern: str) -> str:
     parts = pattern.split("/")[:-1]
     fixed = next((place for place, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
     return "/".join(parts[:fixed])
-
-
-def _files(answer: Any, revision: Revision, web: Web, url: str) -> Iterator[HubFile]:
-    try:
-        entries = TypeAdapter(list[_Entry]).validate_python(answer)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{url}: not a list of files ({first['loc']}: {first['msg']}); check HF_ENDPOINT") from error
-    for entry in entries:
-        if entry.type != "file":
-            continue
-        address = f"{web.home}/datasets/{revision.repo}/resolve/{revision.commit}/{quote(entry.path)}"
-        known = (entry.lfs.size, entry.lfs.oid, None) if entry.lfs else (entry.size, None, entry.oid)
-        yield HubFile(entry.path, Remote(address, *known))
 
 
 def select(files: Iterable[HubFile], patterns: Mapping[str, str], repo: str) -> list[tuple[HubFile, str]]:

@@ -1,19 +1,23 @@
-"""Requests that bear with the network: bounded redirects and retries, and a token that stays with its host."""
+"""HTTP requests with bounded redirects and retries, and a token that is sent to one host alone.
+
+On `httpx2`, which huggingface_hub uses too, so that both go out by the same client and under the same rules. No client
+resumes a body that breaks off: `patiently` repeats whole attempts, and `download` resumes in between.
+"""
 
 import contextlib
-import json
+import http.client
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypeVar
-from urllib.parse import SplitResult, urljoin, urlsplit
+from typing import TypeVar
+from urllib.parse import urljoin, urlsplit
 
-import requests
-import urllib3
+import httpx2
 
 from steadyflow.artifacts import UserError
 
@@ -25,8 +29,8 @@ SILENCE = 60.0
 """Seconds without a byte after which a connection counts as lost."""
 LONGEST_WAIT = 300.0
 PROGRESS = 2**20
-"""A failure with so many bytes kept beyond what was ever kept before is counted as a first one: a bad line may drop a
-large file a hundred times, but what is thrown away and comes again is no progress."""
+"""Bytes by which a file must have grown beyond its largest size so far for the count of failures to start again: a bad
+line may drop a large file a hundred times, but bytes that are discarded and sent again are no progress."""
 
 ADVICE = {
     401: "it is gated, private or not there: accept its terms on its page, and set HF_TOKEN to a token of your account",
@@ -36,10 +40,10 @@ ADVICE = {
 
 
 class Interrupted(Exception):
-    """A fault that may pass.
+    """A transient failure.
 
-    wait: seconds that the server asks for, None when it does not
-    kept: bytes of a file that are there after it
+    wait: seconds until the next attempt as the server states them, None where it does not
+    kept: bytes of the incomplete file after the failure
     """
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
@@ -50,7 +54,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Web:
-    """Where requests go out.
+    """An HTTP client.
 
     home: an address; `token` is sent to its scheme, host and port, and to no other, redirected or not
     sleep: waits for so many seconds
@@ -59,41 +63,45 @@ class Web:
     home: str = ""
     token: str | None = field(default=None, repr=False)
     sleep: Callable[[float], None] = time.sleep
-    session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    @cached_property
+    def client(self) -> httpx2.Client:
+        return self.new_client()
+
+    def new_client(self) -> httpx2.Client:
+        """A client that signs each request itself, and refuses redirects from https to http."""
+        home = httpx2.URL(self.home).origin if self.home and self.token else None
+
+        def sign(request: httpx2.Request) -> None:
+            request.headers.pop("Authorization", None)
+            if request.url.origin == home:
+                request.headers["Authorization"] = f"Bearer {self.token}"
+
+        def check_redirect(response: httpx2.Response) -> None:
+            if response.has_redirect_location:
+                checked_redirect(str(response.url), urljoin(str(response.url), response.headers["Location"]))
+
+        return httpx2.Client(
+            event_hooks={"request": [sign], "response": [check_redirect]},
+            follow_redirects=True,
+            max_redirects=REDIRECTS,
+            timeout=httpx2.Timeout(SILENCE, connect=10),
+        )
 
     @contextlib.contextmanager
-    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[requests.Response]:
-        """One answer, its body not yet read, status 2xx or 416.
+    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
+        """A response of status 2xx or 416, its body not yet read.
 
-        Raises Interrupted for what may pass, also from within the block, and UserError for what will not.
+        Raises Interrupted for transient failures, also from within the block, and UserError for all others.
         """
-        target = url
-        for _ in range(REDIRECTS + 1):
-            with _faults(url), self._ask(target, headers) as response:
-                following = self.session.get_redirect_target(response)
-                if following is None:
-                    _refuse(response, url)
-                    yield response
-                    return
-                target = _redirected(url, target, following)
-        raise UserError(f"{url}: redirected more than {REDIRECTS} times, a loop at the server; try again later")
-
-    def json(self, url: str) -> tuple[Any, str | None]:
-        """What an API answers, and the address of its next page when there is one."""
-
-        def attempt() -> tuple[bytes, str | None]:
-            with self.get(url, {"Accept": "application/json"}) as response:
-                following = response.links.get("next", {}).get("url")
-                return response.content, urljoin(url, following) if following else None
-
-        content, following = self.patiently(url, attempt)
-        try:
-            return json.loads(content), following
-        except ValueError as error:
-            raise UserError(f"{url}: answers with something else than JSON; check HF_ENDPOINT") from error
+        checked_address(url)
+        with web_faults(url), self.client.stream("GET", url, headers=headers) as response:
+            if not (response.is_success or response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+                raise status_fault(url, response)
+            yield response
 
     def patiently(self, url: str, attempt: Callable[[], T]) -> T:
-        """What `attempt` gives, tried again with growing waits while it is interrupted, but not for ever."""
+        """The result of `attempt`, repeated with growing waits while it raises Interrupted, ATTEMPTS times at most."""
         failures = most = 0
         while True:
             try:
@@ -109,22 +117,8 @@ class Web:
                 print(f"{url}: {fault}; trying again in {wait:.0f} s", file=sys.stderr, flush=True)
             self.sleep(wait)
 
-    def _ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        parts = checked_address(url)
-        token = self.token if self.home and _origin(parts) == _origin(urlsplit(self.home)) else None
 
-        # Given without a token too: requests would look into ~/.netrc for want of it.
-        def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
-            if token is not None:
-                request.headers["Authorization"] = f"Bearer {token}"
-            return request
-
-        return self.session.get(
-            url, headers=dict(headers), auth=sign, stream=True, allow_redirects=False, timeout=(10, SILENCE)
-        )
-
-
-def checked_address(url: str) -> SplitResult:
+def checked_address(url: str) -> None:
     """Raises UserError unless it is an http or https address without a password in it."""
     try:
         parts = urlsplit(url)
@@ -135,65 +129,57 @@ def checked_address(url: str) -> SplitResult:
         raise UserError(f"{url}: not an address of the form https://host/path")
     if parts.username is not None or parts.password is not None:
         raise UserError(f"https://...@{parts.hostname}: an address with a user or password in it; use HF_TOKEN instead")
-    return parts
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _redirected(url: str, target: str, following: str) -> str:
-    following = urljoin(target, following)
-    if urlsplit(target).scheme == "https" and urlsplit(following).scheme != "https":
-        raise UserError(f"{url}: redirected from https to an unprotected address; refused")
-    return following
+def checked_redirect(source: str, target: str) -> None:
+    """Raises UserError for a redirect to something else than the web, and from https to http."""
+    checked_address(target)
+    if urlsplit(source).scheme == "https" and urlsplit(target).scheme != "https":
+        raise UserError(f"{source}: redirected from https to an unprotected address; refused")
 
 
 @contextlib.contextmanager
-def _faults(url: str) -> Iterator[None]:
-    # Neither library's own message is shown: it holds the whole address asked for last, which may be a signed one.
+def web_faults(url: str) -> Iterator[None]:
+    """The client's errors as Interrupted where another attempt may succeed, else as UserError.
+
+    Its own messages are not shown: they hold the address requested last, which may carry a signature.
+    """
     try:
         yield
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader) as error:
-        raise UserError(f"{url}: not an address that can be asked ({type(error).__name__})") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except httpx2.TooManyRedirects:
+        message = f"{url}: redirected more than {REDIRECTS} times, a loop at the server; try again later"
+        raise UserError(message) from None
+    except (UnicodeError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+        raise UserError(f"{url}: not an address that can be requested ({type(error).__name__})") from None
+    except httpx2.TimeoutException:
+        raise Interrupted("no answer in time") from None
+    except httpx2.TransportError as error:
         raise Interrupted(_reason(error)) from None
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException | None) -> str:
     """The innermost cause that the operating system names."""
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return "no answer in time"
-    reason, chain = "the connection ended early", [error]
-    while chain:
-        error = chain.pop()
+    reason = "the connection ended early"
+    while error is not None:
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
-        inner = (*error.args, getattr(error, "reason", None), error.__cause__)
-        chain = [cause for cause in inner if isinstance(cause, BaseException)][:1]
+        error = error.__cause__ or error.__context__
     return reason
 
 
-def _refuse(response: requests.Response, url: str) -> None:
-    """Raises for every status but 2xx and 416, which a download answers itself."""
+def status_fault(url: str, response: httpx2.Response) -> Interrupted | UserError:
+    """What to raise for an error's status: Interrupted where another attempt may succeed."""
     status = response.status_code
-    if 200 <= status < 300 or status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        return
-    try:
-        said = f"HTTP {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        said = f"HTTP {status}"
+    name = f"HTTP {status} {http.client.responses.get(status, '')}".rstrip()
     if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500:
-        raise Interrupted(said, _retry_after(response.headers.get("Retry-After", "")))
-    raise UserError(f"{url}: {said}; {ADVICE.get(status, 'check the address')}")
+        return Interrupted(name, _retry_after(response.headers.get("Retry-After", "")))
+    return UserError(f"{url}: {name}; {ADVICE.get(status, 'check the address')}")
 
 
-def _retry_after(said: str) -> float | None:
-    """Seconds from a number or a date; nobody is waited for longer than LONGEST_WAIT."""
-    if said.isdecimal():
-        return min(float(said), LONGEST_WAIT)
+def _retry_after(value: str) -> float | None:
+    """Seconds from a number or a date, LONGEST_WAIT at most."""
     try:
-        wait = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+        wait = float(value) if value.isdecimal() else (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
     # A date without a zone cannot be subtracted.
     except (ValueError, TypeError):
         return None

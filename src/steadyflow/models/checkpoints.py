@@ -15,7 +15,6 @@ from steadyflow.models.dit import DiT
 
 LAST = ("final_layer.linear.weight", "final_layer.linear.bias")
 
-
 Network = TypeVar("Network", bound=nn.Module)
 
 

@@ -1,14 +1,10 @@
 """The papers' printed numbers, to stand beside ours (resources/paper/scalars.csv)."""
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-from steadyflow.artifacts import UserError
-
-Row = TypeVar("Row", bound=Any)
+from steadyflow.artifacts import read_rows
 
 
 @dataclass(frozen=True)
@@ -33,16 +29,6 @@ class PaperValue:
 def read_paper_values(path: Path | str) -> list[PaperValue]:
     """Every row of a scalars.csv. Raises UserError when its columns are not the known ones."""
     return read_rows(path, PaperValue)
-
-
-def read_rows(path: Path | str, kind: type[Row]) -> list[Row]:
-    """Every row of a CSV file as a dataclass of texts. Raises UserError when its columns are not the fields."""
-    columns = [field.name for field in fields(kind)]
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != columns:
-            raise UserError(f"{path}: expected the columns {', '.join(columns)}, found {reader.fieldnames}")
-        return [kind(**row) for row in reader]
 
 
 def paper_value(

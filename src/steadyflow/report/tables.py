@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 
 from steadyflow.artifacts import UserError
+from steadyflow.claims import BROKEN, KEPT, MARGIN, VERDICTS, Claim, Finding
 from steadyflow.evaluate import mean_over_runs
 from steadyflow.names import LABELS, TRAINING_DATA, VALIDATION_IMAGES
 from steadyflow.report.catalogue import TABLES
-from steadyflow.report.claims import BROKEN, KEPT, MARGIN, VERDICTS, Claim, Finding
 from steadyflow.report.columns import Filled, assemble, measured_column, paper_column, text_column
 from steadyflow.report.measures import Measure, describe, find_measure, require_one_n
 from steadyflow.report.numbers import NOTHING, decimals_for, number, with_interval, with_sd
@@ -615,7 +615,7 @@ def _measure_or_none(
 def _no_measure(metric: str, run: str, reference: str = "", encoder: str | None = None) -> Measure:
     """One of NaN and no samples: a dash in the table."""
     nan = float("nan")
-    return Measure("", run, reference, metric, encoder or "", "", nan, nan, nan, nan, 0, 0, "", ())
+    return Measure("", run, reference, metric, encoder or "", "", value=nan, n=0, seed=0)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ def unknown_surrogates(study: Study) -> Iterator[str]:
 
 def circular_subsets(study: Study) -> Iterator[str]:
     """Subsets that are made of themselves in the end."""
-    for name, subset in study.subsets.items():
+    for name in study.subsets:
         chain = _way_back(name, lambda made: getattr(study.subsets.get(made), "members", ()))
         if chain:
             yield f"subsets.{name}.of: {' -> '.join(chain)}: a subset cannot be made of itself"

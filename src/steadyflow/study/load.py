@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from steadyflow.artifacts import UserError
-from steadyflow.study.contradictions import contradictions, circular_subsets, tokenizers_of, unknown_surrogates
+from steadyflow.study.contradictions import circular_subsets, contradictions, tokenizers_of, unknown_surrogates
 from steadyflow.study.specs import Evaluation, Run, Study
 
 
@@ -124,8 +124,8 @@ def _resolve(study: Study) -> Study:
                     several = field in Evaluation.lists
                     update[field] = tuple(entries) if several else next(iter(entries))
                 else:
-                    has = f"the study has {', '.join(entries)}" if entries else f"the study has no {reference.section}"
-                    problems.append(f"{section}.{name}.{field}: has to be named, since {has}{'' if entries else of_kind}")
+                    has = ", ".join(entries) or f"no {reference.section}{of_kind}"
+                    problems.append(f"{section}.{name}.{field}: has to be named, since the study has {has}")
             problems.extend(
                 f"{section}.{name}.{field}: unknown '{each}'{of_kind} (known: {', '.join(entries) or 'none'})"
                 for each in reference.names

@@ -1,6 +1,6 @@
 """Clusters, scores, and the subsets chosen by them."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
@@ -42,8 +42,16 @@ class Scoring(Spec):
 
 
 class _Subset(Spec):
+    compares_in_clustered_space: ClassVar[bool] = False
+    """Whether its criterion reads the embeddings that were clustered."""
+
     dataset: Annotated[Name | None, Refers("datasets")] = None
     label: str = ""
+
+    @property
+    def listed_in(self) -> str | None:
+        """The user's file that lists it."""
+        return None
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -129,6 +137,8 @@ class KCentreSubset(_InSpace):
 
 class DeduplicatedSubset(_Subset):
     """SemDeDup: what is least like another image of its cluster, in the embeddings that were clustered."""
+
+    compares_in_clustered_space: ClassVar[bool] = True
 
     criterion: Literal["semdedup"]
     pruning_fraction: PruningFraction
@@ -245,6 +255,10 @@ class ListedSubset(_Subset):
     entries: Literal["keys", "ids"] = "keys"
     """What stands in the file: the manifest's keys, or its ids. A Parquet file's column is called key, or id; in its
     column multiplicity, where there is one, stands how often each is drawn."""
+
+    @property
+    def listed_in(self) -> str:
+        return self.file
 
 
 Subset = Annotated[

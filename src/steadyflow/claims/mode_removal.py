@@ -1,0 +1,40 @@
+"""Mode removal: what a model changes that was trained on one mode of the data alone."""
+
+from steadyflow.claims.evidence import Evidence
+from steadyflow.claims.share_kept import keeps, share_kept
+from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Finding, above, all_of
+from steadyflow.claims.wording import percent
+from steadyflow.evaluate.estimate import difference
+
+MODES = KEPT_MODE, REMOVED_MODE = "[kept mode]", "[removed mode]"
+
+
+def local_mode_removal(evidence: Evidence) -> Finding:
+    """Removing a mode changes only the samples of that mode.
+
+    Source: Exploiting Stability, Fig. 4b
+    Bound: where the reference generates the kept mode, the share kept is above KEPT, and above the share kept where it
+    generates the removed mode; undecided where either has too few samples for an interval.
+    """
+    runs = _runs_with_both_modes(evidence)
+    if not runs:
+        return Finding(NOT_MEASURED)
+    verdicts, parts, counts = [], [], []
+    for run in runs:
+        (kept, n_kept), (removed, n_removed) = (
+            share_kept(evidence, run, evidence.reference_run, mode) for mode in MODES
+        )
+        enough = kept.replicates and removed.replicates
+        verdicts.append(all_of([keeps(kept), above(difference(kept, removed), 0.0)]) if enough else UNDECIDED)
+        shares = f"{percent(kept)} of kept-mode samples, {percent(removed)} of removed-mode ones"
+        parts.append(f"{evidence.labels[run]} {shares} (n = {n_kept} and {n_removed})")
+        counts.append(n_kept + n_removed)
+    return Finding(all_of(verdicts), f"share of the mapping kept: {'; '.join(parts)}", min(counts))
+
+
+def _runs_with_both_modes(evidence: Evidence) -> list[str]:
+    """Runs trained on one value of an attribute, whose samples of both modes were compared."""
+    rows = evidence.similarity[evidence.similarity["encoder"] == evidence.similarity_encoder]
+    compared = [set(rows[rows["metric"] == f"cosine_matched{mode}"]["run"]) for mode in MODES]
+    arms = evidence.pruned_by("attribute_value", fraction=None)
+    return [run for arm in arms for run in arm.runs if all(run in runs for runs in compared)]

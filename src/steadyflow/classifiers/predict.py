@@ -1,0 +1,95 @@
+"""The predictions of a classifier for many images, as a table and what it says of itself: the stage classify_images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from steadyflow.artifacts import spec_hash
+from steadyflow.classifiers.classifier import UNKNOWN, Classifier, Codes
+from steadyflow.data.pictures import Pictures
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+FEATURES = 4096
+"""Rows of features at a time."""
+
+
+def classify_features(
+    classifier: Classifier, features: npt.NDArray[np.generic], usable: npt.NDArray[np.int64]
+) -> Codes:
+    """The codes [m] of the rows `usable` int64 [m] of `features` [n,d], in seconds, by one process."""
+    parts = [usable[start : start + FEATURES] for start in range(0, len(usable), FEATURES)]
+    found = [classifier.classify(features[part]) for part in parts]
+    return {name: np.concatenate([part[name] for part in found]) for name in classifier.values}
+
+
+def classify_pictures(
+    classifier: Classifier,
+    pictures: Pictures,
+    state: Path,
+    *,
+    batch_size: int,
+    device: "torch.device",
+    seconds: float = 10.0,
+) -> Codes:
+    """The codes [m] of the usable pictures, by one process or several under torchrun.
+
+    Killed and called again it goes on from `state`, a `resumable_table` that the caller deletes.
+    """
+    from steadyflow import distributed
+    from steadyflow.resumable import missing_batches, resumable_table
+
+    read, usable = pictures.open(), pictures.usable
+    shape, identity = (len(usable), len(classifier.values)), spec_hash([classifier.hash, pictures.content_hash()])
+    opened = resumable_table(state, shape, identity, items=len(usable), dtype=np.int8, seconds=seconds)
+    with distributed.joined(device), opened as table:
+        for batch in missing_batches(table, batch_size, "classify"):
+            codes = classifier.classify(read(usable[batch]))
+            table.values[batch] = np.stack([codes[attribute] for attribute in classifier.values], axis=1)
+    return dict(zip(classifier.values, table.values.T, strict=True))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """`codes` of each attribute, int8 [count], and the `sidecar` that says what they are; `unknown` of each attribute
+    so many of the classified images."""
+
+    codes: "pd.DataFrame"
+    sidecar: dict[str, Any]
+    unknown: dict[str, int]
+
+
+def predictions(
+    classifier: Classifier,
+    codes: Codes,
+    pictures: Pictures,
+    *,
+    spec: Mapping[str, Any],
+    hashes: Mapping[str, str],
+) -> Predictions:
+    """The `codes` [m] of the usable pictures as rows of all, UNKNOWN elsewhere; `spec` is the classifier's identity,
+    `hashes` are of what it looked at."""
+    import pandas as pd
+
+    table = {name: np.full(pictures.count, UNKNOWN, np.int8) for name in codes}
+    for name, column in codes.items():
+        table[name][pictures.usable] = column
+    unknown = {name: int((column == UNKNOWN).sum()) for name, column in codes.items()}
+    sidecar = {
+        "classifier": classifier.kind,
+        "spec": spec,
+        "protocol": classifier.protocol,
+        "classifier_hash": classifier.hash,
+        "licence": classifier.licence,
+        "values": classifier.values,
+        **hashes,
+        "images": len(pictures.usable),
+        "unknown": unknown,
+    }
+    return Predictions(pd.DataFrame(table), sidecar, unknown)

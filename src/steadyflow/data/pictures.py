@@ -1,0 +1,47 @@
+"""Pictures by row, whether of a dataset or of a run's samples: what encoders and classifiers run over."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from steadyflow.artifacts import file_hash, read_array
+from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
+from steadyflow.data.records import Picture
+
+Read = Callable[[npt.NDArray[np.int64]], Picture]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """`count` rows, of which `usable` int64 [m], rising, have a picture.
+
+    open: a function that gives a reader, rows int64 [b] -> uint8 [b,H,W,C]
+    content_hash: a function that gives the hash of all pictures, 16 hex digits
+    """
+
+    count: int
+    usable: npt.NDArray[np.int64]
+    open: Callable[[], Read]
+    content_hash: Callable[[], str]
+
+
+def dataset_pictures(folder: Path) -> Pictures:
+    """Those of a dataset's folder, row = id; images skipped when it was written are not usable."""
+    split = read_manifest(folder / "manifest.parquet", ["split"])["split"].to_numpy()
+    return Pictures(
+        len(split),
+        np.flatnonzero(split != "skipped"),
+        lambda: ImageStore(folder / "images").read,
+        lambda: read_dataset_info(folder / "dataset.json").content_hash,
+    )
+
+
+def array_pictures(path: Path) -> Pictures:
+    """Those of a .npy file, uint8 [n,H,W,C]."""
+    pictures = read_array(path)
+    return Pictures(
+        len(pictures), np.arange(len(pictures)), lambda: lambda rows: np.array(pictures[rows]), lambda: file_hash(path)
+    )

@@ -1,0 +1,23 @@
+"""Series of arms over the pruning fraction."""
+
+from steadyflow.design.arms import arms
+from steadyflow.study.specs import Study
+
+
+def arms_by_fraction(study: Study, dataset: str) -> dict[str, list[tuple[float, tuple[str, ...]]]]:
+    """Criterion -> (fraction removed, runs of that arm) in rising order, for criteria trained at several fractions.
+
+    The subsets of a series differ in their fraction alone. Where one criterion has several series (of other clusters,
+    or in another space), the longest is returned, the first of equally long ones.
+    """
+    series: dict[tuple[str, str], dict[float, tuple[str, ...]]] = {}
+    for arm in arms(study, dataset):
+        if arm.kind == "subset" and arm.pruning_fraction is not None:
+            subset = study.subsets[str(study.runs[arm.runs[0]].subset)].identity()
+            rule = repr({key: value for key, value in subset.items() if key not in ("pruning_fraction", "seed")})
+            series.setdefault((arm.criterion, rule), {}).setdefault(arm.pruning_fraction, arm.runs)
+    longest: dict[str, dict[float, tuple[str, ...]]] = {}
+    for (criterion, _), points in series.items():
+        if len(points) > max(1, len(longest.get(criterion, {}))):
+            longest[criterion] = points
+    return {criterion: sorted(points.items()) for criterion, points in longest.items()}

@@ -1,0 +1,207 @@
+"""What the Snakefile needs of the plan, and all that the project uses of Snakemake beyond its documented interface.
+
+What is out of date is decided by provenance records (steadyflow.plan.provenance), not by Snakemake's rerun triggers,
+whose memory lies in one working directory and whose file times a copy loses. So every input is `ancient` to Snakemake,
+and the jobs that have to be run are forced.
+"""
+
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+from snakemake.io import ancient, directory
+
+from steadyflow.artifacts import UserError
+from steadyflow.plan.freshness import Stale, out_of_date
+from steadyflow.plan.layout import benchmark_place, log_place, record_place
+from steadyflow.plan.targets import TARGETS
+from steadyflow.stages.cost import Cost
+from steadyflow.stages.registry import STAGES
+from steadyflow.stages.stage import External, Job, each_input, file_of, output_files, upstream
+from steadyflow.study import Study
+
+KNOWN_CONFIG = {
+    "device": "auto, cuda, mps or cpu",
+    "save_seconds": "seconds between two checkpoints of a training, such as 600",
+}
+
+
+def study_file(workflow: Any, default: Path) -> Path:
+    """The file that --configfile names last."""
+    named = workflow.overwrite_configfiles
+    return Path(named[-1]) if named else default
+
+
+def command_line_config(workflow: Any) -> Mapping[str, Any]:
+    """What --config says. Raises WorkflowError for a key that nothing reads."""
+    said: Mapping[str, Any] = workflow.config_settings.config or {}
+    for key in said:
+        if key not in KNOWN_CONFIG:
+            known = "; ".join(f"{name}: {what}" for name, what in KNOWN_CONFIG.items())
+            raise WorkflowError(f"--config {key}: unknown key ({known}); the study is edited in its own file")
+    return said
+
+
+def slurm_name(workflow: Any) -> str:
+    """The name that all SLURM jobs of this Snakemake bear; "" without SLURM."""
+    return getattr(workflow.scheduler._executor, "run_uuid", "")
+
+
+WRITE_NO_RESULTS = {"estimate", "fetch", "download_weights", "download_dataset"}
+
+
+def writes_results(workflow: Any) -> bool:
+    """Whether there is anything to do but what may run beside a Snakemake that works on the same results."""
+    return not WRITE_NO_RESULTS.issuperset(job.rule.name for job in workflow.dag.needrun_jobs())
+
+
+def force_out_of_date(workflow: Any, study: Study) -> None:
+    """Has Snakemake run the jobs of the requested targets that are out of date, and no other; says why."""
+    settings = workflow.dag_settings
+    settings.rerun_triggers = frozenset()
+    if not workflow.is_main_process:
+        return
+    try:
+        wanted = [job for target in settings.targets or {"all"} for job in _jobs_of(study, str(target))]
+        forced = [job for target in settings.forcerun for job in _forced(study, wanted, str(target))]
+        stale = out_of_date(study, wanted, forced)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    settings.forcerun = frozenset(str(next(iter(output_files(study, job).values()))) for job in stale)
+    _explain(stale)
+
+
+def _explain(stale: Mapping[Job, Stale]) -> None:
+    """One line for each cause but the plain one, that a result is not there yet."""
+    causes = [(job, why.reason) for job, why in stale.items() if why.because_of is None]
+    for job, reason in causes:
+        if not reason.startswith("it is not there"):
+            print(f"out of date: {job}: {reason}", file=sys.stderr)
+
+
+def _jobs_of(study: Study, target: str) -> Iterable[Job]:
+    """Of a target rule, or of a file."""
+    if target in TARGETS:
+        return TARGETS[target](study)
+    job = _maker(study, target)
+    return [] if job is None else [job]
+
+
+def _forced(study: Study, wanted: list[Job], target: str) -> Iterable[Job]:
+    if target in STAGES:
+        return [job for job in upstream(study, wanted) if job.stage.name == target]
+    return _jobs_of(study, target)
+
+
+def _maker(study: Study, file: str) -> Job | None:
+    """The job whose output a file is, if it is one of the study's."""
+    place = os.path.relpath(file, study.results)
+    sections = _entries(study)
+    for stage in STAGES.values():
+        for pattern in stage.outputs.values():
+            parts = re.split(r"\{(\w+)\}", pattern.rstrip("/"))
+            expression = "".join(
+                re.escape(part) if index % 2 == 0 else _group(part, sections[part], parts[1:index:2])
+                for index, part in enumerate(parts)
+            )
+            if match := re.fullmatch(expression, place):
+                return stage.job(match.groupdict())
+    return None
+
+
+def _group(name: str, values: Iterable[str], earlier: list[str]) -> str:
+    return f"(?P={name})" if name in earlier else f"(?P<{name}>{'|'.join(map(re.escape, values)) or '$^'})"
+
+
+def _entries(study: Study) -> dict[str, Iterable[str]]:
+    """The values of each wildcard."""
+    measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured(dataset))
+    return {
+        "dataset": study.datasets,
+        "tokenizer": study.tokenizers,
+        "encoder": study.encoders,
+        "classifier": [*study.probes, *study.classifiers],
+        "clustering": study.clusterings,
+        "subset": study.subsets,
+        "run": study.runs,
+        "measured": measured,
+        "sampling": study.samplings,
+        "study": [study.name],
+    }
+
+
+def wildcard_constraints(study: Study) -> dict[str, str]:
+    """Wildcards take the names of the study's entries, and no other."""
+    entries = _entries(study)
+    return {name: "|".join(map(re.escape, values)) or "^$" for name, values in entries.items() if name != "study"}
+
+
+def files_of(study: Study, target: str) -> list[Any]:
+    """All that a target asks for: the outputs of its jobs."""
+    files = [str(file) for job in TARGETS[target](study) for file in output_files(study, job).values()]
+    return [ancient(file) for file in files]
+
+
+class Rules:
+    """The parts of a rule that follow from the declaration of its stage. `fixed` are wildcards that a rule fills in."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    def inputs(self, stage: str, **fixed: str) -> Callable[[Any], list[Any]]:
+        """All that a job reads. Raises WorkflowError for files from outside that have to be there, and are not."""
+
+        def files(wildcards: Any) -> list[Any]:
+            try:
+                job = STAGES[stage].job({**dict(wildcards.items()), **fixed})
+                needed = list(dict.fromkeys(each_input(job.stage.inputs(self.study, job.names))))
+                for each in needed:
+                    if isinstance(each, External) and each.required is not None:
+                        each.required()
+                return [ancient(str(file_of(self.study, each))) for each in needed]
+            except UserError as error:
+                raise WorkflowError(str(error)) from None
+
+        return files
+
+    def outputs(self, stage: str, **fixed: str) -> dict[str, Any]:
+        """Every output by its name, and the provenance record."""
+        declared = STAGES[stage]
+        files = {name: self._output(_fill(place, fixed)) for name, place in declared.outputs.items()}
+        return {**files, "provenance": f"<results>/{record_place(_fill(declared.place, fixed))}"}
+
+    @staticmethod
+    def _output(place: str) -> Any:
+        return directory(f"<results>/{place[:-1]}") if place.endswith("/") else f"<results>/{place}"
+
+    def log(self, stage: str, **fixed: str) -> str:
+        return f"<results>/{log_place(_fill(STAGES[stage].place, fixed))}"
+
+    def benchmark(self, stage: str, **fixed: str) -> str:
+        return f"<results>/{benchmark_place(_fill(STAGES[stage].place, fixed))}"
+
+    def resources(self, stage: str) -> dict[str, Callable[..., int]]:
+        """Resource requests: minutes, memory of the node, disk. They limit nothing on one machine, unless --resources
+        says how much there is; a profile overrides them by set-resources."""
+        declared = STAGES[stage]
+
+        def cost(wildcards: Any) -> Cost:
+            assert declared.cost is not None
+            return declared.cost(self.study, dict(wildcards.items()))
+
+        return {
+            "runtime": lambda wildcards, attempt: cost(wildcards).minutes(attempt, resumes=bool(declared.checkpoint)),
+            "mem_mb": lambda wildcards: math.ceil(cost(wildcards).mem_mb),
+            "disk_mb": lambda wildcards: math.ceil(cost(wildcards).disk_mb),
+        }
+
+
+def _fill(place: str, fixed: Mapping[str, str]) -> str:
+    for name, value in fixed.items():
+        place = place.replace(f"{{{name}}}", value)
+    return place

@@ -1,0 +1,146 @@
+"""A subset from its settings and from the files that it is chosen by: the stage select_subset."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steadyflow.artifacts import UserError, file_hash, read_array, read_json
+from steadyflow.data.images import DatasetInfo, attribute_codes, train_ids
+from steadyflow.prune.criteria import CRITERIA
+from steadyflow.prune.listing import read_listing
+from steadyflow.prune.quotas import keep_count
+from steadyflow.prune.rows import aligned, flattened, unit_length
+
+Arguments = dict[str, Any]
+"""Of criteria, by the names that `prune.criteria` explains."""
+
+MEMBER = "subset "
+"""What the kind of a file begins with that is another subset."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`ids` int64 [m] of the images kept, rising, each drawn `multiplicity` int64 [m] times.
+
+    n_from: how many images there were to choose from
+    groups: for a criterion by groups, their names and how many images of each there are before and after, repeated ones
+        as often as drawn
+    """
+
+    ids: np.ndarray
+    multiplicity: np.ndarray
+    n_from: int
+    groups: dict[str, list[Any]] | None
+
+
+def select_subset(
+    settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo, files: Mapping[str, Path | str]
+) -> Selection:
+    """What the criterion that `settings` name keeps of a dataset's training images.
+
+    settings: `criterion`, and its own settings as a study has them (pruning_fraction, seed, attribute, ...)
+    manifest, info: all of the dataset's
+    files: kind -> file that the choice rests on: "clusters", "scores", "latents", "embeddings", each with its JSON
+        beside it, and "subset NAME" of each other subset that this one is made of
+
+    Raises UserError as the criterion, and for an unknown attribute or value and files of other images.
+    """
+    given = _arguments(settings, manifest, info, files)
+    criterion = CRITERIA[settings["criterion"]]
+    drawn = criterion.choose(**{name: given[name] for name in criterion.needs})
+    ids, multiplicity = np.unique(drawn, return_counts=True)
+    return Selection(ids, multiplicity, len(given["ids"]), _group_sizes(given, drawn) if "group" in given else None)
+
+
+def input_hashes(files: Mapping[str, Path | str], listed: Path | str | None = None) -> dict[str, dict[str, str]]:
+    """Of each of the `files` of `select_subset`, and of what the JSON beside it says that it was made from; of a list
+    from elsewhere the hash alone."""
+    found = {}
+    for kind, file in files.items():
+        made_from = {key: value for key, value in _sidecar(file).items() if key.endswith("_hash")}
+        found[kind] = {"hash": file_hash(file), **made_from}
+    return found if listed is None else {**found, "file": {"hash": file_hash(listed)}}
+
+
+def _arguments(
+    settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo, files: Mapping[str, Path | str]
+) -> Arguments:
+    """All that the criterion may need."""
+    ids = train_ids(manifest)
+    given: Arguments = {**settings, "ids": ids}
+    for kind, file in files.items():
+        if not kind.startswith(MEMBER):
+            given |= _OF_FILES[kind](file, ids, settings)
+    given["members"] = [
+        pd.read_parquet(file)["id"].to_numpy() for kind, file in files.items() if kind.startswith(MEMBER)
+    ]
+    for setting, arguments in _OF_SETTINGS.items():
+        if setting in settings:
+            given |= arguments(settings, manifest, info)
+    return given
+
+
+def _of_clusters(file: Path | str, ids: np.ndarray, settings: Mapping[str, Any]) -> Arguments:
+    table = aligned(file, ids)
+    names = [str(number) for number in range(_sidecar(file)["k"])]
+    return {"group": table["cluster"].to_numpy(), "groups": names, "distance": table["distance"].to_numpy()}
+
+
+def _of_scores(file: Path | str, ids: np.ndarray, settings: Mapping[str, Any]) -> Arguments:
+    # loss, loss_inv and loss_ccs are all by the column loss.
+    return {"score": aligned(file, ids)[settings["criterion"].partition("_")[0]].to_numpy()}
+
+
+_OF_FILES: Mapping[str, Callable[[Path | str, np.ndarray, Mapping[str, Any]], Arguments]] = {
+    "clusters": _of_clusters,
+    "scores": _of_scores,
+    "latents": lambda file, ids, settings: {"features": flattened(read_array(file), ids)},
+    "embeddings": lambda file, ids, settings: {"features": unit_length(read_array(file), ids)},
+}
+"""Kind of a file -> the arguments that it gives."""
+
+
+def _of_fraction(settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo) -> Arguments:
+    return {"keep": keep_count(len(train_ids(manifest)), settings["pruning_fraction"])}
+
+
+def _of_attribute(settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo) -> Arguments:
+    """The codes of its values as groups, their names, and the code of the value of `settings`."""
+    attribute, codes = settings["attribute"], attribute_codes(manifest, info)
+    if attribute not in codes:
+        raise UserError(f"unknown attribute '{attribute}' (known: {', '.join(codes) or 'none'})")
+    values = info.attributes.get(attribute, info.classes or [])
+    given: Arguments = {"group": codes[attribute][train_ids(manifest)], "groups": values}
+    if "value" not in settings:
+        return given
+    if settings["value"] not in values:
+        raise UserError(f"{attribute} has no value '{settings['value']}' (known: {', '.join(values)})")
+    return given | {"value": values.index(settings["value"])}
+
+
+def _of_list(settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo) -> Arguments:
+    keys = manifest[manifest["split"] == "train"].set_index("id")["key"]
+    return {"listed": read_listing(settings["file"], keys, settings["entries"])}
+
+
+_OF_SETTINGS: Mapping[str, Callable[[Mapping[str, Any], pd.DataFrame, DatasetInfo], Arguments]] = {
+    "pruning_fraction": _of_fraction,
+    "attribute": _of_attribute,
+    "file": _of_list,
+}
+"""Setting -> the arguments that follow from it and the dataset."""
+
+
+def _group_sizes(given: Arguments, drawn: np.ndarray) -> dict[str, list[Any]]:
+    group = given["group"]
+    after = group[np.searchsorted(given["ids"], drawn)]
+    sizes = [np.bincount(codes[codes >= 0], minlength=len(given["groups"])).tolist() for codes in (group, after)]
+    return {"names": given["groups"], "before": sizes[0], "after": sizes[1]}
+
+
+def _sidecar(file: Path | str) -> Any:
+    return read_json(Path(file).with_suffix(".json"))

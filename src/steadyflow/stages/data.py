@@ -1,0 +1,38 @@
+"""Datasets: images from their source, at the study's resolution."""
+
+from steadyflow.data.listing import source_listing
+from steadyflow.stages import cost
+from steadyflow.stages.stage import Artifact, External, Inputs, Names, Stage
+from steadyflow.study import Study
+
+
+def downloaded_files(study: Study, dataset: str) -> str:
+    """files.json, the list of a dataset's downloaded files, in the folder that holds them."""
+    return f"{study.downloads}/datasets/{dataset}/files.json"
+
+
+def _source(study: Study, names: Names) -> Inputs:
+    spec = study.datasets[names["dataset"]]
+    if spec.downloaded:
+        return {"source": External(downloaded_files(study, names["dataset"]))}
+    files = spec.files
+    if not files:
+        return {}
+    # The listing is of all of them together.
+    first = External(files[0], lambda: source_listing(spec.source, spec.model_dump(mode="json")))
+    return {"source": (first, *(External(file, lambda: "") for file in files[1:]))}
+
+
+PREPARE_DATASET = Stage(
+    name="prepare_dataset",
+    place="{dataset}/dataset",
+    outputs={"manifest": "{dataset}/manifest.parquet", "info": "{dataset}/dataset.json", "images": "{dataset}/images/"},
+    inputs=_source,
+    identity=lambda study, names: study.datasets[names["dataset"]].identity(),
+    cost=cost.prepare_dataset,
+)
+
+
+def dataset_artifacts(dataset: str, *outputs: str) -> dict[str, Artifact]:
+    """`manifest`, `info` and `images`, or those named."""
+    return PREPARE_DATASET.job({"dataset": dataset}).artifacts(*outputs)

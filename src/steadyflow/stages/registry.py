@@ -1,0 +1,54 @@
+"""Every stage by its name, in the order of the work."""
+
+from steadyflow.stages.attributes import CLASSIFY_IMAGES, CLASSIFY_SAMPLES
+from steadyflow.stages.data import PREPARE_DATASET
+from steadyflow.stages.encoders import EMBED_IMAGES, TRAIN_PROBE
+from steadyflow.stages.metrics import (
+    MEASURE_FAIRNESS,
+    MEASURE_PATHS,
+    MEASURE_QUALITY,
+    MEASURE_SIMILARITY,
+    MEASURE_TOKENIZERS,
+)
+from steadyflow.stages.pruning import (
+    CLUSTER_EMBEDDINGS,
+    COMPARE_CLUSTER_NUMBERS,
+    COMPARE_SUBSETS,
+    LIST_DROPPED,
+    SCORE_SAMPLES,
+    SELECT_SUBSET,
+    WRITE_PRUNE_PAGE,
+)
+from steadyflow.stages.runs import TRAIN_RUN
+from steadyflow.stages.samples import EMBED_SAMPLES, SAMPLE_RUN, TRACE_PATHS
+from steadyflow.stages.stage import Stage
+from steadyflow.stages.tokenizers import ENCODE_LATENTS, TRAIN_TOKENIZER
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        PREPARE_DATASET,
+        TRAIN_TOKENIZER,
+        ENCODE_LATENTS,
+        TRAIN_PROBE,
+        EMBED_IMAGES,
+        CLUSTER_EMBEDDINGS,
+        COMPARE_CLUSTER_NUMBERS,
+        SCORE_SAMPLES,
+        SELECT_SUBSET,
+        LIST_DROPPED,
+        COMPARE_SUBSETS,
+        WRITE_PRUNE_PAGE,
+        TRAIN_RUN,
+        SAMPLE_RUN,
+        TRACE_PATHS,
+        EMBED_SAMPLES,
+        CLASSIFY_IMAGES,
+        CLASSIFY_SAMPLES,
+        MEASURE_TOKENIZERS,
+        MEASURE_QUALITY,
+        MEASURE_SIMILARITY,
+        MEASURE_PATHS,
+        MEASURE_FAIRNESS,
+    )
+}

@@ -1,0 +1,64 @@
+"""Rules on changes of FD."""
+
+import pytest
+from made_evidence import evidence, finding, subset
+
+from steadyflow.arm import Arm
+
+
+@pytest.mark.parametrize(("fd", "verdict"), [(2.8, "holds"), (3.2, "fails"), (3.0, "undecided")])
+def test_an_improvement_of_quality(fd, verdict):
+    arms = [subset("balanced", criterion="cluster_b"), subset("other", criterion="cluster_b", fraction=0.9)]
+    found = finding("balanced_helps", evidence(arms, fd={"unpruned": 3.0, "balanced": fd, "other": 1.0}, errors=0.03))
+    assert found.verdict == verdict
+    assert "trainings differ by SD" in found.measured
+
+
+def test_trainings_that_differ_much_leave_it_undecided():
+    arms = [subset("balanced", criterion="cluster_b"), subset("r1", "r2", "r3", criterion="random")]
+    distances = {"unpruned": 3.0, "balanced": 2.8, "r1": 3.0, "r2": 3.3, "r3": 2.7}
+    found = finding("balanced_helps", evidence(arms, fd=distances, repeated=False))
+    assert found.verdict == "undecided"
+    assert "trainings differ by SD 0.3, 2 degrees" in found.measured
+    distances |= {"r2": 3.01, "r3": 3.0}
+    assert finding("balanced_helps", evidence(arms, fd=distances, repeated=False)).verdict == "holds"
+
+
+def test_trainings_that_were_never_repeated_decide_nothing():
+    arms = [subset("balanced", criterion="cluster_b")]
+    found = finding("balanced_helps", evidence(arms, fd={"unpruned": 3.0, "balanced": 1.0}, repeated=False))
+    assert found.verdict == "undecided"
+    assert "none was repeated" in found.measured
+    kl = {("unpruned", "hair"): 0.8, ("balanced", "hair"): 0.1}
+    given = evidence(arms, fd={"unpruned": 3.0}, fairness=kl, repeated=False)
+    assert finding("balanced_fairer", given).verdict == "undecided"
+
+
+def test_one_side_hurts_and_the_other_does_not():
+    arms = [subset("high", criterion="loss"), subset("low", criterion="loss_inv")]
+    for high, low, verdict in ((5, 3.0, "holds"), (5, 4, "fails"), (2.9, 2.9, "fails"), (5, 3.15, "undecided")):
+        distances = {"unpruned": 3.0, "high": high, "low": low}
+        assert finding("high_loss_hurts", evidence(arms, fd=distances)).verdict == verdict
+    assert finding("low_grad_hurts", evidence(arms, fd=distances)).verdict == "not measured"
+
+
+def test_of_conditional_models_every_fraction_has_to_improve():
+    arms = [subset(f"b{f}", criterion="cluster_b", fraction=f) for f in (0.5, 0.9)]
+    distances = {"unpruned": 3.0, "b0.5": 2.0, "b0.9": 2.5}
+    assert finding("pruning_speeds_imagenet", evidence(arms, fd=distances)).verdict == "not measured"
+    assert finding("pruning_speeds_imagenet", evidence(arms, fd=distances, conditional=True)).verdict == "holds"
+    distances["b0.9"] = 3.5
+    assert finding("pruning_speeds_imagenet", evidence(arms, fd=distances, conditional=True)).verdict == "fails"
+
+
+def test_kernels_within_clusters_against_the_whole():
+    arms = [subset("within", criterion="kernel_b"), subset("whole", criterion="kernel")]
+    distances = {"unpruned": 3.0, "within": 2.9, "whole": 3.1}
+    found = finding("kernel_within_clusters", evidence(arms, fd=distances))
+    assert (found.verdict, "against whole" in found.measured) == ("holds", True)
+
+
+def test_the_explicit_target_may_not_cost_a_twentieth():
+    arms = [Arm(("efm",), "explicit_target")]
+    for fd, verdict in ((3.1, "holds"), (3.2, "fails"), (3.15, "undecided")):
+        assert finding("efm_no_worse", evidence(arms, fd={"unpruned": 3.0, "efm": fd})).verdict == verdict

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist
+
+from steadyflow.evaluate.sample_quality import quality_metrics
+
+FIELDS = {"dataset": "faces", "run": "half", "encoder": "probe", "seed": 7, "hashes": "encoder abc"}
+TRAINING, VALIDATION = np.arange(0, 160), np.arange(160, 230)
+
+
+def normal(seed, n, dimensions=4, mean=0.0):
+    return np.random.default_rng(seed).normal(mean, 1, (n, dimensions)).astype(np.float32)
+
+
+def measured(samples, embeddings, **changes):
+    arguments = {
+        "validation": VALIDATION,
+        "training": TRAINING,
+        "sampled": "euler 60 steps",
+        "protocol": "features",
+        "fields": FIELDS,
+        "seed": 3,
+        **changes,
+    }
+    return {metric.metric: metric for metric in quality_metrics(samples, embeddings, **arguments)}
+
+
+def frechet(a, b):
+    """As it stands on paper, by another square root of a matrix."""
+    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    return np.square(a.mean(0) - b.mean(0)).sum() + np.trace(cov_a + cov_b - 2 * sqrtm(cov_a @ cov_b).real)
+
+
+def nearest(a, b):
+    return cdist(a, b).min(axis=1).mean()
+
+
+def test_samples_are_compared_with_held_out_images_and_with_those_of_the_training():
+    samples, embeddings = normal(0, 80, mean=0.3), normal(1, 230)
+    embeddings[[5, 170]] = np.nan
+    found = measured([samples], embeddings)
+    held_out, training = (np.delete(embeddings[ids], 5 if ids is TRAINING else 10, 0) for ids in (VALIDATION, TRAINING))
+    assert found["fd"].value == pytest.approx(frechet(samples.astype(float), held_out.astype(float)), rel=1e-6)
+    expected = nearest(samples, training) / nearest(held_out, training)
+    assert found["nn_ratio"].value == pytest.approx(expected, rel=1e-6)
+    assert "kept_ratio" not in found
+    assert found["fd"].protocol == "euler 60 steps; features; against the 69 validation images"
+    assert found["nn_ratio"].protocol == "euler 60 steps; features"
+    for metric in found.values():
+        assert {name: getattr(metric, name) for name in FIELDS} == FIELDS and metric.n == 80
+
+
+def test_pruned_away_images_are_compared_with_as_many_that_were_kept():
+    samples, embeddings, kept = normal(0, 80), normal(1, 230), np.arange(0, 160, 2)
+    found = measured([samples], embeddings, kept=kept)
+    # Equally many on both sides, so all of them are drawn.
+    dropped = np.setdiff1d(TRAINING, kept)
+    expected = nearest(samples, embeddings[kept]) / nearest(samples, embeddings[dropped])
+    assert found["kept_ratio"].value == pytest.approx(expected, rel=1e-6)
+    expected = nearest(samples, embeddings[kept]) / nearest(embeddings[VALIDATION], embeddings[kept])
+    assert found["nn_ratio"].value == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_run_that_kept_everything_has_no_dropped_images():
+    assert "kept_ratio" not in measured([normal(0, 80)], normal(1, 230), kept=TRAINING)
+
+
+def test_a_mixture_has_equal_parts_and_no_training_images():
+    parts, embeddings = [normal(0, 80), normal(2, 80, mean=2)], normal(1, 230)
+    found = measured(parts, embeddings, training=None)
+    together = measured([np.concatenate([parts[0][:40], parts[1][40:]])], embeddings)
+    assert found["fd"].value == together["fd"].value and "nn_ratio" not in found
+    assert set(together) - set(found) == {"nn_ratio"}
+
+
+def test_few_images_for_many_dimensions_are_noted_beside_the_distance_alone():
+    found = measured([normal(0, 90, 70)], normal(1, 230, 70), training=None)
+    assert {name: metric.note for name, metric in found.items() if metric.note} == dict.fromkeys(
+        ("fd", "fd_infinity"), "probe: only 70 images for 70 dimensions"
+    )
