@@ -143,6 +143,7 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     named = {"reference": [evaluation.reference] if evaluation.reference else [], "runs": runs}
     named["inverse_pairs"] = [name for pair in evaluation.inverse_pairs for name in pair]
     named["mixtures"] = [name for mixture in evaluation.mixtures.values() for name in mixture.runs]
+    named |= {f"show.{heading}": group for heading, group in evaluation.show.items()}
     for name in evaluation.mixtures:
         if name in study.runs:
             yield f"evaluations.{dataset}.mixtures.{name}: a run has that name already; name the mixture otherwise"
