@@ -1,7 +1,10 @@
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pandas as pd
@@ -24,7 +27,7 @@ from steadyflow.train import (
     train,
 )
 from steadyflow.train.clock import SAVING_SHARE, Clock
-from steadyflow.train.engine import _State
+from steadyflow.train.state import TrainingState
 
 ALWAYS, NEVER = Cadence(0.0), Cadence(float("inf"))
 X = torch.linspace(-1, 1, 32)[:, None]
@@ -42,7 +45,7 @@ def fit(
     adversary=None,
     watch=None,
     micro_batch=None,
-    deadline=float("inf"),
+    deadline=lambda: float("inf"),
     steps=40,
     model=None,
     identity="id",
@@ -213,7 +216,7 @@ def test_a_tokenizer_interrupted_and_resumed_is_the_same_bit_for_bit(tmp_path, s
 
 
 def test_the_curve_goes_on_where_it_was_interrupted_inside_an_interval(tmp_path):
-    """Of 400 steps every second is logged; a state lies only between two intervals."""
+    """Of 400 steps every second is logged; a kill loses what came after the last point."""
     whole = fit(tmp_path / "whole", steps=400, cadence=NEVER)
     with pytest.raises(Killed):
         fit(tmp_path / "killed", killed_at(201, line), steps=400)
@@ -236,10 +239,53 @@ def test_a_training_stops_before_its_deadline_and_goes_on(tmp_path):
     whole = fit(tmp_path / "whole", steps=400, cadence=NEVER)
     soon = time.time() + 0.5
     with pytest.raises(Unfinished, match=r"stopped before its time limit at step \d+ of 400, saved in .*state\.pt"):
-        fit(tmp_path / "stopped", slowly, steps=400, cadence=NEVER, deadline=soon)
+        fit(tmp_path / "stopped", slowly, steps=400, cadence=NEVER, deadline=lambda: soon)
     assert time.time() < soon
     assert 0 < saved(tmp_path / "stopped")["step"] < 400
     assert_same(fit(tmp_path / "stopped", steps=400, cadence=NEVER), whole)
+
+
+@pytest.mark.parametrize("at", [0, 5, 12])
+def test_a_training_stopped_amid_an_interval_has_the_same_bits_and_curve(tmp_path, at):
+    """Of 1,000 steps every fifth is logged; SIGTERM ends the step that is being computed."""
+
+    def terminated(model, batch):
+        if batch.step == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return line(model, batch)
+
+    whole = fit(tmp_path / "whole", steps=1000, cadence=NEVER)
+    with pytest.raises(Unfinished, match=rf"stopped on SIGTERM at step {at + 1} of 1000, saved in"):
+        fit(tmp_path / "stopped", terminated, steps=1000, cadence=NEVER)
+    assert saved(tmp_path / "stopped")["step"] == at + 1
+    assert_same(fit(tmp_path / "stopped", steps=1000, cadence=NEVER), whole)
+
+
+def test_sigterm_stops_a_training_of_slow_steps_within_seconds(tmp_path):
+    """A hundred steps of 0.3 s are a point of the curve."""
+
+    def slow(model, batch):
+        time.sleep(0.3)
+        return line(model, batch)
+
+    alarm = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
+    alarm.start()
+    began = time.monotonic()
+    with pytest.raises(Unfinished, match="stopped on SIGTERM"):
+        fit(tmp_path, slow, steps=20_000, cadence=NEVER)
+    assert time.monotonic() - began < 4
+    assert 1 <= saved(tmp_path)["step"] <= 10
+
+
+def test_a_loss_that_is_not_finite_is_not_saved_amid_an_interval(tmp_path):
+    def spoiled(model, batch):
+        if batch.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return line(model, batch)[0] * (float("nan") if batch.step == 1 else 1), {}
+
+    with pytest.raises(UserError, match="the loss is not finite at step 1; no state was saved before it"):
+        fit(tmp_path, spoiled, steps=1000, cadence=NEVER)
+    assert not (tmp_path / "state.pt").exists()
 
 
 @pytest.mark.parametrize(
@@ -258,11 +304,11 @@ def test_a_state_is_saved_as_often_as_asked_unless_saving_takes_too_long(monkeyp
     clock, saves = Clock(cadence, float("inf"), torch.device("cpu")), []
     while now < 60:
         now += 1
-        clock.tick(2, 8, 1.0, "fp32")
+        clock.tick(2 * int(now), 8, 1.0, "fp32")
         if clock.save_is_due():
             saves.append(int(now))
-            now += took
-            clock.saved()
+            step, now = 2 * int(now), now + took
+            clock.saved(step, took)
     assert saves == due
 
 
@@ -337,7 +383,7 @@ def test_every_process_opens_the_state_that_the_first_one_chose(tmp_path, monkey
     with pytest.raises(Killed):
         fit(tmp_path, killed_at(20, line))
     model = nn.Linear(1, 1)
-    state = _State("id", [model], nn.Linear(1, 1), torch.optim.AdamW(model.parameters()), tmp_path / "state.pt")
+    state = TrainingState("id", [model], nn.Linear(1, 1), torch.optim.AdamW(model.parameters()), tmp_path / "state.pt")
     before = tmp_path / "state.previous.pt"
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     for told, step in (((before, 19), 19), ((before, 20), None), ((tmp_path / "gone.pt", 19), None)):
@@ -373,7 +419,7 @@ def test_a_state_is_on_the_disk_before_the_last_one_gives_way(tmp_path, monkeypa
         raise Killed
 
     # The ledger goes to the disk too, by other means.
-    monkeypatch.setattr("steadyflow.train.engine.os.fsync", killed)
+    monkeypatch.setattr("steadyflow.train.state.os.fsync", killed)
     monkeypatch.setattr("steadyflow.artifacts._sync", lambda path: None)
     with pytest.raises(Killed):
         fit(tmp_path)

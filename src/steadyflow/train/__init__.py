@@ -1,7 +1,7 @@
 """One engine trains everything; what is trained is an objective, a small function."""
 
 from steadyflow.train.clock import Cadence
-from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, forget_state, train
+from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, train
 from steadyflow.train.objectives import (
     AdversarialTerm,
     PerceptualTerm,
@@ -13,6 +13,7 @@ from steadyflow.train.objectives import (
     losses_over_time,
     reconstruction,
 )
+from steadyflow.train.state import forget_state
 
 __all__ = [
     "AdversarialTerm",
