@@ -39,19 +39,31 @@ def _order_statistics(
     if count <= MOST:
         values = np.sort(np.concatenate([part[(part >= low) & (part <= high)] for part in parts()]))
         return [float(value) for value in values[ranks]]
-    edges = np.unique(np.linspace(low, high, BINS + 1))
-    counts = np.zeros(len(edges) - 1, np.int64)
-    least, most = np.full(len(counts), np.inf), np.full(len(counts), -np.inf)
-    for part in parts():
+
+    def binned(part: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """The values within [low, high], and their bins: the larger, the later."""
         inside = part[(part >= low) & (part <= high)]
-        bins = np.minimum(np.searchsorted(edges, inside, side="right") - 1, len(counts) - 1)
-        counts += np.bincount(bins, minlength=len(counts))
-        np.minimum.at(least, bins, inside)
-        np.maximum.at(most, bins, inside)
+        return inside, np.minimum((inside - low) / (high - low) * BINS, BINS - 1).astype(np.int64)
+
+    counts = np.zeros(BINS, np.int64)
+    for part in parts():
+        counts += np.bincount(binned(part)[1], minlength=BINS)
     ends = np.cumsum(counts)
     of_rank = np.searchsorted(ends, ranks, side="right")
+    wanted = np.zeros(BINS, bool)
+    wanted[of_rank] = True
+    if counts[wanted].sum() <= MOST:
+        kept = [inside[wanted[bins]] for inside, bins in map(binned, parts())]
+        values = np.sort(np.concatenate(kept))
+        # Places among the values of the wanted bins alone.
+        left_out = np.cumsum(np.where(wanted, 0, counts))
+        return [float(value) for value in values[ranks - left_out[of_rank]]]
     found: list[float] = []
     for place in np.unique(of_rank):
+        least, most = np.inf, -np.inf
+        for inside, bins in map(binned, parts()):
+            here = inside[bins == place]
+            least, most = here.min(initial=least), here.max(initial=most)
         inner = ranks[of_rank == place] - (ends[place] - counts[place])
-        found += _order_statistics(parts, int(counts[place]), float(least[place]), float(most[place]), inner)
+        found += _order_statistics(parts, int(counts[place]), float(least), float(most), inner)
     return found
