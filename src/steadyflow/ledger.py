@@ -138,8 +138,10 @@ class Bookkeeper:
 
     def note(self, step: int, point: Mapping[str, float] | None = None) -> None:
         """`step` steps are done; `point` is that of the curve at this step, if it has one. Written now and then."""
-        measured = {name: _known(point[name]) for name in ("images_per_second", "mfu", "loss")} if point else {}
-        self.ledger = dataclasses.replace(self.ledger, step=step, **measured)
+        self.ledger = dataclasses.replace(self.ledger, step=step)
+        if point is not None:
+            rate, mfu, loss = (_known(point[name]) for name in ("images_per_second", "mfu", "loss"))
+            self.ledger = dataclasses.replace(self.ledger, images_per_second=rate, mfu=mfu, loss=loss)
         if time.monotonic() - self._noted >= NOTE_SECONDS or step == self.ledger.steps:
             self._write()
 

@@ -8,6 +8,7 @@ computed a few times over instead.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -87,11 +88,7 @@ def compare_paths(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> PathCom
     mean = total / pairs
     unmatched_band = [
         streamed_quantiles(
-            lambda place=place: (_unmatched(a[place], b[place], *tile) for tile in _tiles(n)),
-            pairs,
-            float(low[place]),
-            float(high[place]),
-            BAND,
+            partial(_all_unmatched, a[place], b[place]), pairs, float(low[place]), float(high[place]), BAND
         )
         for place in range(len(weights))
     ]
@@ -133,6 +130,10 @@ def _unmatched(a: np.ndarray, b: np.ndarray, rows: slice, columns: slice) -> Flo
     if rows != columns:
         return apart.ravel()
     return apart[~np.eye(len(apart), dtype=bool)]
+
+
+def _all_unmatched(a: np.ndarray, b: np.ndarray) -> Iterator[Floats]:
+    return (_unmatched(a, b, *tile) for tile in _tiles(len(a)))
 
 
 def _weights(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> Floats:
