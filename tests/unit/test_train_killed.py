@@ -158,7 +158,7 @@ def test_a_training_stops_before_its_deadline_and_goes_on(tmp_path):
     whole = fit(tmp_path / "whole", steps=400, cadence=NEVER)
     soon = time.time() + 0.5
     with pytest.raises(Unfinished, match=r"stopped before its time limit at step \d+ of 400, saved in .*state\.pt"):
-        fit(tmp_path / "stopped", slowly, steps=400, cadence=NEVER, deadline=soon)
+        fit(tmp_path / "stopped", slowly, steps=400, cadence=NEVER, deadline=lambda: soon)
     assert time.time() < soon
     assert 0 < saved(tmp_path / "stopped")["step"] < 400
     assert_same(fit(tmp_path / "stopped", steps=400, cadence=NEVER), whole)
@@ -180,9 +180,9 @@ def test_a_state_is_saved_as_often_as_asked_unless_saving_takes_too_long(monkeyp
     clock, saves = Clock(cadence, float("inf"), torch.device("cpu")), []
     while now < 60:
         now += 1
-        clock.tick(2, 8, 1.0, "fp32")
+        clock.tick(2 * int(now), 8, 1.0, "fp32")
         if clock.save_is_due():
             saves.append(int(now))
-            now += took
-            clock.saved()
+            step, now = 2 * int(now), now + took
+            clock.saved(step, took)
     assert saves == due

@@ -10,7 +10,7 @@ from trainings import NEVER, Killed, assert_same, fit, killed_at, line, saved
 from steadyflow import distributed
 from steadyflow.artifacts import Unfinished, UserError
 from steadyflow.ledger import read_ledger
-from steadyflow.train.engine import _State
+from steadyflow.train.state import TrainingState
 
 
 def test_the_state_of_another_training_is_refused_and_left_alone(tmp_path):
@@ -56,7 +56,7 @@ def test_every_process_opens_the_state_that_the_first_one_chose(tmp_path, monkey
     with pytest.raises(Killed):
         fit(tmp_path, killed_at(20, line))
     model = nn.Linear(1, 1)
-    state = _State("id", [model], nn.Linear(1, 1), torch.optim.AdamW(model.parameters()), tmp_path / "state.pt")
+    state = TrainingState("id", [model], nn.Linear(1, 1), torch.optim.AdamW(model.parameters()), tmp_path / "state.pt")
     before = tmp_path / "state.previous.pt"
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     for told, step in (((before, 19), 19), ((before, 20), None), ((tmp_path / "gone.pt", 19), None)):
@@ -92,7 +92,7 @@ def test_a_state_is_on_the_disk_before_the_last_one_gives_way(tmp_path, monkeypa
         raise Killed
 
     # The ledger goes to the disk too, by other means.
-    monkeypatch.setattr("steadyflow.train.engine.os.fsync", killed)
+    monkeypatch.setattr("steadyflow.train.state.os.fsync", killed)
     monkeypatch.setattr("steadyflow.artifacts._sync", lambda path: None)
     with pytest.raises(Killed):
         fit(tmp_path)

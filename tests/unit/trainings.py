@@ -29,7 +29,7 @@ def fit(
     adversary=None,
     watch=None,
     micro_batch=None,
-    deadline=float("inf"),
+    deadline=lambda: float("inf"),
     steps=40,
     model=None,
     identity="id",
