@@ -17,7 +17,7 @@ from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 from steadyflow.evaluate.metrics import Metric, read_metrics
 from steadyflow.models import VQVAE, Probe, build_velocity, to_model_range, to_uint8
 from steadyflow.noise import noise
-from steadyflow.report.catalogue import FIGURES, TABLES
+from steadyflow.stages.exhibits import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline
 

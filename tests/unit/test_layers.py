@@ -18,6 +18,7 @@ FLOORS = [
     {"prune", "evaluate"},
     {"report"},
     {"study", "cli"},
+    {"stages"},
 ]
 FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
 
@@ -67,7 +68,7 @@ def test_a_study_stands_on_names_and_artifacts_alone():
     ("module", "heavy"),
     [
         ("steadyflow.study", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
-        ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
+        ("steadyflow.stages.exhibits", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
         ("steadyflow.driver", {"torch", "numpy", "pandas"}),
         ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "requests"}),
