@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from steadyflow.artifacts import UserError, file_hash
+from steadyflow.artifacts import UserError
 from steadyflow.driver import Driver, begin_driving, end_driving
 from steadyflow.fetch.lock import described, entry_of, read_lock
 from steadyflow.names import PALIGEMMA_REPO, VGG16_WEIGHTS
@@ -24,8 +24,6 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-PAPER = ROOT / "resources" / "paper"
-
 # What every command needs and no result depends on. Where these lie must not enter params, or moving the repository
 # would rerun everything.
 os.environ |= {
@@ -33,7 +31,6 @@ os.environ |= {
     "DEVICE": str(config.get("device", "auto")),
     "SCRIPTS": str(ROOT / "workflow" / "scripts"),
     "SNAKEFILE": str(ROOT / "Snakefile"),
-    "PAPER": str(PAPER),
     "WEIGHTS_LOCK": str(WEIGHTS_LOCK),
     "DATASETS_LOCK": str(ROOT / "resources" / "datasets.lock"),
     "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]),
