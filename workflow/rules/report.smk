@@ -1,19 +1,11 @@
 # Tables and figures are data: each is a file of src/steadyflow/report/tables or figures, and has its rules from here.
-def exhibit_input(exhibit):
-    return lambda wildcards: exhibits.inputs(exhibit, study, wildcards.dataset)
-
-
-def display_identity(wildcards):
-    return exhibits.display_identity(study, wildcards.dataset)
-
-
 for name, exhibit in exhibits.TABLES.items():
 
     rule:
         name:
             f"write_{name}"
         input:
-            exhibit_input(exhibit),
+            lambda wildcards, exhibit=exhibit: exhibits.inputs(exhibit, study, wildcards.dataset),
         output:
             csv=f"<results>/{{dataset}}/tables/{name}.csv",
             md=f"<results>/{{dataset}}/tables/{name}.md",
@@ -33,7 +25,7 @@ for name, exhibit in exhibits.TABLES.items():
             "steadyflow",
         params:
             spec=evaluation_identity,
-            display=display_identity,
+            display=lambda wildcards: exhibits.display_identity(study, wildcards.dataset),
             resources=exhibits.resources(exhibit),
             table=name,
             caption=exhibit.caption,
@@ -56,7 +48,7 @@ for name, exhibit in exhibits.FIGURES.items():
         name:
             f"draw_{name}"
         input:
-            exhibit_input(exhibit),
+            lambda wildcards, exhibit=exhibit: exhibits.inputs(exhibit, study, wildcards.dataset),
         output:
             pdf=f"<results>/{{dataset}}/figures/{name}.pdf",
             png=report(
@@ -74,7 +66,7 @@ for name, exhibit in exhibits.FIGURES.items():
             "steadyflow",
         params:
             spec=evaluation_identity,
-            display=display_identity,
+            display=lambda wildcards: exhibits.display_identity(study, wildcards.dataset),
             figure=name,
             caption=exhibit.caption,
             stem=subpath(output.pdf, strip_suffix=".pdf"),
