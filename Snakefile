@@ -13,28 +13,27 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/downloads.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/tokenizer.smk"
-include: "workflow/rules/embeddings.smk"
+include: "workflow/rules/encoders.smk"
 include: "workflow/rules/pruning.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/attributes.smk"
 include: "workflow/rules/metrics.smk"
-include: "workflow/rules/report_inputs.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/estimate.smk"
 
 
 # One Snakemake at a time for a folder of results. Jobs run no hooks.
 onstart:
-    take_results()
+    lock_results()
 
 
 onsuccess:
-    leave_results()
+    results_lock.release()
 
 
 onerror:
-    leave_results()
+    results_lock.release()
 
 
 # Seconds each, or the network: on a cluster they run where Snakemake runs. So do tables and figures.
@@ -56,8 +55,4 @@ localrules:
 rule all:
     default_target: True
     input:
-        rules.prune.input,
-        rules.all_tables.input,
-        rules.all_figures.input,
-        # A study that only prunes has nothing to report.
-        rules.report.output if study.evaluations else [],
+        plan.files_of(study, "all"),

@@ -20,7 +20,7 @@ from torch import nn
 
 from steadyflow.cli import choose_device
 from steadyflow.models import build_velocity, compile_blocks, forward_flops
-from steadyflow.train import Cadence, Schedule, flow_matching, train
+from steadyflow.train import Cadence, Samples, Schedule, flow_matching, train
 from steadyflow.train.clock import peak_flops
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -108,7 +108,7 @@ def ours(
     if compiled:
         compile_blocks(model)
     stamps: list[float] = []
-    objective, stretch = flow_matching(0), args.steps
+    objective, stretch = flow_matching(Samples(SAMPLES, SHAPE, lambda rows: latents[rows]), 0), args.steps
 
     def watched(model: nn.Module, batch: Any) -> Any:
         # What has been asked of the device before this step is waited for: a stretch ends when its work does.

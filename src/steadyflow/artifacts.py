@@ -171,19 +171,17 @@ def _take_room(path: Path) -> None:
         file.write(kept)
 
 
-def move_file(source: Path, path: Path | str) -> None:
-    """A finished file becomes `path`, whole or not at all; copied where it lies on another disk."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def link_file(source: Path, path: Path | str) -> None:
+    """A finished file is found under `path` too, whole or not at all; copied where hard links cannot be had."""
     _sync(source)
-    try:
-        source.replace(path)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary:
+        temporary.unlink()
+        try:
+            temporary.hardlink_to(source)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
             shutil.copyfile(source, temporary)
-        source.unlink()
 
 
 def read_array(path: Path | str) -> "np.ndarray":

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from steadyflow import distributed
-from steadyflow.artifacts import UserError, atomic_array, move_file, read_json, spec_hash, write_json
+from steadyflow.artifacts import UserError, atomic_array, link_file, read_json, spec_hash, write_json
 from steadyflow.progress import progress
 
 
@@ -97,9 +97,9 @@ def missing_batches(table: ResumableTable, batch_size: int, name: str) -> Iterat
 
 
 def publish_table(path: Path, output: Path) -> None:
-    """The finished table becomes the file `output`, and its state vanishes."""
-    move_file(path, output)
-    delete_table(path)
+    """The finished table becomes the file `output`. Its state stays, without taking room, until `delete_table`: a kill
+    before all else is written loses nothing."""
+    link_file(path, output)
 
 
 def delete_table(path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_study_through_slurm_has_the_bits_of_the_same_without(on_cluster: OnCl
     for name in SAME:
         assert file_hash(on_cluster.target("digits", name)) == file_hash(local.target("digits", name)), name
     assert np.isfinite(read_array(on_cluster.target("digits", "samples/unpruned/euler/latents.npy"))).all()
-    assert not on_cluster.target("driver.json").exists()
+    assert not on_cluster.target("lock.json").exists()
     assert on_cluster.cluster.jobs() == {}
 
 

@@ -127,7 +127,7 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
         run.snakemake().send_signal(signal.SIGINT)
         assert run.driver.wait() != 0
         slurm.wait_for("no jobs", 60, lambda: not cluster.jobs())
-        assert not space.target("driver.json").exists()
+        assert not space.target("lock.json").exists()
         # For the fault after this one.
         run.start(minutes=1)
 
@@ -196,5 +196,5 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
     assert recomputed < steps / 2
     assert half_written(space.results) == []
     assert list((space.results / "state").rglob("*.pt")) == []
-    assert not space.target("driver.json").exists()
+    assert not space.target("lock.json").exists()
     assert cluster.jobs() == {}

@@ -343,7 +343,7 @@ def test_weights_are_safetensors_and_states_are_gone(finished: Finished, root: P
         assert read_weights(file)
     # Ledgers stay: they are what print_progress.py counts.
     assert {path.suffix for path in finished.target("state").rglob("*") if path.is_file()} == {".json"}
-    assert not finished.target("driver.json").exists()
+    assert not finished.target("lock.json").exists()
     # Nothing half-written was left beside the results.
     assert half_written(finished.results) == []
 

@@ -56,7 +56,7 @@ def test_its_samples_are_those_of_the_training_that_made_the_weights(
         file = exported[run]
         notes = [f"{file}: the entry 'ema' of 'model', 'ema'", f"{file}: every key without its prefix 'module.'"]
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        assert new["taken"] == {"file": str(file), "sha256": sha256, "notes": notes} and old["taken"] is None
+        assert new["pretrained"] == {"file": str(file), "sha256": sha256, "notes": notes} and old["pretrained"] is None
         assert "steps" not in new["spec"]
         curves = [pd.read_parquet(root / "runs" / name / "curve.parquet") for name in (run, f"{run}-again")]
         # What is followed and watched in a training comes after what every curve has.

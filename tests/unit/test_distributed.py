@@ -18,9 +18,8 @@ from steadyflow.artifacts import UserError
 from steadyflow.data.rows import compute_rows
 from steadyflow.models import VQVAE, PatchDiscriminator
 from steadyflow.models.dit import DiT, Size
-from steadyflow.flow import ot
 from steadyflow.train import (
-    AdversarialTerm, Cadence, Revival, Schedule, explicit_flow_matching, flow_matching, reconstruction, train
+    AdversarialTerm, Cadence, Revival, Samples, Schedule, reconstruction, train, velocity_objective
 )
 
 torch.set_num_threads(1)
@@ -56,17 +55,16 @@ def velocity(name):
     torch.manual_seed(0)
     latents, labels = torch.randn(23, 4, 4, 4), torch.arange(23) % 3
     model = DiT(Size(2, 64, 2), 2, 4, 4, 3)
-    common = {"no_label": 3, "label_dropout": 0.3}
-    objective = {
-        "velocity": lambda: flow_matching(5, labels, **common),
-        "coupled": lambda: flow_matching(5, labels, couple=ot, **common),
-        "explicit": lambda: explicit_flow_matching(
-            5, labels, latents=lambda rows: latents[rows], samples=23, candidates=16, **common
-        ),
-    }[name.partition("-")[0]]()
+    samples = Samples(23, (4, 4, 4), lambda rows: latents[rows], labels, 3)
+    kind, settings = {
+        "velocity": ("flow_matching", {}),
+        "coupled": ("flow_matching", {"coupling": "ot"}),
+        "explicit": ("explicit_flow_matching", {"candidates": 16}),
+    }[name.partition("-")[0]]
+    objective = velocity_objective(kind, samples, 5, label_dropout=0.3, **settings)
     with distributed.joined(cpu):
         trained = train(
-            model, objective, lambda rows: latents[rows], 23, Schedule(12, 8, 1e-3, 0.9, 5),
+            model, objective, samples.load, samples.size, Schedule(12, 8, 1e-3, 0.9, 5),
             state_path=folder / f"{name}.pt", identity="id", device=cpu, cadence=Cadence(float("inf")),
         )
     return {"curve": trained.curve.drop(columns=["images_per_second", "mfu"]).to_dict("list")}

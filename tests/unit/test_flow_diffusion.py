@@ -6,7 +6,7 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from torch import nn
 
 from steadyflow.artifacts import UserError
-from steadyflow.flow import SIGNALS, CountedVelocity, ancestral, ddim, diffuse
+from steadyflow.flow import ALPHAS_CUMPROD, CountedVelocity, ancestral, ddim, diffuse
 from steadyflow.flow.diffusion import stride
 from steadyflow.noise import normal
 
@@ -22,7 +22,7 @@ def scheduler(kind, schedule, **more):
 
 def in_float64(reference, schedule):
     """Steps are compared in float64: in fp32 theirs alone differ by 1e-5 after some hundreds."""
-    reference.alphas_cumprod = SIGNALS[schedule](1000)
+    reference.alphas_cumprod = ALPHAS_CUMPROD[schedule](1000)
     return reference
 
 
@@ -35,25 +35,25 @@ class Denoiser(nn.Module):
 
     def __init__(self, schedule):
         super().__init__()
-        self.signal = SIGNALS[schedule](1000)
+        self.alphas_cumprod = ALPHAS_CUMPROD[schedule](1000)
 
     def forward(self, x, t, y=None):
-        signal = self.signal[(t.double() * 1000).round().long()].to(x).view(-1, 1, 1, 1)
-        return (1 - signal).sqrt() * (x - signal.sqrt()) / (0.25 * signal + 1 - signal)
+        alphas_cumprod = self.alphas_cumprod[(t.double() * 1000).round().long()].to(x).view(-1, 1, 1, 1)
+        return (1 - alphas_cumprod).sqrt() * (x - alphas_cumprod.sqrt()) / (0.25 * alphas_cumprod + 1 - alphas_cumprod)
 
 
-@pytest.mark.parametrize("schedule", SIGNALS)
+@pytest.mark.parametrize("schedule", ALPHAS_CUMPROD)
 def test_noising_is_that_of_diffusers(schedule):
     reference = scheduler(DDPMScheduler, schedule)
-    signal = SIGNALS[schedule](1000)
-    assert torch.allclose(signal.float(), reference.alphas_cumprod, rtol=2e-5, atol=0)
+    alphas_cumprod = ALPHAS_CUMPROD[schedule](1000)
+    assert torch.allclose(alphas_cumprod.float(), reference.alphas_cumprod, rtol=2e-5, atol=0)
     k = torch.arange(0, 1000, 9)
     x1, eps = start(len(k)).float(), start(len(k), seed=1).float()
-    assert (diffuse(x1, eps, k, signal) - reference.add_noise(x1, eps, k)).abs().max() < 1e-5
+    assert (diffuse(x1, eps, k, alphas_cumprod) - reference.add_noise(x1, eps, k)).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("steps", [1, 10, 50, 250, 1000])
-@pytest.mark.parametrize("schedule", SIGNALS)
+@pytest.mark.parametrize("schedule", ALPHAS_CUMPROD)
 def test_ddim_follows_diffusers_step_by_step(schedule, steps):
     reference, model = in_float64(scheduler(DDIMScheduler, schedule), schedule), Denoiser(schedule)
     reference.set_timesteps(steps)
@@ -61,11 +61,11 @@ def test_ddim_follows_diffusers_step_by_step(schedule, steps):
     x = start()
     for k in reference.timesteps:
         x = reference.step(model(x, torch.full((5,), k / 1000)), k, x, eta=0.0).prev_sample
-    assert (ddim(model, start(), SIGNALS[schedule](1000), steps) - x).abs().max() < 1e-8
+    assert (ddim(model, start(), ALPHAS_CUMPROD[schedule](1000), steps) - x).abs().max() < 1e-8
 
 
 @pytest.mark.parametrize("steps", [1, 10, 50, 250])
-@pytest.mark.parametrize("schedule", SIGNALS)
+@pytest.mark.parametrize("schedule", ALPHAS_CUMPROD)
 def test_ancestral_sampling_follows_diffusers_given_its_noise(schedule, steps, monkeypatch):
     reference = in_float64(scheduler(DDPMScheduler, schedule, variance_type="fixed_small"), schedule)
     model = Denoiser(schedule)
@@ -76,7 +76,7 @@ def test_ancestral_sampling_follows_diffusers_given_its_noise(schedule, steps, m
         fresh = normal(11, "ancestral noise", indices, SHAPE, step=k)
         monkeypatch.setattr("diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *_, fresh=fresh, **__: fresh)
         x = reference.step(model(x, torch.full((5,), k / 1000)), k, x).prev_sample
-    found = ancestral(model, start(), SIGNALS[schedule](1000), steps, 11, indices)
+    found = ancestral(model, start(), ALPHAS_CUMPROD[schedule](1000), steps, 11, indices)
     assert (found - x).abs().max() < 1e-8
 
 
@@ -91,35 +91,40 @@ def test_n_steps_are_n_evaluations_spread_evenly(timesteps, steps):
         seen.append(t.unique().item())
         return x * 0.5
 
-    ddim(predict, start(), SIGNALS["linear"](timesteps), steps)
+    ddim(predict, start(), ALPHAS_CUMPROD["linear"](timesteps), steps)
     assert seen == pytest.approx([k / timesteps for k in times])
     velocity = CountedVelocity(Denoiser("linear"))
     if timesteps == 1000:
-        ancestral(velocity, start(), SIGNALS["linear"](1000), steps, 0, torch.arange(5))
+        ancestral(velocity, start(), ALPHAS_CUMPROD["linear"](1000), steps, 0, torch.arange(5))
         assert velocity.evaluations == steps
 
 
 @pytest.mark.parametrize("timesteps", [50, 100, 1000, 4000])
-@pytest.mark.parametrize("schedule", SIGNALS)
+@pytest.mark.parametrize("schedule", ALPHAS_CUMPROD)
 def test_a_schedule_goes_from_data_to_noise_whatever_its_length(schedule, timesteps):
-    signal = SIGNALS[schedule](timesteps)
-    assert (signal.diff() < 0).all() and signal[0] > 0.99 and 0 < signal[-1] < 1e-4
+    alphas_cumprod = ALPHAS_CUMPROD[schedule](timesteps)
+    assert (alphas_cumprod.diff() < 0).all() and alphas_cumprod[0] > 0.99 and 0 < alphas_cumprod[-1] < 1e-4
 
 
 def test_samples_do_not_depend_on_their_batch():
-    model, signal, indices = Denoiser("linear"), SIGNALS["linear"](1000), torch.arange(5)
-    whole = ancestral(model, start(), signal, 20, 3, indices)
-    parts = [ancestral(model, start()[part], signal, 20, 3, indices[part]) for part in (slice(0, 2), slice(2, 5))]
+    model, alphas_cumprod, indices = Denoiser("linear"), ALPHAS_CUMPROD["linear"](1000), torch.arange(5)
+    whole = ancestral(model, start(), alphas_cumprod, 20, 3, indices)
+    parts = [
+        ancestral(model, start()[part], alphas_cumprod, 20, 3, indices[part]) for part in (slice(0, 2), slice(2, 5))
+    ]
     assert torch.equal(torch.cat(parts), whole)
-    assert not torch.allclose(ancestral(model, start(), signal, 20, 4, indices), whole, atol=0.1)
+    assert not torch.allclose(ancestral(model, start(), alphas_cumprod, 20, 4, indices), whole, atol=0.1)
 
 
-@pytest.mark.parametrize("schedule", SIGNALS)
+@pytest.mark.parametrize("schedule", ALPHAS_CUMPROD)
 def test_both_samplers_end_in_the_data(schedule):
     """The denoiser is exact for N(1, 0.25), so that is what comes out."""
     x0 = normal(0, "test", range(2000), SHAPE)
-    signal, indices = SIGNALS[schedule](1000), torch.arange(2000)
-    ends = ddim(Denoiser(schedule), x0, signal, 250), ancestral(Denoiser(schedule), x0, signal, 250, 0, indices)
+    alphas_cumprod, indices = ALPHAS_CUMPROD[schedule](1000), torch.arange(2000)
+    ends = (
+        ddim(Denoiser(schedule), x0, alphas_cumprod, 250),
+        ancestral(Denoiser(schedule), x0, alphas_cumprod, 250, 0, indices),
+    )
     for end in ends:
         assert end.mean().item() == pytest.approx(1, abs=0.02)
         assert end.std().item() == pytest.approx(0.5, abs=0.02)
@@ -127,4 +132,4 @@ def test_both_samplers_end_in_the_data(schedule):
 
 def test_more_steps_than_times_are_refused():
     with pytest.raises(UserError, match=r"^251 steps of diffusion are more than its 250 timesteps$"):
-        ddim(lambda x, t: x, start(), SIGNALS["linear"](250), 251)
+        ddim(lambda x, t: x, start(), ALPHAS_CUMPROD["linear"](250), 251)

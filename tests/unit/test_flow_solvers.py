@@ -8,6 +8,7 @@ from steadyflow.artifacts import UserError
 from steadyflow.flow import (
     SOLVERS,
     CountedVelocity,
+    Noises,
     begin_samples,
     dopri5,
     nearest_points,
@@ -188,9 +189,8 @@ def test_a_sample_starts_alike_in_any_batch(classes):
             return x
 
     architecture = {"latent_channels": 2, "latent_size": 3, "num_classes": classes}
-    common = {"seed": 5, "guidance": 1.0, "channels": None, "device": torch.device("cpu")}
     for indices in (torch.arange(7), torch.tensor([6, 2])):
-        begin = begin_samples(CountedVelocity(Labels()), architecture, indices, **common)
+        begin = begin_samples(CountedVelocity(Labels()), architecture, indices, Noises(5), torch.device("cpu"))
         assert torch.equal(begin.x0, noise(5, indices, (2, 3, 3)))
         begin.predict(begin.x0, torch.zeros(len(indices)))
         if classes is None:

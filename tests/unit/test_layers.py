@@ -11,7 +11,7 @@ import steadyflow
 
 LIBRARY = Path(steadyflow.__file__).parent
 FLOORS = [
-    {"arm", "artifacts", "distributed", "driver", "ledger", "names", "noise", "progress", "resumable"},
+    {"arm", "artifacts", "distributed", "ledger", "names", "noise", "progress", "results_lock", "resumable"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
     {"classifiers"},
@@ -80,7 +80,7 @@ def test_a_design_stands_on_a_study_and_arms_alone():
         ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
         ("steadyflow.data.listing", {"torch", "numpy", "pandas", "pyarrow", "PIL"}),
-        ("steadyflow.driver", {"torch", "numpy", "pandas"}),
+        ("steadyflow.results_lock", {"torch", "numpy", "pandas"}),
         ("steadyflow.fetch.lock", {"torch", "numpy", "pandas", "httpx2", "huggingface_hub"}),
         ("steadyflow.cli", {"torch", "pandas"}),
         ("steadyflow.prune", {"torch", "sklearn"}),

@@ -104,7 +104,7 @@ from pathlib import Path
 import torch
 from steadyflow.artifacts import Unfinished
 from steadyflow.models.dit import DiT, Size
-from steadyflow.train import Cadence, Schedule, flow_matching, train
+from steadyflow.train import Cadence, Samples, Schedule, flow_matching, train
 
 torch.set_num_threads(1)
 torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # its imports take seconds: once, not in every child
@@ -115,14 +115,15 @@ def training(name, cadence, pause):
     latents, labels = torch.randn(40, 4, 4, 4), torch.arange(40) % 3
     torch.manual_seed(1)
     model = DiT(Size(2, 64, 2), 2, 4, 4, 3)
-    objective = flow_matching(5, labels, no_label=3, label_dropout=0.3)
+    samples = Samples(40, (4, 4, 4), lambda rows: latents[rows], labels, 3)
+    objective = flow_matching(samples, 5, label_dropout=0.3)
 
     def slowly(model, batch):
         time.sleep(pause)
         return objective(model, batch)
 
     trained = train(
-        model, slowly, lambda rows: latents[rows], 40, Schedule(160, 12, 1e-3, 0.9, 5), identity="id",
+        model, slowly, samples.load, samples.size, Schedule(160, 12, 1e-3, 0.9, 5), identity="id",
         state_path=folder / f"{name}.pt", device=torch.device("cpu"), cadence=cadence,
     )
     weights = hashlib.sha256()

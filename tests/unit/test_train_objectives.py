@@ -4,19 +4,20 @@ import torch.nn.functional as F
 from torch import nn
 from toys import batch_of, some_images, tiny_discriminator, tiny_tokenizer
 
-from steadyflow.flow import SIGNALS, CountedVelocity, euler, guide, ot, uniform_grid
+from steadyflow.flow import ALPHAS_CUMPROD, CountedVelocity, euler, guide, ot, uniform_grid
 from steadyflow.models import Probe, build_velocity
 from steadyflow.noise import batch_rows, noise, normal, uniform
 from steadyflow.train import (
     AdversarialTerm,
     PerceptualTerm,
     Revival,
+    Samples,
     classification,
     denoising,
     explicit_flow_matching,
     flow_matching,
-    losses_over_time,
     reconstruction,
+    validation_losses,
 )
 
 
@@ -28,9 +29,15 @@ class Recorder(nn.Module):
         return torch.ones_like(x)
 
 
+def samples_of(latents, labels=None):
+    """All of them, with labels from 0."""
+    classes = None if labels is None else int(labels.max()) + 1
+    return Samples(len(latents), latents.shape[1:], lambda rows: latents[rows], labels, classes)
+
+
 def test_flow_matching_is_the_squared_distance_to_the_velocity_at_keyed_points():
     latents, model, rows = torch.randn(9, 2, 3, 3), Recorder(), torch.tensor([5, 0, 8])
-    loss, _ = flow_matching(4)(model, batch_of(latents, 7, rows))
+    loss, _ = flow_matching(samples_of(latents), 4)(model, batch_of(latents, 7, rows))
     x0, t = normal(4, "training noise", range(3), (2, 3, 3), step=7), uniform(4, "training time", range(3), step=7)
     s = t[:, None, None, None]
     assert torch.allclose(model.x, (1 - s) * x0 + s * latents[rows]) and torch.equal(model.t, t) and model.y is None
@@ -39,7 +46,7 @@ def test_flow_matching_is_the_squared_distance_to_the_velocity_at_keyed_points()
 
 def test_the_loss_in_bins_of_time_is_that_of_eq_1_at_keyed_points():
     x1, model = torch.randn(6, 2, 3, 3), Recorder()
-    found = losses_over_time(x1, None, 4, bins=5)(model)
+    found = validation_losses(samples_of(x1), 4, torch.device("cpu"), bins=5)(model)
     assert list(found) == ["val_loss_0", "val_loss_0.2", "val_loss_0.4", "val_loss_0.6", "val_loss_0.8"]
     x0 = normal(4, "validation noise", range(6), (2, 3, 3), step=4)
     assert found["val_loss_0.8"] == pytest.approx((1 - (x1 - x0)).square().mean().item(), rel=1e-5)
@@ -52,8 +59,8 @@ def test_the_loss_in_bins_of_time_is_that_of_eq_1_at_keyed_points():
 def test_labels_are_hidden_as_often_as_asked(dropout):
     labels, model = torch.arange(10), Recorder()
     rows = torch.arange(4000) % 10
-    objective = flow_matching(0, labels, no_label=10, label_dropout=dropout)
-    objective(model, batch_of(torch.zeros(10, 1, 1, 1), 3, rows))
+    data = torch.zeros(10, 1, 1, 1)
+    flow_matching(samples_of(data, labels), 0, label_dropout=dropout)(model, batch_of(data, 3, rows))
     hidden = model.y == 10
     assert torch.equal(model.y[~hidden], rows[~hidden])
     assert hidden.float().mean().item() == pytest.approx(dropout, abs=0.03)
@@ -69,7 +76,7 @@ def keyed(step, latents):
 
 def test_a_coupling_permutes_the_noise_of_the_batch():
     latents, model = torch.randn(9, 2, 3, 3), Recorder()
-    loss, _ = flow_matching(4, couple=ot)(model, batch_of(latents, 7))
+    loss, _ = flow_matching(samples_of(latents), 4, coupling="ot")(model, batch_of(latents, 7))
     x0, t = keyed(7, latents)
     coupled, s = ot(x0, latents), t[:, None, None, None]
     assert not torch.equal(coupled, x0)
@@ -84,10 +91,8 @@ def test_explicit_flow_matching_looks_at_the_samples_that_come_next(conditional)
     latents, labels, model = 0.3 * torch.randn(17, 2, 2, 2), torch.arange(17) % 2, Recorder()
     rows = batch_rows(17, 6, 4, 2)
     candidates = torch.cat([rows, batch_rows(17, 6, 4, 3)])[:10]
-    more = {"no_label": 2, "label_dropout": 0.5} if conditional else {}
-    objective = explicit_flow_matching(
-        4, labels if conditional else None, latents=lambda rows: latents[rows], samples=17, candidates=10, **more
-    )
+    samples = samples_of(latents, labels if conditional else None)
+    objective = explicit_flow_matching(samples, 4, label_dropout=0.5, candidates=10)
     loss, _ = objective(model, batch_of(latents, 2, rows))
     x0, t = keyed(2, latents[rows])
     wanted = []
@@ -108,19 +113,20 @@ def test_explicit_flow_matching_looks_at_the_samples_that_come_next(conditional)
 
 
 def test_denoising_is_the_squared_distance_to_the_noise_at_whole_times():
-    latents, model, signal = torch.randn(9, 2, 3, 3), Recorder(), SIGNALS["cosine"](200)
-    loss, _ = denoising(4, signal=signal)(model, batch_of(latents, 7))
+    latents, model, alphas_cumprod = torch.randn(9, 2, 3, 3), Recorder(), ALPHAS_CUMPROD["cosine"](200)
+    loss, _ = denoising(samples_of(latents), 4, schedule="cosine", timesteps=200)(model, batch_of(latents, 7))
     eps, t = keyed(7, latents)
     k = (200 * t).floor().long()
     assert torch.equal(model.t, k / 200) and len(k.unique()) > 3
-    kept = signal[k].float()[:, None, None, None]
+    kept = alphas_cumprod[k].float()[:, None, None, None]
     assert torch.allclose(model.x, kept.sqrt() * latents + (1 - kept).sqrt() * eps, atol=1e-6)
     assert loss.item() == pytest.approx((1 - eps).square().mean().item(), rel=1e-5)
 
 
 def test_every_whole_time_is_trained_about_equally_often():
     model = Recorder()
-    denoising(4, signal=SIGNALS["linear"](50))(model, batch_of(torch.zeros(20000, 1, 1, 1)))
+    data = torch.zeros(20000, 1, 1, 1)
+    denoising(samples_of(data), 4, schedule="linear", timesteps=50)(model, batch_of(data))
     counts = (50 * model.t).round().long().bincount()
     assert len(counts) == 50 and (counts - 400).abs().max() < 100
 

@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from steadyflow.artifacts import UserError
 from steadyflow.fetch.lock import read_lock
 from steadyflow.plan import snakemake as plan
+from steadyflow.results_lock import ResultsLock
 from steadyflow.study import load_study
 
 ROOT = Path(workflow.basedir)
@@ -41,7 +42,20 @@ if "save_seconds" in settings:
 
 # Inputs, outputs, log, benchmark and resource requests of the rule of a stage, from its declaration.
 stage = plan.Rules(study)
-plan.force_out_of_date(workflow, study)
+plan.decide_by_provenance(workflow, study)
+
+
+# Nothing is locked yet: a dry run locks nothing.
+results_lock = ResultsLock(study.results)
+
+
+def lock_results():
+    """Refuses to start where another Snakemake works on the same results, unless this one writes none."""
+    try:
+        if plan.writes_results(workflow):
+            results_lock.acquire(jobs=plan.slurm_name(workflow))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 # For --sdm apptainer, of every rule: what envs/steadyflow.def builds, put where weights are put. The same place from

@@ -1,111 +1,102 @@
-for name, entry in TABLES.items():
+# Tables and figures are data: each is a file of src/steadyflow/report/tables or figures, and has its rules from here.
+from steadyflow.stages.exhibits import FIGURES, TABLES
+
+
+def shown(exhibit, file):
+    """One of its files as Snakemake's report shows it."""
+    labels = {"dataset": "{dataset}", "shows": exhibit.title, "as": exhibit.kind}
+    return report(file, caption="../report/exhibit.rst", category=exhibit.category, labels=labels)
+
+
+for name, exhibit in TABLES.items():
 
     rule:
         name:
             f"write_{name}"
         input:
-            inputs_of(TABLE_INPUTS[name]),
+            stage.inputs("write_table", table=name),
         output:
-            csv=f"<results>/{{dataset}}/tables/{name}.csv",
-            md=f"<results>/{{dataset}}/tables/{name}.md",
-            tex=f"<results>/{{dataset}}/tables/{name}.tex",
-            html=report(
-                f"<results>/{{dataset}}/tables/{name}.html",
-                caption=f"../report/table_{name}.rst",
-                category=entry.category,
-                labels={"dataset": "{dataset}", "shows": entry.title, "as": "table"},
-            ),
+            **{
+                key: shown(exhibit, file) if key == "html" else file
+                for key, file in stage.outputs("write_table", table=name).items()
+            },
         log:
-            f"<results>/logs/{{dataset}}/tables/{name}.log",
+            stage.log("write_table", table=name),
         localrule: True
         conda:
             "../../envs/steadyflow.yaml"
         envmodules:
             "steadyflow",
         params:
-            spec=evaluation_identity,
-            display=display_identity,
             table=name,
-            paper=[file_hash(PAPER / name) for name in ("scalars.csv", "claims.csv")],
-            stem=subpath(output.csv, strip_suffix=".csv"),
+            caption=exhibit.caption,
         shell:
             'python "$SCRIPTS/write_table.py" --study "$STUDY" --dataset {wildcards.dataset} '
-            '--table {params.table} --paper "$PAPER" --stem {params.stem} > {log} 2>&1'
+            "--table {params.table} > {log} 2>&1"
 
     rule:
         name:
             f"table_{name}"
         input:
-            [paths.table_files(study, dataset, name) for dataset in study.evaluations if name in shown(dataset, TABLES)],
+            plan.files_of(study, f"table_{name}"),
         localrule: True
 
 
-for name, entry in FIGURES.items():
+for name, exhibit in FIGURES.items():
 
     rule:
         name:
             f"draw_{name}"
         input:
-            inputs_of(FIGURE_INPUTS[name]),
+            stage.inputs("draw_figure", figure=name),
         output:
-            pdf=f"<results>/{{dataset}}/figures/{name}.pdf",
-            png=report(
-                f"<results>/{{dataset}}/figures/{name}.png",
-                caption=f"../report/figure_{name}.rst",
-                category=entry.category,
-                labels={"dataset": "{dataset}", "shows": entry.title, "as": "figure"},
-            ),
+            **{
+                key: shown(exhibit, file) if key == "png" else file
+                for key, file in stage.outputs("draw_figure", figure=name).items()
+            },
         log:
-            f"<results>/logs/{{dataset}}/figures/{name}.log",
+            stage.log("draw_figure", figure=name),
         localrule: True
         conda:
             "../../envs/steadyflow.yaml"
         envmodules:
             "steadyflow",
         params:
-            spec=evaluation_identity,
-            display=display_identity,
             figure=name,
-            stem=subpath(output.pdf, strip_suffix=".pdf"),
+            caption=exhibit.caption,
         shell:
             'python "$SCRIPTS/draw_figure.py" --study "$STUDY" --dataset {wildcards.dataset} '
-            "--figure {params.figure} --stem {params.stem} > {log} 2>&1"
+            "--figure {params.figure} > {log} 2>&1"
 
     rule:
         name:
             f"figure_{name}"
         input:
-            [
-                paths.figure_files(study, dataset, name)
-                for dataset in study.evaluations
-                if name in shown(dataset, FIGURES)
-            ],
+            plan.files_of(study, f"figure_{name}"),
         localrule: True
 
 
 rule all_tables:
     input:
-        all_files(TABLES, paths.table_files),
+        plan.files_of(study, "all_tables"),
 
 
 rule all_figures:
     input:
-        all_files(FIGURES, paths.figure_files),
+        plan.files_of(study, "all_figures"),
 
 
-# Snakemake's own report of the finished files: one self-contained page. --nolock, since this very run holds the lock.
+# Snakemake's own report of the finished files: one self-contained page.
 rule report:
     input:
-        rules.all_tables.input,
-        rules.all_figures.input,
+        stage.inputs("report", study=study.name),
     output:
-        f"<results>/reports/{study.name}.html",
+        **stage.outputs("report", study=study.name),
     log:
-        f"<results>/logs/reports/{study.name}.log",
+        stage.log("report", study=study.name),
     conda:
         "../../envs/steadyflow.yaml"
     envmodules:
         "steadyflow",
     shell:
-        'python -m snakemake --snakefile "$SNAKEFILE" --directory . --configfile "$STUDY" --nolock '
-        "--report {output} all_tables all_figures > {log} 2>&1"
+        'python "$SCRIPTS/write_report.py" --study "$STUDY" --snakefile "$SNAKEFILE" > {log} 2>&1'

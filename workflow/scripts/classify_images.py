@@ -11,6 +11,7 @@ from steadyflow.classifiers.predict import classify_features, classify_pictures,
 from steadyflow.data.pictures import Pictures, dataset_pictures
 from steadyflow.fetch.lock import read_lock
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
+from steadyflow.resumable import delete_table
 
 parser = stage_parser("classify_images", __doc__)
 parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")
@@ -44,11 +45,7 @@ def classify(job: StageRun, pictures: Pictures) -> None:
     for name, missed in found.unknown.items():
         if missed:
             print(f"{name}: unknown of {missed} of {len(pictures.usable)} images")
-    if device is not None:
-        from steadyflow.resumable import delete_table
-
-        delete_table(job.state)
 
 
 if __name__ == "__main__":
-    run_stage(parser, main)
+    run_stage(parser, main, forget=delete_table)

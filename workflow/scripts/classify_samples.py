@@ -6,6 +6,7 @@ from classify_images import classify
 
 from steadyflow.data.pictures import array_pictures
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
+from steadyflow.resumable import delete_table
 
 parser = stage_parser("classify_samples", __doc__)
 parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")
@@ -17,4 +18,4 @@ def main(job: StageRun) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(parser, main)
+    run_stage(parser, main, forget=delete_table)

@@ -9,7 +9,7 @@ from steadyflow.encoders import load_encoder
 from steadyflow.evaluate.embed import embed_pictures
 from steadyflow.fetch.lock import read_lock
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.resumable import publish_table
+from steadyflow.resumable import delete_table, publish_table
 
 parser = stage_parser("embed_samples", __doc__)
 parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")
@@ -36,4 +36,4 @@ def main(job: StageRun) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(parser, main)
+    run_stage(parser, main, forget=delete_table)

@@ -1,40 +1,34 @@
 """Stage: trains the probe, a small classifier of the dataset's own attributes whose features serve as an encoder."""
 
-from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
-from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest
-from steadyflow.models import Probe, to_model_range
-from steadyflow.study import load_study
-from steadyflow.train import Cadence, Schedule, classification, forget_state, train
+from steadyflow.models import Probe
+from steadyflow.plan.script import StageRun, run_stage, stage_parser
+from steadyflow.train import Cadence, Schedule, accuracy, forget_state, train_probe
 
-parser = stage_parser(__doc__, study=True, device=True, training=True)
-parser.add_argument("--encoder", required=True, help="its name in the study")
-parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset it is trained on")
-parser.add_argument("--output", type=Path, required=True, help="folder for weights, config and curve")
+parser = stage_parser("train_probe", __doc__)
 
 
-def main() -> None:
-    args = parser.parse_args()
-    device = choose_device(args.device, args.threads)
-    spec = load_study(args.study).encoders[args.encoder]
-    info = read_dataset_info(args.dataset / "dataset.json")
-    manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split", "label", *info.attributes])
+def main(job: StageRun) -> None:
+    device = job.device()
+    name, spec = job.names["encoder"], job.study.probes[job.names["encoder"]]
+    info = read_dataset_info(job.inputs["info"])
+    manifest = read_manifest(job.inputs["manifest"], ["id", "split", "label", *info.attributes])
     codes = attribute_codes(manifest, info)
     if not codes:
         raise UserError(
-            f"{args.dataset / 'dataset.json'}: the dataset has neither classes nor attributes, so there is nothing to "
+            f"{job.inputs['info']}: the dataset has neither classes nor attributes, so there is nothing to "
             "train the probe on; sort the images into class subfolders, give labels_csv, or prune by loss or grad, "
             "which need no labels"
         )
-    images = ImageStore(args.dataset / "images")
+    images = ImageStore(job.inputs["images"])
     ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
     values = {**info.attributes, **({"label": info.classes} if info.classes else {})}
-    architecture = {
+    architecture: dict[str, Any] = {
         "image_channels": info.channels,
         "width": spec.width,
         "feature_dim": spec.feature_dim,
@@ -43,52 +37,34 @@ def main() -> None:
     torch.manual_seed(spec.seed)
     model = Probe(**architecture)
 
-    def read(image_ids: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(images.read(image_ids))
-
-    trained = train(
+    trained = train_probe(
         model,
-        classification({name: torch.from_numpy(column[ids["train"]]).to(device) for name, column in codes.items()}),
-        lambda rows: read(ids["train"][rows.numpy()]),
-        len(ids["train"]),
+        images.read,
+        ids["train"],
+        codes,
         Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
-        state_path=args.state,
+        state_path=job.state,
         identity=spec_hash([spec.identity(), info.content_hash]),
         device=device,
-        cadence=Cadence(args.save_seconds, args.save_steps),
-        deadline=args.deadline,
-        name=f"probe {args.encoder}",
+        cadence=Cadence(job.flags.save_seconds, job.flags.save_steps),
+        deadline=job.flags.deadline,
+        name=f"probe {name}",
     )
     model.load_state_dict(trained.ema)
-    write_weights(args.output / "weights.safetensors", trained.ema)
-    write_parquet(args.output / "curve.parquet", trained.curve)
+    write_weights(job.outputs["weights"], trained.ema)
+    write_parquet(job.outputs["curve"], trained.curve)
     config = {
         "kind": spec.kind,
         "architecture": architecture,
         "values": {name: values[name] for name in codes},
         "spec": spec.identity(),
         "dataset_hash": info.content_hash,
-        "weights_hash": file_hash(args.output / "weights.safetensors"),
-        "val_accuracy": accuracy(model.eval(), read, ids["val"], codes, device),
+        "weights_hash": file_hash(job.outputs["weights"]),
+        "val_accuracy": accuracy(model.eval(), images.read, ids["val"], codes, device),
         "provenance": provenance(),
     }
-    write_json(args.output / "config.json", config)
-    forget_state(args.state)
+    write_json(job.outputs["config"], config)
 
 
-@torch.no_grad()
-def accuracy(
-    model: Probe, read, ids: np.ndarray, codes: dict[str, np.ndarray], device: torch.device
-) -> dict[str, float]:
-    """Share of the validation images with a known value that are classified right, per attribute."""
-    right, known = dict.fromkeys(codes, 0), dict.fromkeys(codes, 0)
-    for start in range(0, len(ids), 256):
-        part = ids[start : start + 256]
-        logits = model.classify(model(to_model_range(read(part).to(device))))
-        for name, column in codes.items():
-            right[name] += int((logits[name].argmax(1).cpu().numpy() == column[part]).sum())
-            known[name] += int((column[part] >= 0).sum())
-    return {name: right[name] / max(known[name], 1) for name in codes}
-
-
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(parser, main, forget=forget_state)

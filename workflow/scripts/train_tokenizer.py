@@ -6,13 +6,12 @@ import torch
 
 from steadyflow import distributed
 from steadyflow.artifacts import file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
-from steadyflow.cli import choose_device, run_stage, stage_parser
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest, train_ids
 from steadyflow.fetch.lock import read_lock, verified
-from steadyflow.models import VQVAE, PatchDiscriminator, to_model_range
+from steadyflow.models import PatchDiscriminator
 from steadyflow.models.perceptual import Lpips
 from steadyflow.names import VGG16_WEIGHTS
-from steadyflow.study import load_study
+from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import (
     AdversarialTerm,
     Cadence,
@@ -20,27 +19,21 @@ from steadyflow.train import (
     Revival,
     Schedule,
     forget_state,
-    reconstruction,
-    train,
+    fresh_tokenizer,
+    initialise_codebook,
+    train_tokenizer,
 )
 
-parser = stage_parser(__doc__, study=True, device=True, training=True)
-parser.add_argument("--tokenizer", required=True, help="its name in the study")
-parser.add_argument("--dataset", type=Path, required=True, help="folder of the dataset it is trained on")
-parser.add_argument("--vgg16", type=Path, help=f"{VGG16_WEIGHTS}, for tokenizers with a perceptual term")
+parser = stage_parser("train_tokenizer", __doc__)
 parser.add_argument("--weights-lock", type=Path, help="resources/weights.lock, which says what that file has to hold")
-parser.add_argument("--output", type=Path, required=True, help="folder for weights, config, curve")
-
-FIRST_IMAGES = 64
 
 
-def main() -> None:
-    args = parser.parse_args()
-    device = choose_device(args.device, args.threads)
-    spec = load_study(args.study).tokenizers[args.tokenizer]
-    info = read_dataset_info(args.dataset / "dataset.json")
-    manifest = read_manifest(args.dataset / "manifest.parquet", ["id", "split"])
-    images, ids = ImageStore(args.dataset / "images"), train_ids(manifest)
+def main(job: StageRun) -> None:
+    device = job.device()
+    name, spec = job.names["tokenizer"], job.study.tokenizers[job.names["tokenizer"]]
+    info = read_dataset_info(job.inputs["info"])
+    manifest = read_manifest(job.inputs["manifest"], ["id", "split"])
+    images, ids = ImageStore(job.inputs["images"]), train_ids(manifest)
 
     def read(rows: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(images.read(ids[rows.numpy()]))
@@ -53,19 +46,14 @@ def main() -> None:
         "codebook_size": spec.codebook_size,
         "latent_channels": spec.latent_channels,
     }
-    torch.manual_seed(spec.seed)
-    model = VQVAE(**architecture)
+    model = fresh_tokenizer(architecture, spec.seed)
     if spec.codebook_init == "data":
-        positions = (info.resolution // spec.downsampling) ** 2
-        first = torch.arange(min(max(FIRST_IMAGES, -(-spec.codebook_size // positions)), len(ids)))
-        with torch.no_grad():
-            encodings = [model.encoder(to_model_range(read(part))) for part in first.split(8)]
-        model.codebook.initialise_from(torch.cat(encodings), spec.seed)
+        initialise_codebook(model, read, len(ids), info.resolution, spec.seed)
     perceptual = adversarial = revival = None
     inputs = {"dataset": info.content_hash}
     if spec.perceptual != "none":
-        locked = read_lock(args.weights_lock)[VGG16_WEIGHTS]
-        perceptual = PerceptualTerm(Lpips(verified(args.vgg16, locked)).to(device), spec.perceptual.weight)
+        locked = read_lock(job.flags.weights_lock)[VGG16_WEIGHTS]
+        perceptual = PerceptualTerm(Lpips(verified(job.inputs["vgg16"], locked)).to(device), spec.perceptual.weight)
         inputs["vgg16"] = locked.sha256
     if spec.adversarial != "none":
         discriminator = PatchDiscriminator(
@@ -84,33 +72,35 @@ def main() -> None:
         precision=spec.precision,
     )
     with distributed.joined(device):
-        trained = train(
+        trained = train_tokenizer(
             model,
-            reconstruction(spec.commitment, perceptual=perceptual, adversarial=adversarial, revival=revival),
             read,
             len(ids),
             schedule,
-            state_path=args.state,
+            commitment=spec.commitment,
+            perceptual=perceptual,
+            adversarial=adversarial,
+            revival=revival,
+            state_path=job.state,
             identity=spec_hash([spec.identity(), inputs]),
             device=device,
-            adversary=adversarial.discriminator if adversarial else None,
-            cadence=Cadence(args.save_seconds, args.save_steps),
-            deadline=args.deadline,
-            name=f"tokenizer {args.tokenizer}",
+            cadence=Cadence(job.flags.save_seconds, job.flags.save_steps),
+            deadline=job.flags.deadline,
+            name=f"tokenizer {name}",
         )
     if distributed.rank() > 0:
         return
-    write_weights(args.output / "weights.safetensors", trained.ema)
-    write_parquet(args.output / "curve.parquet", trained.curve)
+    write_weights(job.outputs["weights"], trained.ema)
+    write_parquet(job.outputs["curve"], trained.curve)
     config = {
         "architecture": architecture,
         "spec": spec.identity(),
         "inputs": inputs,
-        "weights_hash": file_hash(args.output / "weights.safetensors"),
+        "weights_hash": file_hash(job.outputs["weights"]),
         "provenance": provenance(),
     }
-    write_json(args.output / "config.json", config)
-    forget_state(args.state)
+    write_json(job.outputs["config"], config)
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(parser, main, forget=forget_state)

@@ -6,7 +6,6 @@ import pandas as pd
 
 from steadyflow.artifacts import read_json, write_text
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
-from steadyflow.plan.layout import file_of
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune import CRITERIA
 from steadyflow.prune_page import Clustering, Selection, dataset_facts, prune_page, thumbnails
@@ -22,6 +21,7 @@ from steadyflow.stages.pruning import (
     scores_artifact,
     subset_artifact,
 )
+from steadyflow.stages.stage import file_of
 from steadyflow.study import Study
 from steadyflow.study.specs.fields import Spec
 from steadyflow.study.upstream import upstream

@@ -1,4 +1,4 @@
-"""Inception-v3 of 2015, converted from TensorFlow: the features of FID, 2048 after the last pooling."""
+"""Inception-v3 of 2015, converted from TensorFlow: the features of FID, after the last pooling."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from steadyflow.data.records import Picture
 from steadyflow.encoders.encoder import Extractor
 from steadyflow.encoders.filling import filled, read_tensors
 from steadyflow.encoders.pixels import planes
+from steadyflow.names import FEATURE_DIMS
 
 SIZE = (299, 299)
 
@@ -27,7 +28,7 @@ def build(files: Mapping[str, Path], device: torch.device, *, resize: str) -> Ex
     def features(images: Picture) -> Tensor:
         return network((resized(planes(images, device)) - 128) / 128)
 
-    return Extractor(f"Inception pool, {resize} resize to 299", 2048, features)
+    return Extractor(f"Inception pool, {resize} resize to 299", FEATURE_DIMS["inception"], features)
 
 
 def clean_resize(x: Tensor) -> Tensor:

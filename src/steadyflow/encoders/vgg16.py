@@ -1,4 +1,4 @@
-"""VGG16: the features of the papers' precision and recall, 4096 after the second fully connected layer's ReLU."""
+"""VGG16: the features of the papers' precision and recall, after the second fully connected layer's ReLU."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +12,7 @@ from steadyflow.data.records import Picture
 from steadyflow.encoders.encoder import Extractor
 from steadyflow.encoders.filling import filled, read_tensors
 from steadyflow.encoders.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised, planes
+from steadyflow.names import FEATURE_DIMS
 
 LAST = 4  # of the classifier's layers: the ReLU after its second linear layer
 
@@ -26,7 +27,7 @@ def build(files: Mapping[str, Path], device: torch.device) -> Extractor:
         x = interpolate_bilinear_2d_like_tensorflow1x(planes(images, device), size=(224, 224), align_corners=False)
         return network(normalised(x, IMAGENET_MEAN, IMAGENET_STD))
 
-    return Extractor("VGG16 fc2 after ReLU, paper resize to 224", 4096, features)
+    return Extractor("VGG16 fc2 after ReLU, paper resize to 224", FEATURE_DIMS["vgg16"], features)
 
 
 def _network() -> nn.Module:

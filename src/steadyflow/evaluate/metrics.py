@@ -85,6 +85,21 @@ def find_metric(
     return Metric(**{**found, "replicates": tuple(found.get("replicates", ()))})
 
 
+def metric_or_none(
+    metrics: pd.DataFrame, metric: str, run: str, reference: str = "", encoder: str | None = None
+) -> Metric:
+    """The same, or `no_metric` where there is no such row. Raises UserError where there are several."""
+    of_pair = metrics[(metrics["run"] == run) & (metrics["reference"] == reference) & (metrics["metric"] == metric)]
+    if of_pair[(encoder is None) | (of_pair["encoder"] == encoder)].empty:
+        return no_metric(metric, run, reference, encoder)
+    return find_metric(metrics, metric, run, reference, encoder)
+
+
+def no_metric(metric: str, run: str, reference: str = "", encoder: str | None = None) -> Metric:
+    """One of NaN and no samples: a dash in a table."""
+    return Metric("", run, reference, metric, encoder or "", "", value=NAN, n=0, seed=0)
+
+
 def describe(metrics: Iterable[Metric]) -> str:
     """What the metrics have in common, for a caption: dataset, n, encoder, protocol and seed."""
     described = list(metrics)

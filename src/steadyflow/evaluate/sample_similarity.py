@@ -22,7 +22,7 @@ from steadyflow.evaluate.similarity import (
     unmatched_by_row,
     unmatched_within,
 )
-from steadyflow.names import VALIDATION_IMAGES
+from steadyflow.names import VALIDATION_IMAGES, sample_labels
 
 EDGES = np.linspace(-1, 1, 201)
 """Of the histograms of cosines."""
@@ -118,7 +118,9 @@ def _in_features(
     found = similarity_fields(pair_similarity(x, y, both), "cosine")
     if a.num_classes and a.num_classes == b.num_classes:
         # Sample i of a conditional run is of class i modulo their number.
-        found["cosine_unmatched_same_class"] = interval(unmatched_within(x, y, both % a.num_classes, both))
+        found["cosine_unmatched_same_class"] = interval(
+            unmatched_within(x, y, sample_labels(both, a.num_classes), both)
+        )
     fields = [{"metric": metric, "n": len(both), **each} for metric, each in found.items()]
     matched, unmatched = pair_histogram(x, y, EDGES)
     bins = {"bin_low": EDGES[:-1], "bin_high": EDGES[1:], "matched": matched, "unmatched": unmatched}

@@ -2,32 +2,45 @@
 
 from steadyflow.flow.closed_form import explicit_target
 from steadyflow.flow.coupling import COUPLINGS, Coupling, independent, ot
-from steadyflow.flow.diffusion import SIGNALS, ancestral, ddim, diffuse
+from steadyflow.flow.diffusion import ALPHAS_CUMPROD, ancestral, ddim, diffuse
 from steadyflow.flow.interpolant import Interpolation, interpolate
-from steadyflow.flow.sampling import GUIDED_CHANNELS, CountedVelocity, Start, begin_samples, guide, labels_said
+from steadyflow.flow.sampling import (
+    GUIDED_CHANNELS,
+    SAMPLERS,
+    CountedVelocity,
+    Noises,
+    Start,
+    begin_samples,
+    guide,
+    latent_shape,
+    sample,
+    solver_sampler,
+)
 from steadyflow.flow.solvers import (
     SOLVERS,
     dopri5,
     euler,
     heun,
     midpoint,
-    nearest_points,
+    solver_grid,
     time_shift,
-    trace,
     trace_dopri5,
     uniform_grid,
 )
+from steadyflow.flow.trajectories import nearest_points, solver_tracer, trace, trace_trajectories
 from steadyflow.flow.transform import TRANSFORMS, channel_matrix, transform_channels
 
 __all__ = [
+    "ALPHAS_CUMPROD",
     "COUPLINGS",
     "GUIDED_CHANNELS",
-    "SIGNALS",
+    "SAMPLERS",
     "SOLVERS",
     "TRANSFORMS",
     "CountedVelocity",
     "Coupling",
     "Interpolation",
+    "Noises",
     "Start",
     "ancestral",
     "begin_samples",
@@ -41,13 +54,18 @@ __all__ = [
     "heun",
     "independent",
     "interpolate",
-    "labels_said",
+    "latent_shape",
     "midpoint",
     "nearest_points",
     "ot",
+    "sample",
+    "solver_grid",
+    "solver_sampler",
+    "solver_tracer",
     "time_shift",
     "trace",
     "trace_dopri5",
+    "trace_trajectories",
     "transform_channels",
     "uniform_grid",
 ]

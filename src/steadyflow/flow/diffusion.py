@@ -15,7 +15,7 @@ from steadyflow.artifacts import UserError
 from steadyflow.flow.solvers import Velocity
 
 
-def linear_signal(timesteps: int) -> Tensor:
+def linear_alphas_cumprod(timesteps: int) -> Tensor:
     """abar_k = prod_(i<=k) (1 - beta_i), float64 [timesteps], with beta from 1e-4 to 0.02 (Ho et al., 2020).
 
     The betas are those of 1000 timesteps, times 1000/timesteps, so that other numbers end in noise too.
@@ -24,22 +24,26 @@ def linear_signal(timesteps: int) -> Tensor:
     return (1 - betas).cumprod(0)
 
 
-def cosine_signal(timesteps: int) -> Tensor:
+def cosine_alphas_cumprod(timesteps: int) -> Tensor:
     """abar_k, float64 [timesteps]: cos^2(((k+1)/T + 0.008) / 1.008 * pi/2), beta <= 0.999 (Nichol & Dhariwal, 2021)."""
     angles = (torch.arange(timesteps + 1, dtype=torch.float64) / timesteps + 0.008) / 1.008 * (math.pi / 2)
     squares = angles.cos().square()
     return (squares[1:] / squares[:-1]).clamp(min=1 - 0.999).cumprod(0)
 
 
-SIGNALS = {"linear": linear_signal, "cosine": cosine_signal}
+ALPHAS_CUMPROD: dict[str, Callable[[int], Tensor]] = {
+    "linear": linear_alphas_cumprod,
+    "cosine": cosine_alphas_cumprod,
+}
+"""Noise schedule -> number of timesteps T -> abar, float64 [T]: the share of the data's variance left at each."""
 
 
-def diffuse(x1: Tensor, eps: Tensor, k: Tensor, signal: Tensor) -> Tensor:
+def diffuse(x1: Tensor, eps: Tensor, k: Tensor, alphas_cumprod: Tensor) -> Tensor:
     """x_k = sqrt(abar_k) x1 + sqrt(1 - abar_k) eps, for x1, eps [B, ...] and k int64 [B].
 
-    `signal` is abar, float64 [T] on the CPU.
+    `alphas_cumprod` is abar, float64 [T] on the CPU.
     """
-    factors = torch.stack([signal.sqrt(), (1 - signal).sqrt()]).to(x1.dtype).to(x1.device)
+    factors = torch.stack([alphas_cumprod.sqrt(), (1 - alphas_cumprod).sqrt()]).to(x1.dtype).to(x1.device)
     kept, added = factors[:, k].view(2, -1, *(1,) * (x1.ndim - 1))
     return kept * x1 + added * eps
 
@@ -55,19 +59,19 @@ def stride(timesteps: int, steps: int) -> list[int]:
     return [i * timesteps // steps for i in reversed(range(steps))]
 
 
-def ddim(predict: Velocity, x: Tensor, signal: Tensor, steps: int) -> Tensor:
+def ddim(predict: Velocity, x: Tensor, alphas_cumprod: Tensor, steps: int) -> Tensor:
     """From x = x_T [B, ...] to data by DDIM with eta = 0 (Song et al., 2021): deterministic, `steps` evaluations.
 
-    `predict(x, t)` is the network's noise at t = k/T [B]; `signal` is abar [T].
+    `predict(x, t)` is the network's noise at t = k/T [B]; `alphas_cumprod` is abar [T].
     """
 
     def step(data: Tensor, eps: Tensor, _x: Tensor, _now: float, then: float, _k: int) -> Tensor:
         return then**0.5 * data + (1 - then) ** 0.5 * eps
 
-    return _sample(predict, x, signal, steps, step)
+    return _sample(predict, x, alphas_cumprod, steps, step)
 
 
-def ancestral(predict: Velocity, x: Tensor, signal: Tensor, steps: int, seed: int, indices: Tensor) -> Tensor:
+def ancestral(predict: Velocity, x: Tensor, alphas_cumprod: Tensor, steps: int, seed: int, indices: Tensor) -> Tensor:
     """The same by ancestral sampling (Ho et al., 2020), with the posterior's variance.
 
     The noise of sample `indices[i]` [B] at time k is keyed by (seed, index, k), so neither batches nor devices enter.
@@ -82,20 +86,20 @@ def ancestral(predict: Velocity, x: Tensor, signal: Tensor, steps: int, seed: in
         fresh = noise.normal(seed, "ancestral noise", indices, x.shape[1:], step=k, device=x.device)
         return mean + variance**0.5 * fresh
 
-    return _sample(predict, x, signal, steps, step)
+    return _sample(predict, x, alphas_cumprod, steps, step)
 
 
-# (predicted x1, predicted eps, x_k, abar now, abar of the next time, k) -> x at the next time
+# (x1 from the prediction, predicted eps, x_k, abar now, abar of the next time, k) -> x at the next time
 _Step = Callable[[Tensor, Tensor, Tensor, float, float, int], Tensor]
 
 
-def _sample(predict: Velocity, x: Tensor, signal: Tensor, steps: int, step: _Step) -> Tensor:
-    timesteps = len(signal)
+def _sample(predict: Velocity, x: Tensor, alphas_cumprod: Tensor, steps: int, step: _Step) -> Tensor:
+    timesteps = len(alphas_cumprod)
     times = stride(timesteps, steps)
     # After the last evaluation nothing is left but data: abar = 1.
-    following = [*signal[times[1:]].tolist(), 1.0]
+    following = [*alphas_cumprod[times[1:]].tolist(), 1.0]
     for k, then in zip(times, following, strict=True):
-        now = float(signal[k])
+        now = float(alphas_cumprod[k])
         eps = predict(x, torch.full((len(x),), k / timesteps, device=x.device))
         data = (x - (1 - now) ** 0.5 * eps) / now**0.5
         x = step(data, eps, x, now, then, k)

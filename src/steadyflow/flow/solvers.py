@@ -1,7 +1,7 @@
 """Solvers of dx/dt = velocity(x, t) along an explicit grid of times."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -29,6 +29,11 @@ def time_shift(grid: Tensor, shift: float) -> Tensor:
     """
     t = grid.double()
     return (t / (shift - (shift - 1) * t)).to(grid)
+
+
+def solver_grid(steps: int, shift: float) -> Tensor:
+    """The times of a solver with so many steps: `uniform_grid`, moved by `time_shift`."""
+    return time_shift(uniform_grid(steps), shift)
 
 
 def euler(velocity: Velocity, x: Tensor, grid: Tensor) -> Tensor:
@@ -87,23 +92,6 @@ def trace_dopri5(velocity: Velocity, x: Tensor, grid: Tensor, *, rtol: float = 1
 
 
 SOLVERS = {"euler": euler, "midpoint": midpoint, "heun": heun, "dopri5": dopri5}
-
-
-def trace(solve: Solver, velocity: Velocity, x: Tensor, grid: Tensor, kept: Sequence[int]) -> Tensor:
-    """x at the times grid[kept], [len(kept), B, ...]: the steps of `solve`, a solver of fixed steps, over the grid.
-
-    `kept` rises from 0 to len(grid) - 1, so the first point is x and the last what `solve` gives, bit for bit.
-    """
-    points = [x]
-    for first, last in itertools.pairwise(kept):
-        points.append(solve(velocity, points[-1], grid[first : last + 1]))
-    return torch.stack(points)
-
-
-def nearest_points(grid: Tensor, most: int) -> list[int]:
-    """Where a rising grid comes nearest to each of `most` uniform times: rising indices, with both ends, each once."""
-    wanted = torch.linspace(float(grid[0]), float(grid[-1]), most, dtype=torch.float64)
-    return torch.cdist(wanted[:, None], grid.double()[:, None]).argmin(1).unique().tolist()
 
 
 def _steps(grid: Tensor) -> Iterable[tuple[float, float]]:

@@ -8,10 +8,8 @@ from torch import Tensor, nn
 
 from steadyflow.models.dit import LabelEmbedder, TimestepEmbedder
 from steadyflow.models.vqvae import Upsample
+from steadyflow.names import UNET_MULTIPLIERS
 
-# Channels of the first level. M's are the papers'; T, S and L are ours, 1/6, 2/3 and 4/3 of them. T is for CPUs.
-WIDTHS = {"T": 32, "S": 128, "M": 192, "L": 256}
-MULTIPLIERS = (1, 2, 3, 4)
 BLOCKS = 2
 GROUPS = 32
 
@@ -48,7 +46,7 @@ class UNet(nn.Module):
         width: int,
         latent_channels: int,
         num_classes: int | None,
-        multipliers: Sequence[int] = MULTIPLIERS,
+        multipliers: Sequence[int] = UNET_MULTIPLIERS,
         blocks: int = BLOCKS,
     ) -> None:
         super().__init__()

@@ -8,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from steadyflow.artifacts import UserError
 from steadyflow.models.dit import SIZES, DiT
-from steadyflow.models.unet import WIDTHS, UNet
-from steadyflow.names import VELOCITY_MODELS, side_multiple
+from steadyflow.models.unet import UNet
+from steadyflow.names import UNET_WIDTHS, VELOCITY_MODELS, side_multiple
 
 
 def build_velocity(name: str, latent_channels: int, latent_size: int, num_classes: int | None = None) -> nn.Module:
@@ -25,7 +25,7 @@ def build_velocity(name: str, latent_channels: int, latent_size: int, num_classe
         )
     family, _, size = name.partition("-")
     if family == "UNet":
-        return UNet(WIDTHS[size], latent_channels, num_classes)
+        return UNet(UNET_WIDTHS[size], latent_channels, num_classes)
     return DiT(SIZES[size.partition("/")[0]], side_multiple(name), latent_channels, latent_size, num_classes)
 
 

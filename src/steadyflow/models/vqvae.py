@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from steadyflow.artifacts import UserError
 from steadyflow.distributed import total
+from steadyflow.names import downsampling
 from steadyflow.noise import permutation
 
 
@@ -162,8 +163,8 @@ class Codebook(nn.Module):
 class VQVAE(nn.Module):
     """Images in [-1, 1] of shape [B, image_channels, H, W] <-> latents [B, latent_channels, H/f, W/f].
 
-    The channel width of level i is `width * multipliers[i]`, and f = 2 ** (len(multipliers) - 1). The decoder has
-    one residual block a level more than the encoder.
+    The channel width of level i is `width * multipliers[i]`, and f is `downsampling`. The decoder has one residual
+    block a level more than the encoder.
     """
 
     def __init__(
@@ -178,6 +179,7 @@ class VQVAE(nn.Module):
     ) -> None:
         super().__init__()
         widths = [width * m for m in multipliers]
+        self.downsampling = downsampling(multipliers)
         self.encoder = _encoder(image_channels, widths, blocks, latent_channels)
         self.codebook = Codebook(codebook_size, latent_channels)
         self.decoder = _decoder(image_channels, widths, blocks, latent_channels)

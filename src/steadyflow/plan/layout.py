@@ -1,18 +1,9 @@
-"""Where the files of a job lie: its outputs, and on the side its log, benchmark, provenance record and checkpoint."""
+"""Where the files beside the outputs of a job lie: its log, benchmark, provenance record and checkpoint."""
 
 from pathlib import Path
 
-from steadyflow.stages.stage import Artifact, External, Input, Job
+from steadyflow.stages.stage import Job
 from steadyflow.study import Study
-
-
-def file_of(study: Study, item: Input) -> Path:
-    """Where an artifact, or a file from outside the results, lies."""
-    return Path(item.path) if isinstance(item, External) else Path(study.results) / item.place
-
-
-def output_files(study: Study, job: Job) -> dict[str, Path]:
-    return {name: file_of(study, Artifact(job, name)) for name in job.stage.outputs}
 
 
 def record_place(place: str) -> str:

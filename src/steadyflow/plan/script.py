@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from steadyflow.artifacts import UserError
 from steadyflow.cli import add_checkpoint_flags, add_device_flags, choose_device, exit_on_errors
 from steadyflow.plan.freshness import require_fresh
-from steadyflow.plan.layout import checkpoint_file, file_of, output_files, record_file
+from steadyflow.plan.layout import checkpoint_file, record_file
 from steadyflow.plan.provenance import Fingerprint, Provenance, content_key, fingerprint, identity_of, write_record
 from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import Artifact, Input, Job, each_input
+from steadyflow.stages.stage import Artifact, Input, Job, each_input, file_of, output_files
 from steadyflow.study import Study, load_study
 
 if TYPE_CHECKING:
@@ -66,8 +66,11 @@ def stage_parser(stage: str, description: str | None) -> argparse.ArgumentParser
     return parser
 
 
-def run_stage(parser: argparse.ArgumentParser, main: Callable[[StageRun], None]) -> None:
-    """Runs a stage's script. The record of what its result was made from is written last."""
+def run_stage(
+    parser: argparse.ArgumentParser, main: Callable[[StageRun], None], *, forget: Callable[[Path], None] | None = None
+) -> None:
+    """Runs a stage's script. The record of what its result was made from is written last; after it `forget` deletes the
+    checkpoint, if the stage has one: whenever a job is killed, either is there."""
     with exit_on_errors():
         flags = parser.parse_args()
         study = load_study(flags.study)
@@ -75,9 +78,12 @@ def run_stage(parser: argparse.ArgumentParser, main: Callable[[StageRun], None])
         given = {name: getattr(flags, name) for name in stage.wildcards if name != "study"}
         job = stage.job({"study": study.name, **given})
         before = _begin(study, job, flags.study, first=_is_first_process())
-        main(_stage_run(study, job, before, flags))
+        run = _stage_run(study, job, before, flags)
+        main(run)
         if _is_first_process():
             write_record(study, job, before)
+            if forget is not None:
+                forget(run.state)
 
 
 def _is_first_process() -> bool:

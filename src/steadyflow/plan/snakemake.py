@@ -18,11 +18,12 @@ from snakemake.io import ancient, directory
 
 from steadyflow.artifacts import UserError
 from steadyflow.plan.freshness import Stale, out_of_date
-from steadyflow.plan.layout import benchmark_place, file_of, log_place, output_files, record_place
+from steadyflow.plan.layout import benchmark_place, log_place, record_place
 from steadyflow.plan.targets import TARGETS
 from steadyflow.stages.cost import Cost
+from steadyflow.stages.exhibits import FIGURES, TABLES
 from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import External, Job, each_input, upstream
+from steadyflow.stages.stage import External, Job, each_input, file_of, output_files, upstream
 from steadyflow.study import Study
 
 KNOWN_CONFIG = {
@@ -47,21 +48,34 @@ def command_line_config(workflow: Any) -> Mapping[str, Any]:
     return said
 
 
-def run_name(workflow: Any) -> str:
+def slurm_name(workflow: Any) -> str:
     """The name that all SLURM jobs of this Snakemake bear; "" without SLURM."""
     return getattr(workflow.scheduler._executor, "run_uuid", "")
 
 
-def rules_to_run(workflow: Any) -> set[str]:
-    return {job.rule.name for job in workflow.dag.needrun_jobs()}
+WRITE_NO_RESULTS = {"estimate", "fetch", "download_weights", "download_dataset"}
 
 
-def force_out_of_date(workflow: Any, study: Study) -> None:
-    """Has Snakemake run the jobs of the requested targets that are out of date, and no other; says why."""
-    settings = workflow.dag_settings
-    settings.rerun_triggers = frozenset()
-    if not workflow.is_main_process:
-        return
+def writes_results(workflow: Any) -> bool:
+    """Whether there is anything to do but what may run beside a Snakemake that works on the same results."""
+    return not WRITE_NO_RESULTS.issuperset(job.rule.name for job in workflow.dag.needrun_jobs())
+
+
+def decide_by_provenance(workflow: Any, study: Study) -> None:
+    """Has Snakemake run the jobs of the requested targets that are out of date, and no other."""
+    prepare = workflow._prepare_dag
+
+    def prepare_with_forced_jobs(*arguments: Any, **settings: Any) -> None:
+        workflow.dag_settings.rerun_triggers = frozenset()
+        # The processes that run single jobs have been told which.
+        if workflow.is_main_process:
+            _force_out_of_date(workflow.dag_settings, study)
+        prepare(*arguments, **settings)
+
+    workflow._prepare_dag = prepare_with_forced_jobs
+
+
+def _force_out_of_date(settings: Any, study: Study) -> None:
     try:
         wanted = [job for target in settings.targets or {"all"} for job in _jobs_of(study, str(target))]
         forced = [job for target in settings.forcerun for job in _forced(study, wanted, str(target))]
@@ -89,9 +103,14 @@ def _jobs_of(study: Study, target: str) -> Iterable[Job]:
 
 
 def _forced(study: Study, wanted: list[Job], target: str) -> Iterable[Job]:
-    if target in STAGES:
-        return [job for job in upstream(study, wanted) if job.stage.name == target]
-    return _jobs_of(study, target)
+    """Of a rule, or of a file."""
+    return [job for job in upstream(study, wanted) if rule_of(job) == target] or _jobs_of(study, target)
+
+
+def rule_of(job: Job) -> str:
+    """The Snakemake rule that runs a job: tables and figures have one each."""
+    of_exhibits = {"write_table": "write_{table}", "draw_figure": "draw_{figure}"}
+    return of_exhibits.get(job.stage.name, job.stage.name).format_map(job.names)
 
 
 def _maker(study: Study, file: str) -> Job | None:
@@ -114,6 +133,10 @@ def _group(name: str, values: Iterable[str], earlier: list[str]) -> str:
     return f"(?P={name})" if name in earlier else f"(?P<{name}>{'|'.join(map(re.escape, values)) or '$^'})"
 
 
+FIXED = ("study", "table", "figure")
+"""Wildcards of stages that their rules fill in."""
+
+
 def _entries(study: Study) -> dict[str, Iterable[str]]:
     """The values of each wildcard."""
     measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured(dataset))
@@ -128,13 +151,15 @@ def _entries(study: Study) -> dict[str, Iterable[str]]:
         "measured": measured,
         "sampling": study.samplings,
         "study": [study.name],
+        "table": TABLES,
+        "figure": FIGURES,
     }
 
 
 def wildcard_constraints(study: Study) -> dict[str, str]:
     """Wildcards take the names of the study's entries, and no other."""
     entries = _entries(study)
-    return {name: "|".join(map(re.escape, values)) or "^$" for name, values in entries.items() if name != "study"}
+    return {name: "|".join(map(re.escape, values)) or "^$" for name, values in entries.items() if name not in FIXED}
 
 
 def files_of(study: Study, target: str) -> list[Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from steadyflow.report.measures import Measure
-from steadyflow.report.numbers import NOTHING, decimals_for
+from steadyflow.evaluate.metrics import Metric, find_metric
+from steadyflow.report.numbers import NOTHING, decimals_for, value_alone
 from steadyflow.report.paper import PaperValue
 from steadyflow.report.typeset import Column, Table
 
@@ -28,10 +28,28 @@ def text_column(
     return Filled(Column(header, numeric=numeric), cells, raw)
 
 
+def name_column(header: str, kind: str, labels: Mapping[str, str]) -> Filled:
+    """The first column of a table of runs or tokenizers: labels shown, names and labels in the CSV."""
+    return text_column(header, list(labels.values()), {kind: list(labels), "label": list(labels.values())})
+
+
+def model_column(labels: Mapping[str, str]) -> Filled:
+    return name_column("Model", "run", labels)
+
+
+def pair_columns(pairs: Sequence[tuple[str, str]], labels: Mapping[str, str]) -> tuple[Filled, Filled]:
+    """The first columns of a table of pairs (run, reference)."""
+    runs, references = [run for run, _ in pairs], [reference for _, reference in pairs]
+    return (
+        text_column("Model", [labels[run] for run in runs], {"run": runs}),
+        text_column("Against", [labels[reference] for reference in references], {"reference": references}),
+    )
+
+
 def measured_column(
     header: str,
-    measures: Sequence[Measure],
-    show: Callable[[Measure, int], str],
+    measures: Sequence[Metric],
+    show: Callable[[Metric, int], str],
     *,
     group: str = "",
     decimals: int | None = None,
@@ -49,6 +67,16 @@ def measured_column(
     return Filled(Column(header, group), [show(m, shown_decimals) for m in measures], raw)
 
 
+def optional_column(
+    header: str, metrics: pd.DataFrame, metric: str, labels: Mapping[str, str], *, decimals: int | None = None
+) -> Filled:
+    """The values alone, their intervals in the CSV; "not measured" in every row where no row has this metric."""
+    if metric not in set(metrics["metric"]):
+        return text_column(header, ["not measured"] * len(labels), {metric: [float("nan")] * len(labels)})
+    measures = [find_metric(metrics, metric, name) for name in labels]
+    return measured_column(header, measures, value_alone, decimals=decimals)
+
+
 def paper_column(header: str, quantity: str, values: Sequence[PaperValue | None], *, group: str = "") -> Filled:
     """The paper's numbers as printed; a dash where it prints none."""
     raw = {
@@ -56,6 +84,11 @@ def paper_column(header: str, quantity: str, values: Sequence[PaperValue | None]
         f"paper_{quantity}_sd": [v.sd if v else "" for v in values],
     }
     return Filled(Column(header, group), [str(v) if v else NOTHING for v in values], raw)
+
+
+def words(name: str) -> str:
+    """A name of the study as a heading has it."""
+    return name.replace("_", " ")
 
 
 def assemble(title: str, caption: str, *filled: Filled) -> Table:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from steadyflow.names import TRAJECTORY_POINTS
 from steadyflow.stages.flops import (
     VGG16_FLOPS_A_PIXEL,
     decoder_flops,
@@ -35,7 +36,6 @@ EMBEDDED_A_SECOND = {"arcface": 20}  # images by one process
 EMBEDDED_A_SECOND_BY_OTHERS = 200
 CLASSIFIED_A_SECOND = 8  # images by one process, all questions of a vision-language model together
 QUALITY_MINUTES = 2
-PATH_POINTS = 33  # of a path, at most
 ASSUMED_IMAGES = 100_000  # of a dataset that does not say `expected_images`
 
 WEIGHT_BYTES = 4
@@ -44,8 +44,6 @@ STATE_BYTES = 4 * WEIGHT_BYTES
 KEPT_STATES = 3  # the last two, while another is written
 # Of the papers' tokenizer.
 TOKENIZER_WEIGHTS = 72.1e6
-# Numbers in a feature of each kind of encoder.
-FEATURES = {"inception": 2048, "clip": 512, "dinov2": 1024, "arcface": 512, "vgg16": 4096}
 
 LONGEST = 24 * 60
 """Minutes that a job may request: most clusters' limit. Longer trainings take several jobs."""
@@ -152,8 +150,7 @@ def _embedding(study: Study, encoder: str, count: int) -> Cost:
 
 def features(study: Study, encoder: str) -> int:
     """How many numbers an encoder makes of an image."""
-    spec = study.encoders[encoder]
-    return spec.feature_dim if isinstance(spec, ProbeEncoder) else FEATURES[spec.kind]
+    return study.encoders[encoder].feature_dim
 
 
 def embed_images(study: Study, wildcards: Mapping[str, str]) -> Cost:
@@ -222,12 +219,10 @@ def sample_run(study: Study, wildcards: Mapping[str, str]) -> Cost:
     run, spec = study.runs[wildcards["run"]], study.samplings[wildcards["sampling"]]
     dataset, tokenizer = study.datasets[str(run.dataset)], study.tokenizers[str(run.tokenizer)]
     channels, resolution = dataset.channels, dataset.resolution
-    if run.objective.kind == "diffusion":
-        evaluations = spec.diffusion.steps
-    else:
-        evaluations = {"euler": spec.steps, "midpoint": 2 * spec.steps, "heun": 2 * spec.steps}.get(spec.solver, 200)
     guided = 2 if run.conditional and spec.guidance != 1 else 1
-    flops = guided * evaluations * _forward(study, wildcards["run"]) + decoder_flops(tokenizer, channels, resolution)
+    flops = guided * run.objective.evaluations(spec) * _forward(study, wildcards["run"]) + decoder_flops(
+        tokenizer, channels, resolution
+    )
     latent = 4 * tokenizer.latent_channels * (resolution // tokenizer.downsampling) ** 2
     return _on_gpus(
         _inference(spec.count * flops),
@@ -257,7 +252,7 @@ def trace_paths(study: Study, wildcards: Mapping[str, str]) -> Cost:
     latent = tokenizer.latent_channels * (study.datasets[str(run.dataset)].resolution // tokenizer.downsampling) ** 2
     flops = noises * study.samplings[wildcards["sampling"]].steps * _forward(study, wildcards["run"])
     read_mb = _model_mb(study, wildcards["run"])
-    return _on_gpus(GPUS * _inference(flops), 4 * PATH_POINTS * noises * latent / 1e6, read_mb=read_mb)
+    return _on_gpus(GPUS * _inference(flops), 4 * TRAJECTORY_POINTS * noises * latent / 1e6, read_mb=read_mb)
 
 
 def measure_quality(study: Study, wildcards: Mapping[str, str]) -> Cost:

@@ -3,6 +3,7 @@
 from steadyflow.stages.attributes import CLASSIFY_IMAGES, CLASSIFY_SAMPLES
 from steadyflow.stages.data import PREPARE_DATASET
 from steadyflow.stages.encoders import EMBED_IMAGES, TRAIN_PROBE
+from steadyflow.stages.exhibits import DRAW_FIGURE, WRITE_REPORT, WRITE_TABLE
 from steadyflow.stages.metrics import (
     MEASURE_FAIRNESS,
     MEASURE_PATHS,
@@ -50,5 +51,8 @@ STAGES: dict[str, Stage] = {
         MEASURE_SIMILARITY,
         MEASURE_PATHS,
         MEASURE_FAIRNESS,
+        WRITE_TABLE,
+        DRAW_FIGURE,
+        WRITE_REPORT,
     )
 }

@@ -7,6 +7,7 @@ result is out of date.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from steadyflow.stages.cost import Cost
@@ -78,6 +79,15 @@ Inputs = Mapping[str, Input | tuple[Input, ...]]
 def each_input(inputs: Inputs) -> Iterator[Input]:
     for value in inputs.values():
         yield from value if isinstance(value, tuple) else (value,)
+
+
+def file_of(study: Study, item: Input) -> Path:
+    """Where an artifact, or a file from outside the results, lies."""
+    return Path(item.path) if isinstance(item, External) else Path(study.results, item.place)
+
+
+def output_files(study: Study, job: Job) -> dict[str, Path]:
+    return {name: file_of(study, job[name]) for name in job.stage.outputs}
 
 
 def _nothing(study: Study, names: Names) -> Any:

@@ -13,10 +13,8 @@ from steadyflow.names import (
 )
 from steadyflow.study.specs import (
     ArcFaceEncoder,
-    Diffusion,
     DropClustersSubset,
     Evaluation,
-    ExplicitFlowMatching,
     ProbeEncoder,
     Run,
     ScoreSubset,
@@ -139,16 +137,13 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
         yield f"evaluations.{dataset}.reference: has to name the run that all are compared with ({', '.join(runs)})"
     for name in runs:
         objective = study.runs[name].objective
-        if isinstance(objective, Diffusion) and evaluation.sampling:
-            steps = study.samplings[evaluation.sampling].diffusion.steps
-            if steps > objective.timesteps:
-                yield (
-                    f"samplings.{evaluation.sampling}.diffusion.steps: {steps} are more than the "
-                    f"{objective.timesteps} timesteps of run '{name}'"
-                )
+        if objective and evaluation.sampling:
+            for mistake in objective.sampling_mistakes(study.samplings[evaluation.sampling]):
+                yield f"samplings.{evaluation.sampling}.{mistake} of run '{name}'"
     named = {"reference": [evaluation.reference] if evaluation.reference else [], "runs": runs}
     named["inverse_pairs"] = [name for pair in evaluation.inverse_pairs for name in pair]
     named["mixtures"] = [name for mixture in evaluation.mixtures.values() for name in mixture.runs]
+    named |= {f"show.{heading}": group for heading, group in evaluation.show.items()}
     for name in evaluation.mixtures:
         if name in study.runs:
             yield f"evaluations.{dataset}.mixtures.{name}: a run has that name already; name the mixture otherwise"
@@ -252,12 +247,9 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
     if isinstance(run.latent_transform, tuple) and len(run.latent_transform) != tokenizer.latent_channels:
         size, channels = len(run.latent_transform), tokenizer.latent_channels
         yield f"runs.{name}.latent_transform: a matrix of {size} rows, for {channels} channels of latents"
-    trained_on = run.objective if run.weights is None else None
-    if isinstance(trained_on, ExplicitFlowMatching) and trained_on.candidates < run.batch_size:
-        yield (
-            f"runs.{name}.objective.candidates: {trained_on.candidates} are fewer than the batch of "
-            f"{run.batch_size}, whose samples are all among them"
-        )
+    if run.weights is None:
+        for mistake in run.objective.training_mistakes(run.batch_size):
+            yield f"runs.{name}.objective.{mistake}"
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
         yield f"runs.{name}.subset: '{run.subset}' belongs to dataset '{study.subsets[run.subset].dataset}'"
     surrogates = _way_back(name, lambda trained: _surrogates(study, study.runs[trained].subset))

@@ -3,33 +3,56 @@
 from steadyflow.train.clock import Cadence
 from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, forget_state, train
 from steadyflow.train.objectives import (
-    AdversarialTerm,
-    PerceptualTerm,
-    Revival,
-    classification,
+    OBJECTIVES,
     denoising,
     explicit_flow_matching,
     flow_matching,
-    losses_over_time,
-    reconstruction,
+    validation_losses,
+    velocity_objective,
 )
+from steadyflow.train.probe import accuracy, classification, train_probe
+from steadyflow.train.samples import Samples, VelocityData, latent_samples, open_velocity_data
+from steadyflow.train.tokenizer import (
+    AdversarialTerm,
+    PerceptualTerm,
+    Revival,
+    fresh_tokenizer,
+    initialise_codebook,
+    reconstruction,
+    train_tokenizer,
+)
+from steadyflow.train.velocity import pretrained_velocity, train_velocity, velocity_architecture
 
 __all__ = [
+    "OBJECTIVES",
     "AdversarialTerm",
     "Batch",
     "Cadence",
     "Objective",
     "PerceptualTerm",
     "Revival",
+    "Samples",
     "Schedule",
     "Trained",
+    "VelocityData",
     "Watch",
+    "accuracy",
     "classification",
     "denoising",
     "explicit_flow_matching",
     "flow_matching",
     "forget_state",
-    "losses_over_time",
+    "fresh_tokenizer",
+    "initialise_codebook",
+    "latent_samples",
+    "open_velocity_data",
+    "pretrained_velocity",
     "reconstruction",
     "train",
+    "train_probe",
+    "train_tokenizer",
+    "train_velocity",
+    "validation_losses",
+    "velocity_architecture",
+    "velocity_objective",
 ]

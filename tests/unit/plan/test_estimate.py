@@ -3,11 +3,10 @@
 import pytest
 
 from steadyflow.plan.estimate import estimate, long_jobs, total
-from steadyflow.plan.layout import output_files
 from steadyflow.plan.provenance import Provenance, write_record
 from steadyflow.plan.targets import all_jobs
 from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import Artifact, each_input, upstream
+from steadyflow.stages.stage import Artifact, each_input, output_files, upstream
 from studies import every_job, study
 
 

@@ -10,12 +10,12 @@ from tiny import TINY
 
 from steadyflow.artifacts import UserError, read_json, write_json
 from steadyflow.plan.freshness import out_of_date, require_fresh
-from steadyflow.plan.layout import output_files, record_file
+from steadyflow.plan.layout import record_file
 from steadyflow.plan.provenance import Provenance, fingerprint, identity_of, write_record
 from steadyflow.plan.targets import all_jobs
 from steadyflow.stages.pruning import SELECT_SUBSET
 from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import upstream
+from steadyflow.stages.stage import output_files, upstream
 from steadyflow.study.load import parse_study
 
 

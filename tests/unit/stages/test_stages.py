@@ -8,11 +8,11 @@ from string import Formatter
 
 import pytest
 
-from steadyflow.plan.layout import benchmark_file, checkpoint_file, file_of, log_file, output_files, record_file
+from steadyflow.plan.layout import benchmark_file, checkpoint_file, log_file, record_file
 from steadyflow.plan.script import StageRun
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import Artifact, External, each_input, upstream
+from steadyflow.stages.stage import Artifact, External, each_input, file_of, output_files, upstream
 from steadyflow.stages.tokenizers import latents_artifacts
 from steadyflow.study import load_study
 from studies import STUDIES, every_job, study

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from steadyflow.artifacts import UserError
-from steadyflow.plan.layout import file_of
 from steadyflow.stages.attributes import classifier_files, image_attributes
 from steadyflow.stages.encoders import probe_artifacts
+from steadyflow.stages.stage import file_of
 from steadyflow.study import parse_study
 from steadyflow.study.specs import Study
 

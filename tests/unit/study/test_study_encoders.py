@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from steadyflow.artifacts import UserError
-from steadyflow.plan.layout import file_of
 from steadyflow.stages.encoders import encoder_files, encoder_protocol
+from steadyflow.stages.stage import file_of
 from steadyflow.study import parse_study
 from steadyflow.study.specs import ProbeEncoder, Study
 

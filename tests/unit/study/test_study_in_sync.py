@@ -12,7 +12,7 @@ from studies import ROOT
 def test_the_solvers_and_targets_of_the_study_are_those_of_the_library():
     assert set(get_args(Sampling.model_fields["solver"].annotation)) == set(flow.SOLVERS)
     assert set(get_args(FlowMatching.model_fields["coupling"].annotation)) == set(flow.COUPLINGS)
-    assert set(get_args(Diffusion.model_fields["schedule"].annotation)) == set(flow.SIGNALS)
+    assert set(get_args(Diffusion.model_fields["schedule"].annotation)) == set(flow.ALPHAS_CUMPROD)
 
 
 def test_the_criteria_of_the_study_are_those_of_the_library():

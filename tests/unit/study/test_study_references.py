@@ -18,10 +18,10 @@ SECTIONS = {name for name, field in Study.model_fields.items() if get_origin(fie
 NO_REFERENCES = {
     # Any of two sections, which is checked with the contradictions.
     (Evaluation, "classifiers"),
-    # Attributes of images, not entries of the study.
-    (Evaluation, "paper_attributes"),
+    # Evaluated runs alone, which is checked there too.
+    (Evaluation, "show"),
 }
-"""Fields that hold names, but not those of one section."""
+"""Fields that hold names, but not simply those of one section."""
 
 
 def spec_classes(spec: type[Spec] = Spec):
@@ -33,10 +33,12 @@ def spec_classes(spec: type[Spec] = Spec):
 
 
 def holds_names(annotation) -> bool:
-    """Whether a type is a Name, or made of Names: tuple[Name, ...], Name | None."""
+    """Whether a type is a Name, or made of Names: tuple[Name, ...], Name | None; a mapping by its values."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return is_name(arguments[1:]) or holds_names(arguments[0])
+    if origin is dict:
+        return holds_names(arguments[1])
     return origin in (tuple, Union, types.UnionType) and any(map(holds_names, arguments))
 
 
@@ -63,8 +65,7 @@ def test_a_field_that_names_an_entry_is_declared(spec, name, field):
     section = declared(field)
     assert section is None or section in SECTIONS
     names = holds_names(field.annotation) or is_name(field.metadata)
-    if (spec, name) not in NO_REFERENCES:
-        assert names == (section is not None)
+    assert names == (section is not None or (spec, name) in NO_REFERENCES)
 
 
 EXPECTED = {
@@ -133,6 +134,19 @@ def test_an_unknown_name_is_refused_with_its_key(key, value):
     edit = {key.replace(".", "__"): [value] if key.endswith("inverse_pairs") else value}
     with pytest.raises(UserError, match=rf"(?m)^{key}: unknown 'nobody'.* \(known: "):
         study(**{**MORE, **edit})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("classifiers", ["probe", "nobody"], "classifiers"),
+        ("show", {"all of them": ["all", "nobody"]}, "show"),
+        ("mixtures", {"half_and_half": {"runs": ["all", "nobody"]}}, "mixtures.half_and_half"),
+    ],
+)
+def test_names_that_are_no_references_are_checked_too(field, value, place):
+    with pytest.raises(UserError, match=rf"(?m)^evaluations\.faces\.{place}.*'nobody'"):
+        study(**{**MORE, f"evaluations__faces__{field}": value})
 
 
 def test_a_reference_is_left_out_only_where_there_is_one_entry():

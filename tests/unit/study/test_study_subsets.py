@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from steadyflow.artifacts import UserError
-from steadyflow.plan.layout import file_of
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.pruning import SELECT_SUBSET, chosen_by
-from steadyflow.stages.stage import each_input
+from steadyflow.stages.stage import each_input, file_of
 from steadyflow.study import parse_study
 from studies import SMALL, complete, edited, study
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.names import FEATURE_DIMS, VGG16_WEIGHTS
 from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
@@ -37,6 +37,7 @@ class InceptionEncoder(_Pretrained):
     """Inception-v3 of 2015: the features of FID."""
 
     weights: ClassVar[tuple[str, ...]] = ("weights-inception-2015-12-05-6726825d.pth",)
+    feature_dim: ClassVar[int] = FEATURE_DIMS["inception"]
 
     kind: Literal["inception"]
     resize: Literal["clean", "paper"] = "clean"
@@ -47,6 +48,7 @@ class ClipEncoder(_Pretrained):
     """OpenAI's CLIP ViT-B/32."""
 
     weights: ClassVar[tuple[str, ...]] = ("ViT-B-32.pt",)
+    feature_dim: ClassVar[int] = FEATURE_DIMS["clip"]
 
     kind: Literal["clip"]
 
@@ -63,9 +65,15 @@ class DinoEncoder(_Pretrained):
     def weights(self) -> tuple[str, ...]:
         return (f"dinov2_{self.model}_pretrain.pth",)
 
+    @property
+    def feature_dim(self) -> int:
+        return FEATURE_DIMS[self.model]
+
 
 class ArcFaceEncoder(_Pretrained):
     """InsightFace's ArcFace, for faces. Its weights are for non-commercial research only."""
+
+    feature_dim: ClassVar[int] = FEATURE_DIMS["arcface"]
 
     kind: Literal["arcface"]
     alignment: Literal["five_points", "whole_frame"] = "five_points"
@@ -80,6 +88,7 @@ class Vgg16Encoder(_Pretrained):
     """VGG16 on ImageNet: the features of the papers' precision and recall."""
 
     weights: ClassVar[tuple[str, ...]] = (VGG16_WEIGHTS,)
+    feature_dim: ClassVar[int] = FEATURE_DIMS["vgg16"]
 
     kind: Literal["vgg16"]
 

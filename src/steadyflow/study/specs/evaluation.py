@@ -1,10 +1,13 @@
 """How runs are sampled, and what is compared."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
+
+DOPRI5_EVALUATIONS = 200
+"""Assumed of a trained velocity at the default tolerances."""
 
 
 class DiffusionSampling(Spec):
@@ -18,6 +21,7 @@ class Sampling(Spec):
 
     of_dopri5: ClassVar[set[str]] = {"rtol", "atol"}
     of_others: ClassVar[set[str]] = {"steps", "time_shift"}
+    of_solvers: ClassVar[set[str]] = {"solver", *of_dopri5, *of_others}
 
     solver: Literal["euler", "midpoint", "heun", "dopri5"] = "euler"
     steps: PositiveInt = 60
@@ -41,16 +45,15 @@ class Sampling(Spec):
         """Fields that the solver has no use for."""
         return self.of_others if self.solver == "dopri5" else self.of_dopri5
 
-    def identity_for(self, objective: str) -> dict[str, Any]:
-        """What defines the samples of a run whose objective is of this kind."""
-        of_solvers = {"solver", *self.of_dopri5, *self.of_others}
-        unused = of_solvers if objective == "diffusion" else {"diffusion", *self.not_taken}
-        return {key: value for key, value in self.identity().items() if key not in unused}
+    @property
+    def solver_evaluations(self) -> int:
+        """Of a velocity, for one sample without guidance; of dopri5 an assumption, for estimates of cost."""
+        per_step = {"euler": 1, "midpoint": 2, "heun": 2}
+        return DOPRI5_EVALUATIONS if self.solver == "dopri5" else per_step[self.solver] * self.steps
 
-    def protocol(self, objective: str) -> str:
-        """How such a run is sampled, in a few words."""
-        if objective == "diffusion":
-            return f"{self.diffusion.sampler} {self.diffusion.steps} steps"
+    @property
+    def solver_protocol(self) -> str:
+        """How velocities are integrated, in a few words."""
         if self.solver == "dopri5":
             return f"dopri5 rtol {self.rtol:g} atol {self.atol:g}"
         shift = "" if self.time_shift == 1 else f" shifted by {self.time_shift:g}"
@@ -102,6 +105,9 @@ class Evaluation(Spec):
     """How many noises are followed through every run, to measure how far the paths of two runs lie apart; 0: none."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
+    show: dict[str, tuple[Name, ...]] = {}
+    """heading -> runs: the groups in which figures show the evaluated runs, each on a page of its own; all in one group
+    without a heading when left out. Tables list every run."""
     seed: Seed = 0
     """Of what is resampled for intervals, or drawn to equal sizes."""
 

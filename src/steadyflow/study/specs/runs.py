@@ -1,7 +1,8 @@
 """Velocity models: objectives, latent transforms, trainings."""
 
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -11,10 +12,12 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     Tag,
+    TypeAdapter,
     model_validator,
 )
 
 from steadyflow.names import VELOCITY_MODELS
+from steadyflow.study.specs.evaluation import Sampling
 from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
@@ -24,7 +27,55 @@ def _known_velocity(value: str) -> str:
     return value
 
 
-class FlowMatching(Spec):
+class _Objective(Spec):
+    """What a velocity model is trained towards, and all that follows from it. Here it is what holds of a network that
+    predicts the velocity at t; an objective that differs overrides it. docs/architecture.md: how to add one."""
+
+    predicts_velocity: ClassVar[bool] = True
+    """Whether the network is a velocity along t. Then its loss on validation images is measured over t, and its
+    trajectories x_t can be compared with those of another run."""
+    sampler: ClassVar[str] = "solver"
+    """How x0 becomes x1: a key of flow.SAMPLERS."""
+
+    @property
+    def needs_whole_batches(self) -> bool:
+        """Whether the loss of a sample depends on the others of its batch, so that no batch is taken in pieces."""
+        return False
+
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of its function in train.OBJECTIVES."""
+        return self.model_dump(mode="json", exclude={"kind"})
+
+    def sampler_settings(self, sampling: Sampling) -> dict[str, Any]:
+        """The keyword arguments of its sampler in flow.SAMPLERS."""
+        return sampling.model_dump(mode="json", include=sampling.of_solvers)
+
+    def sampling_identity(self, sampling: Sampling) -> dict[str, Any]:
+        """All of a sampling that defines the samples of a run with this objective."""
+        unused = self._unused_in(sampling)
+        return {key: value for key, value in sampling.identity().items() if key not in unused}
+
+    def _unused_in(self, sampling: Sampling) -> set[str]:
+        return {"diffusion", *sampling.not_taken}
+
+    def sampling_protocol(self, sampling: Sampling) -> str:
+        """How such a run is sampled, in a few words."""
+        return sampling.solver_protocol
+
+    def evaluations(self, sampling: Sampling) -> int:
+        """Of the network, for one sample without guidance."""
+        return sampling.solver_evaluations
+
+    def training_mistakes(self, batch_size: int) -> Iterator[str]:
+        """What of it no training with such batches can do, each "key: what is wrong"."""
+        yield from ()
+
+    def sampling_mistakes(self, sampling: Sampling) -> Iterator[str]:
+        """What of a sampling no run with this objective can do, each "key: what is wrong"."""
+        yield from ()
+
+
+class FlowMatching(_Objective):
     """Conditional flow matching (eq. 1)."""
 
     kind: Literal["flow_matching"] = "flow_matching"
@@ -32,11 +83,11 @@ class FlowMatching(Spec):
     """How noise and data meet in a batch: as drawn, or by exact minibatch optimal transport."""
 
     @property
-    def takes_whole_batches(self) -> bool:
+    def needs_whole_batches(self) -> bool:
         return self.coupling == "ot"
 
 
-class ExplicitFlowMatching(Spec):
+class ExplicitFlowMatching(_Objective):
     """Flow matching to the closed-form velocity of some samples (eq. 2), those of the batch among them."""
 
     kind: Literal["explicit_flow_matching"]
@@ -44,35 +95,65 @@ class ExplicitFlowMatching(Spec):
     """How many; of a conditional run's, a row sees those of its own class."""
 
     @property
-    def takes_whole_batches(self) -> bool:
+    def needs_whole_batches(self) -> bool:
         return True
 
+    def training_mistakes(self, batch_size: int) -> Iterator[str]:
+        if self.candidates < batch_size:
+            yield (
+                f"candidates: {self.candidates} are fewer than the batch of {batch_size}, whose samples are all among "
+                "them"
+            )
 
-class Diffusion(Spec):
+
+class Diffusion(_Objective):
     """Score-based diffusion (DDPM): the same network predicts the noise."""
+
+    predicts_velocity: ClassVar[bool] = False
+    sampler: ClassVar[str] = "ddpm"
 
     kind: Literal["diffusion"]
     schedule: Literal["linear", "cosine"] = "linear"
     timesteps: Annotated[int, Field(ge=50)] = 1000
 
-    @property
-    def takes_whole_batches(self) -> bool:
-        return False
+    def sampler_settings(self, sampling: Sampling) -> dict[str, Any]:
+        return {**self.settings(), **sampling.diffusion.model_dump(mode="json"), "seed": sampling.seed}
+
+    def _unused_in(self, sampling: Sampling) -> set[str]:
+        return sampling.of_solvers
+
+    def sampling_protocol(self, sampling: Sampling) -> str:
+        return f"{sampling.diffusion.sampler} {sampling.diffusion.steps} steps"
+
+    def evaluations(self, sampling: Sampling) -> int:
+        return sampling.diffusion.steps
+
+    def sampling_mistakes(self, sampling: Sampling) -> Iterator[str]:
+        if sampling.diffusion.steps > self.timesteps:
+            yield f"diffusion.steps: {sampling.diffusion.steps} are more than the {self.timesteps} timesteps"
 
 
 def _spelt_out(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-_AnyObjective = Annotated[FlowMatching | ExplicitFlowMatching | Diffusion, Field(discriminator="kind")]
+AnyObjective = FlowMatching | ExplicitFlowMatching | Diffusion
+_AnyObjective = Annotated[AnyObjective, Field(discriminator="kind")]
+_Kind: Any = Literal[*(kind.model_fields["kind"].annotation for kind in get_args(AnyObjective))]
 Objective = Annotated[
     _AnyObjective,
     BeforeValidator(
         _spelt_out,
-        json_schema_input_type=Literal["flow_matching", "explicit_flow_matching", "diffusion"] | _AnyObjective,
+        json_schema_input_type=_Kind | _AnyObjective,
     ),
 ]
 """A kind alone, `diffusion`, or one with its settings."""
+
+
+def read_objective(identity: Mapping[str, Any]) -> AnyObjective:
+    """The objective that a run.json describes. Raises pydantic's ValidationError for an unknown kind or key."""
+    found: AnyObjective = TypeAdapter(_AnyObjective).validate_python(identity)
+    return found
 
 
 def _invertible(rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:

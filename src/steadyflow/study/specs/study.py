@@ -56,11 +56,11 @@ class Study(Spec):
 
     def sampling_identity(self, run: str, sampling: str) -> dict[str, Any]:
         """All of a sampling that defines the samples of this run."""
-        return self.samplings[sampling].identity_for(self.runs[run].objective.kind)
+        return self.runs[run].objective.sampling_identity(self.samplings[sampling])
 
     def protocol(self, run: str, sampling: str) -> str:
         """How this run is sampled, in a few words."""
-        return self.samplings[sampling].protocol(self.runs[run].objective.kind)
+        return self.runs[run].objective.sampling_protocol(self.samplings[sampling])
 
     @property
     def uses_lpips(self) -> bool:
@@ -119,8 +119,8 @@ class Study(Spec):
         return [run for run in self.evaluations[dataset].runs or () if self.runs[run].weights is None]
 
     def watched_runs(self, dataset: str) -> list[str]:
-        """Those of them whose loss on held-out images is followed: a diffusion model has no velocity."""
-        return [run for run in self.trained_runs(dataset) if self.runs[run].objective.kind != "diffusion"]
+        """Those of them whose loss over time on validation images is measured."""
+        return [run for run in self.trained_runs(dataset) if self.runs[run].objective.predicts_velocity]
 
     def compared_pairs(self, dataset: str) -> list[tuple[str, str]]:
         """(run, reference): every run against the evaluation's reference, then its inverse pairs; each once."""
@@ -129,11 +129,11 @@ class Study(Spec):
         return list(dict.fromkeys([*compared, *spec.inverse_pairs]))
 
     def path_pairs(self, dataset: str) -> list[tuple[str, str]]:
-        """Those of them whose paths can be compared: a diffusion run counts another time, and has none."""
+        """Those of them whose trajectories can be compared."""
         return [
             pair
             for pair in self.compared_pairs(dataset)
-            if all(self.runs[run].objective.kind != "diffusion" for run in pair)
+            if all(self.runs[run].objective.predicts_velocity for run in pair)
         ]
 
     def traced_runs(self, dataset: str) -> list[str]:

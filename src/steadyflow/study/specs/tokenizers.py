@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator
 
+from steadyflow.names import downsampling
 from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
@@ -78,7 +79,8 @@ class Tokenizer(Spec):
 
     @property
     def downsampling(self) -> int:
-        return 2 ** (len(self.multipliers) - 1)
+        """A side of the latents is that of the images over this."""
+        return downsampling(self.multipliers)
 
     @property
     def losses(self) -> str:

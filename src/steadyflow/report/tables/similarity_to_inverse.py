@@ -1,0 +1,41 @@
+"""The same similarities between models trained on opposite subsets, with the overlap of what they saw; with an overlap
+of 0 they shared no training image."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from steadyflow.evaluate.metrics import find_metric, metric_or_none
+from steadyflow.report.columns import assemble, measured_column, pair_columns
+from steadyflow.report.numbers import with_interval
+from steadyflow.report.paper import PaperValue
+from steadyflow.report.similarity import arcface_column, similarity_columns, similarity_words
+from steadyflow.report.typeset import Table
+
+TITLE = "Similarity of models trained on opposite subsets"
+CATEGORY = "Stability"
+NEEDS = "inverse pairs"
+
+
+def table(
+    similarity: pd.DataFrame,
+    labels: Mapping[str, str],
+    inverse_pairs: Sequence[tuple[str, str]],
+    similarity_encoders: Sequence[str],
+    paper: Sequence[PaperValue],
+) -> Table:
+    """Pairs (run, reference), beside the paper's ArcFace similarity (Table 3b)."""
+    cosines = [
+        find_metric(similarity, "cosine_matched", *pair, encoder=encoder)
+        for pair in inverse_pairs
+        for encoder in similarity_encoders
+    ]
+    overlaps = [metric_or_none(similarity, "overlap", *pair) for pair in inverse_pairs]
+    return assemble(
+        TITLE,
+        f"Overlap: Jaccard index of the two training subsets; 0 is disjoint. {similarity_words(cosines)}",
+        *pair_columns(inverse_pairs, labels),
+        measured_column("Overlap", overlaps, with_interval, decimals=2),
+        *similarity_columns(similarity, inverse_pairs, similarity_encoders),
+        arcface_column(paper, inverse_pairs),
+    )

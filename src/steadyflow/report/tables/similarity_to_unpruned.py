@@ -1,0 +1,56 @@
+"""Cosine similarity, and latent distance, between each model and the one trained on all data, for samples that share
+their noise and for all pairs that do not, beside the ArcFace similarity that the paper reports on CelebA-HQ."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from steadyflow.evaluate.metrics import find_metric
+from steadyflow.names import VALIDATION_IMAGES
+from steadyflow.report.columns import assemble, text_column
+from steadyflow.report.paper import PaperValue, paper_value
+from steadyflow.report.similarity import arcface_column, similarity_columns, similarity_words
+from steadyflow.report.typeset import Table
+
+TITLE = "Similarity to the model trained on all data"
+CATEGORY = "Stability"
+NEEDS = "several runs"
+
+
+def table(
+    similarity: pd.DataFrame,
+    labels: Mapping[str, str],
+    reference: str,
+    similarity_encoders: Sequence[str],
+    paper: Sequence[PaperValue],
+) -> Table:
+    """Every run against the `reference` run, from the same noise, beside the paper's ArcFace similarity (Table 3a).
+
+    Below them the anchors: the reference against itself under another solver, where that was sampled, and two different
+    held-out images.
+    """
+    compared = {(run, reference): label for run, label in labels.items() if run != reference}
+    ceiling = similarity[(similarity["run"] == reference) & (similarity["reference"] == reference)]
+    anchors = {}
+    if not ceiling.empty:
+        anchors[reference, reference] = f"{labels[reference]}, another solver"
+    anchors[VALIDATION_IMAGES, VALIDATION_IMAGES] = "held-out images"
+    rows = compared | anchors
+    cosines = [
+        find_metric(similarity, "cosine_matched", *pair, encoder=encoder)
+        for pair in compared
+        for encoder in similarity_encoders
+    ]
+    unmatched = paper_value(paper, "arcface_unmatched", "any", reference)
+    most = "" if ceiling.empty else "The reference under another solver is as alike as can be asked for. "
+    caption = (
+        f"Similarity to {labels[reference]}. {similarity_words(cosines)} {most}Two held-out images have no relation."
+    ) + (f" The paper's unmatched ArcFace similarity is {unmatched}." if unmatched else "")
+    names = {"run": [run for run, _ in rows], "label": list(rows.values())}
+    return assemble(
+        TITLE,
+        caption,
+        text_column("Model", list(rows.values()), names),
+        *similarity_columns(similarity, list(rows), similarity_encoders, absent=set(anchors)),
+        arcface_column(paper, list(rows)),
+    )

@@ -1,0 +1,91 @@
+"""The probe's training: a classifier of a dataset's own attributes."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from steadyflow.data.records import Picture
+from steadyflow.models import Probe, to_model_range
+from steadyflow.train.clock import EVERY_MINUTE, Cadence
+from steadyflow.train.engine import Batch, Objective, Schedule, Trained, train
+
+# Numpy's ids of images -> uint8 [n,H,W,C].
+ReadImages = Callable[[npt.NDArray[np.int64]], Picture]
+
+
+def classification(codes: Mapping[str, Tensor]) -> Objective:
+    """Sum of cross-entropies over attributes; `codes[name]` int64 [n], -1 where unknown. Logs each accuracy.
+
+    `batch.x` is uint8 [B,H,W,C]."""
+
+    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        assert isinstance(model, Probe)
+        logits = model.classify(model(to_model_range(batch.x)))
+        target = {name: values[batch.rows] for name, values in codes.items()}
+        losses = [F.cross_entropy(logits[name], target[name], ignore_index=-1) for name in codes]
+        accuracy = {
+            f"accuracy_{name}": (logits[name].argmax(1) == target[name]).float().sum()
+            / (target[name] >= 0).float().sum().clamp(min=1)
+            for name in codes
+        }
+        return torch.stack(losses).sum(), accuracy
+
+    return objective
+
+
+def train_probe(
+    model: Probe,
+    read: ReadImages,
+    ids: npt.NDArray[np.int64],
+    codes: Mapping[str, npt.NDArray[np.int64]],
+    schedule: Schedule,
+    *,
+    state_path: Path,
+    identity: str,
+    device: torch.device,
+    cadence: Cadence = EVERY_MINUTE,
+    deadline: float = float("inf"),
+    name: str = "probe",
+) -> Trained:
+    """Trains it on the images `ids` [n]; `codes[name]` int64 [number of ids] of all images, -1 where unknown. The rest
+    is as in `train`."""
+    return train(
+        model,
+        classification({name: torch.from_numpy(column[ids]).to(device) for name, column in codes.items()}),
+        lambda rows: torch.from_numpy(read(ids[rows.numpy()])),
+        len(ids),
+        schedule,
+        state_path=state_path,
+        identity=identity,
+        device=device,
+        cadence=cadence,
+        deadline=deadline,
+        name=name,
+    )
+
+
+@torch.no_grad()
+def accuracy(
+    model: Probe,
+    read: ReadImages,
+    ids: npt.NDArray[np.int64],
+    codes: Mapping[str, npt.NDArray[np.int64]],
+    device: torch.device,
+) -> dict[str, float]:
+    """Share of the images `ids` with a known value that are classified right, per attribute; 0 where none is known.
+
+    `model` is in evaluation mode; `codes` as in `train_probe`.
+    """
+    right, known = dict.fromkeys(codes, 0), dict.fromkeys(codes, 0)
+    for start in range(0, len(ids), 256):
+        part = ids[start : start + 256]
+        logits = model.classify(model(to_model_range(torch.from_numpy(read(part)).to(device))))
+        for name, column in codes.items():
+            right[name] += int((logits[name].argmax(1).cpu().numpy() == column[part]).sum())
+            known[name] += int((column[part] >= 0).sum())
+    return {name: right[name] / max(known[name], 1) for name in codes}

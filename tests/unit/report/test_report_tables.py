@@ -1,0 +1,255 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from report_frames import (
+    COSINES,
+    DEVIATIONS,
+    LABELS,
+    LATENTS,
+    PAIR,
+    PERCEIVED,
+    TABLES,
+    TRAINING_SETS,
+    every_metric,
+    make_table,
+    metric_row,
+)
+
+from steadyflow.artifacts import UserError
+from steadyflow.evaluate.metrics import find_metric
+from steadyflow.report.typeset import latex, write_table
+
+
+@pytest.fixture
+def metrics():
+    return every_metric()
+
+
+def test_quality_has_our_distance_and_the_papers_beside_it(metrics):
+    table = make_table("fd_by_criterion", metrics)
+    assert [c.header for c in table.columns[-2:]] == ["FD (probe)", "paper: FID, CelebA-HQ 256 (Inception)"]
+    ours = find_metric(metrics, "fd", "loss-0.5").value
+    assert table.rows[1][:4] == ("highest loss", "loss", "0.5", "10,000")
+    assert table.rows[1][4].startswith(f"{ours:.2f} [{ours - 0.01:.2f}, ")
+    assert [r[-1] for r in table.rows] == ["24.24", "33.92", "23.49"]
+    assert table.rows[0][1] == "–"
+    for fact in ("faces", "n = 2,000", "encoder probe", "euler-50", "seed 0", "95%"):
+        assert fact in table.caption
+
+
+def test_tokenizers_stand_beside_each_other(metrics):
+    table = make_table("tokenizers", metrics)
+    headers = ["Tokenizer", "Trained on", "PSNR (dB)", "SSIM", "LPIPS", "rFD (probe)", "Sharpness", "Codes used"]
+    assert [c.header for c in table.columns] == [*headers, "Perplexity"]
+    assert table.rows[1][:2] == ("with", "MSE + GAN")
+    assert [r[7] for r in table.rows] == ["480 / 512", "480 / 8,192"]
+    psnr, rfd = (find_metric(metrics, metric, "vq-gan").value for metric in ("psnr", "rfd"))
+    assert table.rows[1][2] == f"{psnr:.2f}"
+    assert table.rows[1][5] == f"{rfd:.2f} [{rfd - 0.01:.2f}, {rfd + 0.02:.2f}]"
+    assert table.raw["psnr_ci_high"][1] == psnr + 0.02
+    assert "encoder probe" in table.caption
+
+
+def test_what_was_not_measured_says_so(metrics):
+    table = make_table("tokenizers", metrics[metrics["metric"] != "lpips"])
+    assert [r[4] for r in table.rows] == ["not measured", "not measured"]
+    assert table.raw["lpips"].isna().all()
+    assert "LPIPS is measured where" in table.caption
+    assert "LPIPS is measured where" not in make_table("tokenizers", metrics).caption
+
+
+def test_similarity_leaves_out_the_reference_itself(metrics):
+    table = make_table("similarity_to_unpruned", metrics)
+    assert [r[0] for r in table.rows] == ["highest loss", "lowest loss", "held-out images"]
+    matched = find_metric(metrics, "cosine_matched", "loss-0.5", "unpruned").value
+    assert table.rows[0][1] == f"{matched:.3f} ± 0.050"
+    assert table.rows[1][-1] == "0.80 ± 0.13"
+    assert "0.37 ± 0.11" in table.caption
+
+
+def test_similarity_of_opposites_finds_the_papers_pair_in_either_order(metrics):
+    table = make_table("similarity_to_inverse", metrics)
+    assert table.rows[0][:2] == ("highest loss", "lowest loss")
+    assert table.rows[0][2].startswith("0.00")
+    assert table.rows[0][-1] == "0.72 ± 0.15"
+    swapped = metrics.rename(columns={"run": "reference", "reference": "run"})
+    table = make_table("similarity_to_inverse", swapped, inverse_pairs=[PAIR[::-1]])
+    assert table.rows[0][-1] == "0.72 ± 0.15"
+
+
+def test_deviations_of_paths_stand_pair_by_pair(metrics):
+    table = make_table("path_deviation", metrics)
+    assert [r[:2] for r in table.rows] == [("highest loss", "all data"), ("highest loss", "lowest loss")]
+    assert [(c.group, c.header) for c in table.columns[2:]] == [
+        ("from the same noise", "mean"),
+        ("from the same noise", "median"),
+        ("from the same noise", "95th percentile"),
+        ("from different noises", "mean"),
+    ]
+    found = [find_metric(metrics, metric, *PAIR).value for metric in DEVIATIONS]
+    assert table.rows[1][2].startswith(f"{found[0]:.2f} [{found[0] - 0.01:.2f}, ")
+    assert table.rows[1][5] == f"{found[3]:.2f} ± 0.05"
+    assert list(table.raw["path_deviation_median"])[1] == found[1]
+    assert "integral over t" in table.caption and "n = 2,000" in table.caption
+
+
+def test_similarity_by_mode_has_a_column_for_each_value(metrics):
+    table = make_table("similarity_by_mode", metrics)
+    assert [(c.group, c.header) for c in table.columns[1:]] == [
+        ("matched, where sex is", "female"),
+        ("matched, where sex is", "male"),
+        ("", "unmatched"),
+    ]
+    female = find_metric(metrics, "cosine_matched[clip.sex=female]", PAIR[0], "unpruned").value
+    assert table.rows[0][1] == f"{female:.3f} ± 0.050"
+
+
+def test_balanced_modes_stand_beside_what_they_generate(metrics):
+    table = make_table("mode_balance", metrics)
+    assert [c.header for c in table.columns] == [
+        "Model", "female", "male", "FD (probe)", "Training steps", "paper: FD CLIP, CelebA-HQ 256"
+    ]  # fmt: skip
+    assert table.rows[0][0] == "all data"
+    assert table.rows[0][-2:] == ("50 each", "5.29")
+    metrics.loc[(metrics["run"] == "loss-0.5") & (metrics["metric"] == "fd"), "n"] = 7
+    with pytest.raises(UserError, match="different n"):
+        make_table("mode_balance", metrics)
+
+
+def test_fairness_heads_the_papers_column_with_the_papers_attribute(metrics):
+    table = make_table("fairness", metrics)
+    assert [(c.group, c.header) for c in table.columns[1:]] == [
+        ("KL to uniform (nats), probe", "hair length"),
+        ("KL to training data (nats), probe", "hair length"),
+        ("KL to uniform (nats), clip", "hair length"),
+        ("KL to uniform (nats), clip", "age"),
+        ("KL to training data (nats), clip", "hair length"),
+        ("KL to training data (nats), clip", "age"),
+        ("paper: KL, CelebA-HQ 256", "gender"),
+    ]
+    assert [r[-1] for r in table.rows] == ["–", "–", "0.044", "–", "0.040"]
+    assert len(make_table("fairness", metrics, paper_attributes={}).columns) == 7
+
+
+def test_fairness_mixes_no_classifiers(metrics):
+    table = make_table("fairness", metrics)
+
+    def value(run, reference, by, attribute):
+        found = metrics.query("run == @run and reference == @reference and encoder == @by")
+        return found.loc[found["metric"] == f"kl_{attribute}", "value"].item()
+
+    assert [r[0] for r in table.rows[:2]] == ["Training data, labels", "Training data"]
+    # Labels are of other values than what CLIP was asked for.
+    assert [r[1:7] for r in table.rows[:1]] == [("0.250 [0.240, 0.270]", *"–––––")]
+    assert [cell for cell in table.rows[1] if cell == "–"] == ["–"] * 4
+    for place, run in enumerate(LABELS, start=2):
+        for column, (by, name) in ((1, PERCEIVED[0]), (3, PERCEIVED[1]), (4, PERCEIVED[2])):
+            own = value(run, "uniform", by, name)
+            assert table.rows[place][column].startswith(f"{own:.3f} [")
+            assert table.raw[f"{by}_kl_{name}_to_uniform"][place] == own
+        from_training = value(run, "training_data", "clip", "age")
+        assert table.rows[place][6] == f"{from_training:.3f}"
+        assert table.raw["clip_kl_age_to_training_data_ci_high"][place] == from_training + 0.02
+
+
+def test_fairness_has_no_row_of_labels_where_no_classifier_tells_the_same(metrics):
+    assert [r[0] for r in make_table("fairness", metrics, labelled_attributes=()).rows] == [
+        "Training data",
+        *LABELS.values(),
+    ]
+
+
+def test_fairness_says_how_samples_were_made_and_not_how_many_were_unknown(metrics):
+    counted = metrics.assign(protocol=[f"euler-50, {n} unknown" for n in range(len(metrics))])
+    caption = make_table("fairness", counted).caption
+    assert "protocol euler-50; seed" in caption and "left out" in caption
+
+
+def test_what_is_infinite_says_so(metrics):
+    far = metrics["reference"].eq("training_data") & metrics["metric"].eq("kl_age")
+    table = make_table("fairness", metrics.assign(value=metrics["value"].mask(far, np.inf), ci_high=np.inf))
+    assert [r[6] for r in table.rows] == ["–", "–", "∞", "∞", "∞"]
+    assert table.rows[2][1].endswith(", ∞]")
+    assert r"$\infty$" in latex(table, "tab:fairness")
+
+
+def test_a_missing_number_is_named(metrics):
+    without = metrics[~((metrics["metric"] == "nn_ratio") & (metrics["run"] == "loss-0.5"))]
+    with pytest.raises(
+        UserError, match=r"run 'loss-0.5' in 'probe' has no metric 'nn_ratio' \(known: coverage, density"
+    ):
+        make_table("memorisation", without)
+
+
+def test_what_is_no_matter_of_course_is_a_dash(metrics):
+    table = make_table("memorisation", metrics)
+    assert [row[2] == "–" for row in table.rows] == [True, False, False]
+
+
+def test_distances_at_different_n_are_refused(metrics):
+    metrics.loc[(metrics["run"] == "loss-0.5") & (metrics["metric"] == "fd"), "n"] = 1999
+    for table in (
+        lambda: make_table("fd_by_criterion", metrics),
+        lambda: make_table("quality", metrics),
+    ):
+        with pytest.raises(UserError, match=r"different n .*'unpruned' n = 2,000, 'loss-0.5' n = 1,999"):
+            table()
+
+
+def test_trainings_that_differ_in_their_seeds_have_a_mean(metrics):
+    arm = [("loss-0.5", "loss_inv-0.5")]
+    table = make_table("fd_by_criterion", metrics, repeated_runs=arm)
+    assert [row[0] for row in table.rows] == [*LABELS.values(), "highest loss, mean of 2 trainings"]
+    values = [find_metric(metrics, "fd", run).value for run in arm[0]]
+    assert table.raw["probe_fd"].iloc[-1] == pytest.approx(np.mean(values))
+    assert table.raw["probe_fd_ci_low"].iloc[-1] < min(values) < max(values) < table.raw["probe_fd_ci_high"].iloc[-1]
+
+
+def test_every_encoder_has_its_columns(metrics):
+    both = pd.concat([metrics, metrics[metrics["encoder"] == "probe"].assign(encoder="clip")], ignore_index=True)
+    table = make_table("similarity_to_unpruned", both, similarity_encoders=["probe", "clip"])
+    assert [c.group for c in table.columns[1:9]] == ["cosine (probe)"] * 4 + ["cosine (clip)"] * 4
+    assert table.raw["clip_cosine_matched"].equals(table.raw["probe_cosine_matched"])
+    quality = make_table("quality", both, encoders=["clip", "probe"])
+    assert [row[0] for row in quality.rows] == ["clip"] * 3 + ["probe"] * 3
+    distances = make_table("fd_by_criterion", both, encoders=["probe", "clip"])
+    assert [c.header for c in distances.columns[4:6]] == ["FD (probe)", "FD (clip)"]
+
+
+def test_the_ceiling_stands_under_the_runs(metrics):
+    itself = [metric_row("unpruned", metric, 0.99, "unpruned") for metric in COSINES]
+    itself += [metric_row("unpruned", metric, 0.2, "unpruned", "latent") for metric in LATENTS]
+    table = make_table("similarity_to_unpruned", pd.concat([metrics, pd.DataFrame(itself)]))
+    assert [r[0] for r in table.rows[2:]] == ["all data, another solver", "held-out images"]
+    assert table.rows[2][1] == "0.990 ± 0.050"
+    assert [table.rows[3][column] for column in (1, 3, 4, 5)] == ["–"] * 4
+
+
+def test_an_ambiguous_number_is_refused(metrics):
+    twice = pd.concat([metrics, metrics.assign(encoder="clip")])
+    with pytest.raises(UserError, match=r"2 rows of metric 'fd' .*faces/clip.*faces/probe"):
+        find_metric(twice, "fd", "unpruned")
+
+
+def test_a_run_without_a_description_is_named(metrics):
+    with pytest.raises(UserError, match=r"run 'loss_inv-0\.5'"):
+        make_table("fd_by_criterion", metrics, training_sets=TRAINING_SETS.iloc[:2])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_markdown_shows_the_numbers_of_the_csv(name, metrics, tmp_path):
+    write_table(make_table(name, metrics), tmp_path / name)
+    raw = pd.read_csv(tmp_path / f"{name}.csv")
+    shown = [line for line in (tmp_path / f"{name}.md").read_text().splitlines() if line.startswith("| ")][2:]
+    assert len(shown) == len(raw)
+    measured = [c for c in raw if f"{c}_ci_low" in raw]
+    assert measured or name == "claims"
+    for line, (_, values) in zip(shown, raw.iterrows(), strict=True):
+        numbers = [float(text) for text in re.findall(r"(?<![\w.])\d+\.\d+", line.replace("−", "-"))]
+        for column in (c for c in measured if np.isfinite(values[c]) and c != "kid"):
+            assert any(abs(n - values[column]) <= 0.006 for n in numbers), (column, line)
+    precise = find_metric(metrics, "fd", "unpruned").value
+    if name == "fd_by_criterion":
+        assert raw["probe_fd"][0] == precise
