@@ -59,7 +59,7 @@ def edited(**edits):
         if value is ...:
             del inner[key]
         else:
-            inner[key] = value
+            inner[key] = copy.deepcopy(value)
     return raw
 
 

@@ -1,6 +1,5 @@
 """What a result's key follows: its own spec, its stage's version, and the content of its inputs; nothing else."""
 
-import copy
 import dataclasses
 
 import pytest
@@ -124,7 +123,7 @@ SUBSETS = {
     ],
 )
 def test_a_subset_follows_its_space_and_its_members(edit, chosen_anew):
-    after = study(**copy.deepcopy(SUBSETS), **edit)
+    after = study(**SUBSETS, **edit)
     assert changed(study(**SUBSETS), after, "select_subset", "subset") == chosen_anew
 
 

@@ -141,7 +141,7 @@ def test_an_unknown_name_is_refused_with_its_key(key, value):
     [
         ("classifiers", ["probe", "nobody"], "classifiers"),
         ("show", {"all of them": ["all", "nobody"]}, "show"),
-        ("mixtures", {"half_and_half": {"runs": ["all", "nobody"]}}, "mixtures.half_and_half"),
+        ("mixtures", {"half_and_half": {"runs": ["all", "nobody"]}}, "mixtures"),
     ],
 )
 def test_names_that_are_no_references_are_checked_too(field, value, place):
