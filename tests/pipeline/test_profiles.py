@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workspace import REPOSITORY, long_jobs, long_jobs_of
+from support.workspace import REPOSITORY, long_jobs, long_jobs_of
 
 from steadyflow.names import PALIGEMMA_FOLDER
 from steadyflow.study import load_study, parse_study, paths

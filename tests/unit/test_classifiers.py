@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from clip_networks import write_archive
-from paligemma_network import PATCHES, VOCABULARY, write_paligemma
 from safetensors.torch import load_file, save_file
+from support.clip_networks import write_archive
+from support.paligemma_network import PATCHES, VOCABULARY, write_paligemma
 
 from steadyflow.artifacts import UserError, write_json, write_weights
 from steadyflow.classifiers import load_classifier

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from clip_networks import write_archive
-from face_networks import POINTS, write_detection, write_recognition
 from PIL import Image
+from support.clip_networks import write_archive
+from support.face_networks import POINTS, write_detection, write_recognition
 
 from steadyflow.artifacts import UserError, write_json, write_weights
 from steadyflow.encoders import load_encoder

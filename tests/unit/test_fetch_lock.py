@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from loopback import File, loopback, status
+from support.loopback import File, loopback, status
 
 from steadyflow.artifacts import UserError
 from steadyflow.fetch.lock import Locked, entry_of, read_lock, verified

@@ -6,7 +6,7 @@ PYTHONPATH=src:tests:tests/unit python tests/unit/plan/freeze_identities.py writ
 import json
 from pathlib import Path
 
-from tiny import TINY
+from support.tiny import TINY
 
 from steadyflow.artifacts import spec_hash
 from steadyflow.plan.provenance import identity_of

@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from report_frames import PAPER, every_metric, make_table
+from support.report_frames import PAPER, every_metric, make_table
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate.metrics import Metric

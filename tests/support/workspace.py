@@ -22,7 +22,7 @@ from steadyflow.study import Study
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 
-WATCH = Path(__file__).parent / "watch"
+WATCH = REPOSITORY / "tests" / "pipeline" / "watch"
 
 Raw = dict[str, Any]
 
