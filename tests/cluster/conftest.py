@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 import slurm
 from on_cluster import CONFIG, LONG, STUDY, TARGETS, OnCluster, outputs
-from workspace import Workspace, edited
+from support.workspace import Workspace, edited
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import slurm
 import yaml
-from tiny import TINY_TOKENIZER
-from workspace import REPOSITORY, Workspace
+from support.tiny import TINY_TOKENIZER
+from support.workspace import REPOSITORY, Workspace
 
 from steadyflow.ledger import Ledger, ledger_file, read_ledger
 from steadyflow.study import load_study, paths

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import slurm
 from on_cluster import STUDY, OnCluster, outputs
-from workspace import Workspace, edited
+from support.workspace import Workspace, edited
 
 from steadyflow.artifacts import file_hash, read_array
 

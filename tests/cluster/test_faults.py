@@ -12,7 +12,7 @@ import psutil
 import pytest
 import slurm
 from on_cluster import LONG, STUDY, OnCluster, outputs
-from workspace import Workspace, edited, half_written
+from support.workspace import Workspace, edited, half_written
 
 from steadyflow.artifacts import file_hash
 from steadyflow.ledger import Ledger

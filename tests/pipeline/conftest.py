@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tiny import TINY
-from workspace import Finished, Workspace
+from support.tiny import TINY
+from support.workspace import Finished, Workspace
 
 
 @pytest.fixture(scope="session")

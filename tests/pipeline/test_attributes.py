@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from folders import write_photos
-from paligemma_network import write_paligemma
-from workspace import Workspace, half_written, jobs_of
+from support.folders import write_photos
+from support.paligemma_network import write_paligemma
+from support.workspace import Workspace, half_written, jobs_of
 
 from steadyflow.artifacts import file_hash, read_json
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from folders import FOLDER_STUDY, write_photos
 from PIL import Image
-from workspace import Finished, Workspace, edited, half_written
+from support.folders import FOLDER_STUDY, write_photos
+from support.workspace import Finished, Workspace, edited, half_written
 
 from steadyflow.artifacts import read_array
 from steadyflow.study import load_study, paths

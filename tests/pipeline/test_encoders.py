@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from face_networks import write_detection, write_recognition
-from tiny import TINY_TOKENIZER
-from workspace import REPOSITORY, Workspace, edited, jobs_of
+from support.face_networks import write_detection, write_recognition
+from support.tiny import TINY_TOKENIZER
+from support.workspace import REPOSITORY, Workspace, edited, jobs_of
 
 from steadyflow.artifacts import file_hash, read_array, read_json, write_array
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import yaml
-from hub import COMMIT, serve_dataset
-from loopback import File, Loopback, loopback, status
-from workspace import REPOSITORY, SCRIPTS, Workspace, edited, jobs_of
+from support.hub import COMMIT, serve_dataset
+from support.loopback import File, Loopback, loopback, status
+from support.workspace import REPOSITORY, SCRIPTS, Workspace, edited, jobs_of
 
 from steadyflow.artifacts import read_json
 from steadyflow.names import VGG16_WEIGHTS

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from workspace import Finished, half_written
+from support.workspace import Finished, half_written
 
 from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 from steadyflow.evaluate.metrics import Metric, read_metrics

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from folders import FOLDER_STUDY, write_photos
-from workspace import Workspace, edited, jobs_of
+from support.folders import FOLDER_STUDY, write_photos
+from support.workspace import Workspace, edited, jobs_of
 
 from steadyflow.artifacts import read_array, read_json
 

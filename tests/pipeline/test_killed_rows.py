@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from workspace import REPOSITORY, SCRIPTS, Finished, digests, edited
+from support.workspace import REPOSITORY, SCRIPTS, Finished, digests, edited
 
 from steadyflow.artifacts import read_json, write_json
 from steadyflow.study import load_study, paths
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.pipeline
 
 IMAGES = 1797
 SIZES = {"embed_images": 128, "encode_latents": 64}
-COUNTED = Path(__file__).parent / "counted.py"
+COUNTED = REPOSITORY / "tests" / "support" / "counted.py"
 
 
 def flags(finished: Finished, stage: str, dataset: Path | None = None) -> list[object]:

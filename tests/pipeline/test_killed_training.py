@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from workspace import SCRIPTS, Finished, edited
+from support.workspace import SCRIPTS, Finished, edited
 
 from steadyflow.ledger import ledger_file, read_ledger
 from steadyflow.study import load_study, paths

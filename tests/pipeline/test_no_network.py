@@ -6,8 +6,8 @@ import shutil
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from folders import write_photos
-from workspace import SCRIPTS, Finished, Workspace, can_leave_network
+from support.folders import write_photos
+from support.workspace import SCRIPTS, Finished, Workspace, can_leave_network
 
 pytestmark = pytest.mark.pipeline
 

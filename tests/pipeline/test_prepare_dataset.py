@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from folders import write_photos
 from PIL import Image
-from workspace import SCRIPTS, Workspace
+from support.folders import write_photos
+from support.workspace import SCRIPTS, Workspace
 
 from steadyflow.artifacts import read_json
 from steadyflow.data.images import read_manifest

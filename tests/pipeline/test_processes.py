@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from workspace import SCRIPTS, Finished, edited
+from support.workspace import SCRIPTS, Finished, edited
 
 from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workspace import SCRIPTS, Finished, Workspace, edited
+from support.workspace import SCRIPTS, Finished, Workspace, edited
 
 from steadyflow.ledger import Bookkeeper, ledger_file
 from steadyflow.resumable import delete_table, missing_batches, resumable_table

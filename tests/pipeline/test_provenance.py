@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workspace import REPOSITORY, SCRIPTS, Finished, Workspace, edited
+from support.workspace import REPOSITORY, SCRIPTS, Finished, Workspace, edited
 
 pytestmark = pytest.mark.pipeline
 

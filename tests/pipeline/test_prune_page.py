@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from folders import FOLDER_STUDY, write_photos
-from tiny import TINY_TOKENIZER
-from workspace import Workspace, edited, jobs_of
+from support.folders import FOLDER_STUDY, write_photos
+from support.tiny import TINY_TOKENIZER
+from support.workspace import Workspace, edited, jobs_of
 
 from steadyflow.artifacts import read_json
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace import Finished, edited
+from support.workspace import Finished, edited
 
 from steadyflow.stages.exhibits import FIGURES, TABLES
 

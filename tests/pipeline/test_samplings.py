@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from workspace import SCRIPTS, Finished, edited
+from support.workspace import SCRIPTS, Finished, edited
 
 from steadyflow.artifacts import read_array, read_json
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny import TINY
-from workspace import REPOSITORY, Workspace
+from support.tiny import TINY
+from support.workspace import REPOSITORY, Workspace
 
 pytestmark = pytest.mark.pipeline
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workspace import REPOSITORY, jobs_of, long_jobs, long_jobs_of
+from support.workspace import REPOSITORY, jobs_of, long_jobs, long_jobs_of
 
 from steadyflow.study import load_study
 

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
-from workspace import Finished, edited
+from support.workspace import Finished, edited
 
 from steadyflow.artifacts import file_hash, read_json, spec_hash
 from steadyflow.prune import CRITERIA, keep_count, overlap

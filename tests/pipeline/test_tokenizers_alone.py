@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from tiny import TINY_TOKENIZER
-from workspace import SCRIPTS, Workspace, edited, jobs_of
+from support.tiny import TINY_TOKENIZER
+from support.workspace import SCRIPTS, Workspace, edited, jobs_of
 
 from steadyflow.artifacts import read_array, read_json, read_weights
 from steadyflow.data.images import ImageStore, read_manifest

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import TINY_TOKENIZER
-from workspace import REPOSITORY, Workspace
+from support.tiny import TINY_TOKENIZER
+from support.workspace import REPOSITORY, Workspace
 
 from steadyflow.artifacts import write_json
 from steadyflow.results_lock import ResultsLock, holder_file

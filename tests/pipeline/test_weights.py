@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from workspace import SCRIPTS, Finished, Workspace, edited, jobs_of
+from support.workspace import SCRIPTS, Finished, Workspace, edited, jobs_of
 
 from steadyflow.artifacts import read_array, read_json, read_weights
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from clip_networks import write_archive
+from support.clip_networks import write_archive
 
 from steadyflow.artifacts import write_json
 from steadyflow.classifiers import load_classifier

@@ -7,8 +7,8 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from fetching import CONTENT, fetch_file, files, sha256
-from loopback import File, in_turn, loopback, status
+from support.fetching import CONTENT, fetch_file, files, sha256
+from support.loopback import File, in_turn, loopback, status
 
 from steadyflow.artifacts import UserError
 from steadyflow.fetch import download as download_module

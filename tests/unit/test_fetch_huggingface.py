@@ -7,8 +7,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from hub import COMMIT, listed, serve_dataset, serve_json
-from loopback import File, in_turn, loopback, redirect, status
+from support.hub import COMMIT, listed, serve_dataset, serve_json
+from support.loopback import File, in_turn, loopback, redirect, status
 
 from steadyflow.artifacts import UserError
 from steadyflow.data.files import matching_shards

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from loopback import File, loopback, status
+from support.loopback import File, loopback, status
 
 from steadyflow.artifacts import UserError, write_json
 from steadyflow.fetch.licences import Downloaded, downloaded

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from fetching import CONTENT, SECRET, fetch_file, files
-from loopback import File, in_turn, loopback, redirect, status
+from support.fetching import CONTENT, SECRET, fetch_file, files
+from support.loopback import File, in_turn, loopback, redirect, status
 
 from steadyflow.artifacts import UserError
 from steadyflow.fetch.download import download

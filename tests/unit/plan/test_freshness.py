@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny import TINY
+from support.tiny import TINY
 
 from steadyflow.artifacts import UserError, read_json, write_json
 from steadyflow.plan.freshness import out_of_date, require_fresh

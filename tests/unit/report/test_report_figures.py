@@ -1,7 +1,7 @@
 import matplotlib
 import numpy as np
 import pytest
-from report_frames import (
+from support.report_frames import (
     BY_K,
     CLUSTER_NUMBERS,
     COMPARISONS,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from report_frames import LABELS, TABLES, draw, every_metric, make_table
+from support.report_frames import LABELS, TABLES, draw, every_metric, make_table
 
 from steadyflow.artifacts import write_parquet
 from steadyflow.evaluate.metrics import read_metrics

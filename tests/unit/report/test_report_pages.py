@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from report_frames import FIGURES, draw, hangs_over, images, read_by_figures, tokenizer_curves
+from support.report_frames import FIGURES, draw, hangs_over, images, read_by_figures, tokenizer_curves
 
 from steadyflow.report.style import PAGE_HEIGHT, pages_of, share_limits, write_figure
 

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from report_frames import (
+from support.report_frames import (
     COSINES,
     DEVIATIONS,
     LABELS,

@@ -2,11 +2,11 @@ import re
 
 import numpy as np
 import pytest
-from report_frames import PAPER, every_metric, make_table
+from support.report_frames import PAPER, every_metric, make_table
 
 from steadyflow.artifacts import UserError
-from steadyflow.report.columns import assemble, text_column
 from steadyflow.evaluate.metrics import Metric
+from steadyflow.report.columns import assemble, text_column
 from steadyflow.report.numbers import decimals_for, number, with_interval, with_sd
 from steadyflow.report.paper import paper_value, read_paper_values
 from steadyflow.report.typeset import escape_latex, latex, markdown

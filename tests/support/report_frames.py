@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steadyflow.evaluate.metrics import Metric
 from steadyflow.claims import Finding, read_claims
+from steadyflow.evaluate.metrics import Metric
 from steadyflow.report.exhibits import find_exhibits
 from steadyflow.report.modes import Modes
 from steadyflow.report.paper import read_paper_values
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TABLES, FIGURES = find_exhibits("table"), find_exhibits("figure")
 PAPER = read_paper_values(ROOT / "resources/paper/scalars.csv")
 CLAIMS = read_claims(ROOT / "resources/paper/claims.csv")

@@ -4,11 +4,10 @@ import hashlib
 import random
 from pathlib import Path
 
-from loopback import Answer, Loopback
-
 from steadyflow.fetch.download import download
 from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Web
+from support.loopback import Answer, Loopback
 
 CONTENT = random.Random(0).randbytes(300_000)
 SECRET = "hf_secretsecretsecret"

@@ -7,7 +7,10 @@ import pytest
 import yaml
 
 from steadyflow.artifacts import UserError
-from steadyflow.study import parse_study, paths
+from steadyflow.stages.attributes import classifier_files, image_attributes
+from steadyflow.stages.encoders import probe_artifacts
+from steadyflow.stages.stage import file_of
+from steadyflow.study import parse_study
 from steadyflow.study.specs import Study
 
 RAW = yaml.safe_load("""
@@ -79,10 +82,11 @@ def test_zero_shot_reads_the_only_encoder_of_its_kind() -> None:
 
 def test_where_its_files_lie() -> None:
     found = study()
-    assert paths.classifier_files(found, "vlm") == ["downloads/weights/paligemma-3b-mix-224"]
-    assert paths.classifier_files(found, "prompts") == ["downloads/weights/ViT-B-32.pt"]
-    assert paths.classifier_files(found, "probe") == list(paths.probe_files(found, "probe").values())
-    assert paths.attributes_file(found, "digits", "vlm") == "results/digits/attributes/vlm/dataset.parquet"
+    assert [each.path for each in classifier_files(found, "vlm")] == ["downloads/weights/paligemma-3b-mix-224"]
+    assert [each.path for each in classifier_files(found, "prompts")] == ["downloads/weights/ViT-B-32.pt"]
+    assert classifier_files(found, "probe") == probe_artifacts(found, "probe")
+    attributes = image_attributes("digits", "vlm")["attributes"]
+    assert str(file_of(found, attributes)) == "results/digits/attributes/vlm/dataset.parquet"
 
 
 def question(**answers: list[str]) -> dict[str, Any]:

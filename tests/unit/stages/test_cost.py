@@ -1,23 +1,21 @@
-"""What jobs ask for, held to the hours that the papers print and to arithmetic; and what a study adds up to."""
+"""Resource requests of jobs, held to the hours that the papers print and to arithmetic."""
 
 import csv
 import math
 import re
-from pathlib import Path
 
 import pytest
+from support.studies import ROOT, STUDIES, every_job
 
-from steadyflow.study import load_study, parse_study, paths
-from steadyflow.study.estimate import cost, estimate
-from steadyflow.study.flops import velocity_flops, velocity_weights
-from steadyflow.study.jobs import jobs
-from steadyflow.study.resources import GOING_ON, LONGEST, SHORTEST, WORK, images, minutes, training_hours, work
+from steadyflow.plan.snakemake import Rules
+from steadyflow.stages.cost import LONGEST, SHORTEST, Cost, images, training_hours
+from steadyflow.stages.flops import velocity_flops, velocity_weights
+from steadyflow.stages.registry import STAGES
+from steadyflow.study import load_study, parse_study
 from steadyflow.study.specs import Study
 
-ROOT = Path(__file__).parents[2]
 NODE_MB = 500_000
 """Of a node of JUWELS Booster."""
-STUDIES = sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])
 
 
 def published_hours():
@@ -66,8 +64,8 @@ def study() -> Study:
     )
 
 
-def of(study, rule, **wildcards):
-    return work(study, rule, {"dataset": "faces", **wildcards})
+def of(study, stage, **names):
+    return STAGES[stage].cost(study, {"dataset": "faces", **names})
 
 
 def test_hours_and_bytes_follow_what_there_is_to_do(study):
@@ -84,61 +82,24 @@ def test_hours_and_bytes_follow_what_there_is_to_do(study):
     assert of(study, "select_subset", subset="half").gpu_hours == 0 < samples.gpu_hours
 
 
-def test_the_estimate_is_the_sum_of_its_jobs_and_forgets_what_is_done(study, tmp_path):
-    study = study.model_copy(update={"results": str(tmp_path)})
-    asked = jobs(study)
-    assert len(asked) == len(set(asked))
-    counts = {rule: sum(job.rule == rule for job in asked) for rule in WORK}
-    assert counts == {
-        **dict.fromkeys(WORK, 1),
-        "score_samples": 0,
-        "select_subset": 3,
-        "train_run": 4,
-        "sample_run": 4,
-        "embed_samples": 4,
-        "classify_samples": 4,
-        "measure_quality": 4,
-        "trace_paths": 4,
-    }
-    found = estimate(study)
-    assert list(found) == [*(rule for rule in WORK if counts[rule]), "in all"]
-    for part in ("everything", "left"):
-        stages = [getattr(each, part) for name, each in found.items() if name != "in all"]
-        whole = getattr(found["in all"], part)
-        assert whole == cost(work(study, job.rule, dict(job.wildcards)) for job in asked)
-        for total in ("jobs", "gpu_hours", "disk_gb"):
-            assert getattr(whole, total) == pytest.approx(sum(getattr(stage, total) for stage in stages))
-        for largest in ("longest_hours", "state_gb"):
-            assert getattr(whole, largest) == max(getattr(stage, largest) for stage in stages)
-    done = Path(paths.run_files(study, "long")["description"])
-    done.parent.mkdir(parents=True)
-    done.touch()
-    left = estimate(study)
-    run = of(study, "train_run", run="long")
-    for name in ("train_run", "in all"):
-        assert left[name].everything == found[name].everything
-        assert left[name].left.jobs == found[name].left.jobs - 1
-        assert left[name].left.gpu_hours == pytest.approx(found[name].left.gpu_hours - run.gpu_hours)
+def test_a_job_that_begins_anew_at_each_try_requests_more():
+    for hours, first in ((0.01, SHORTEST), (1.0, 90), (100.0, LONGEST)):
+        cost = Cost(hours, disk_mb=1)
+        expected = [min(LONGEST, attempt * first) for attempt in (1, 2, 3, 1000)]
+        assert [cost.minutes(attempt, resumes=False) for attempt in (1, 2, 3, 1000)] == expected
+        assert [cost.minutes(attempt) for attempt in (1, 2, 3, 1000)] == [first] * 4
 
 
-def test_what_begins_anew_at_each_try_asks_for_more(study):
-    def tries(rule, **wildcards):
-        return [minutes(study, rule, {"dataset": "faces", **wildcards}, attempt) for attempt in (1, 2, 3, 1000)]
-
-    assert tries("prepare_dataset") == [SHORTEST, 2 * SHORTEST, 3 * SHORTEST, LONGEST]
-    assert tries("train_run", run="unpruned") == [of(study, "train_run", run="unpruned").runtime] * 4
-
-
-def test_what_goes_on_is_what_has_a_state():
-    """Its stage takes a --state."""
-    stateful = set()
-    for file in (ROOT / "workflow" / "rules").glob("*.smk"):
-        for rule, body in re.findall(
-            r"^rule (\w+):\n((?:    .*\n|\n)+)", file.read_text(encoding="utf-8"), re.MULTILINE
-        ):
-            if "--state " in body:
-                stateful.add(rule)
-    assert stateful & set(WORK) == GOING_ON
+def test_a_rule_requests_what_its_stage_costs(study):
+    for stage, names in (("prepare_dataset", {}), ("train_run", {"run": "unpruned"})):
+        job = STAGES[stage].job({"dataset": "faces", **names})
+        requested, cost = Rules(study).resources(stage), job.stage.cost(study, job.names)
+        resumes = stage == "train_run"
+        for attempt in (1, 2):
+            minutes = requested["runtime"](job.names, attempt)
+            assert minutes == cost.minutes(attempt, resumes=resumes) == (1 if resumes else attempt) * SHORTEST
+        assert requested["mem_mb"](job.names) == math.ceil(cost.mem_mb)
+        assert requested["disk_mb"](job.names) == math.ceil(cost.disk_mb)
 
 
 def test_a_weights_file_is_not_trained(study):
@@ -164,9 +125,11 @@ def test_every_process_of_a_node_has_room_for_the_state_that_it_goes_on_from(stu
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_job_of_every_study_asks_for_what_a_cluster_can_give(path):
     study = load_study(path)
-    for job in jobs(study):
-        asked = work(study, job.rule, dict(job.wildcards))
-        assert SHORTEST <= asked.runtime <= LONGEST
+    for job in every_job(study):
+        if job.stage.cost is None:
+            continue
+        asked = job.stage.cost(study, job.names)
+        assert SHORTEST <= asked.minutes() <= LONGEST
         assert 0 < asked.mem_mb < NODE_MB
         assert 0 < asked.disk_mb < math.inf and 0 < asked.hours < 24 * 7
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from loopback import Answer, File, Loopback, redirect
+from support.loopback import Answer, File, Loopback, redirect
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

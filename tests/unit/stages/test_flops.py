@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from steadyflow.models import VQVAE, build_velocity, forward_flops
 from steadyflow.names import VELOCITY_MODELS
-from steadyflow.study.flops import (
+from steadyflow.stages.flops import (
     VGG16_FLOPS_A_PIXEL,
     decoder_flops,
     encoder_flops,

@@ -15,14 +15,14 @@ from typing import Any
 
 import yaml
 
-from steadyflow.study.jobs import jobs
-from steadyflow.study.resources import WORK
-from steadyflow.study.specs import Study
+from steadyflow.plan import estimate
+from steadyflow.stages.registry import STAGES
+from steadyflow.study import Study
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 
-WATCH = Path(__file__).parent / "watch"
+WATCH = REPOSITORY / "tests" / "pipeline" / "watch"
 
 Raw = dict[str, Any]
 
@@ -154,9 +154,10 @@ def jobs_of(printed: str) -> set[str]:
 
 def long_jobs_of(printed: str) -> set[frozenset[str]]:
     """Those of them that an estimate adds up, as sets of words."""
-    return {frozenset(job.split()) for job in jobs_of(printed) if job.split()[0] in WORK}
+    costly = {name for name, stage in STAGES.items() if stage.cost is not None}
+    return {frozenset(job.split()) for job in jobs_of(printed) if job.split()[0] in costly}
 
 
 def long_jobs(study: Study) -> set[frozenset[str]]:
     """What an estimate takes them to be."""
-    return {frozenset([job.rule, *(f"{key}={value}" for key, value in job.wildcards)]) for job in jobs(study)}
+    return {frozenset(str(job).split()) for job in estimate.long_jobs(study)}

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from steadyflow.artifacts import UserError
-from steadyflow.study import parse_study, paths
-from steadyflow.study.identity import encoder_identity
+from steadyflow.stages.encoders import encoder_files, encoder_protocol
+from steadyflow.stages.stage import file_of
+from steadyflow.study import parse_study
 from steadyflow.study.specs import ProbeEncoder, Study
 
 RAW = yaml.safe_load("""
@@ -70,17 +71,17 @@ def test_the_weights_of_all_encoders_are_asked_for_once() -> None:
 
 def test_an_encoder_is_opened_from_what_was_trained_or_downloaded() -> None:
     found = study()
-    assert paths.encoder_files(found, "squashed") == ["downloads/weights/glintr100.onnx"]
-    assert paths.encoder_files(found, "probe") == [
+    assert [str(file_of(found, each)) for each in encoder_files(found, "squashed")] == [
+        "downloads/weights/glintr100.onnx",
+    ]
+    assert [str(file_of(found, each)) for each in encoder_files(found, "probe")] == [
         "results/digits/encoders/probe/weights.safetensors",
         "results/digits/encoders/probe/config.json",
     ]
-    with pytest.raises(UserError, match=r"encoders\.fid\.kind: 'inception' has no heads"):
-        paths.probe_files(found, "fid")
 
 
 def test_an_encoder_of_others_depends_on_no_dataset() -> None:
-    assert encoder_identity(study(), "again") == {"encoder": {"kind": "inception", "resize": "paper"}}
+    assert encoder_protocol(study(), "again") == ["inception", {"resize": "paper"}]
 
 
 def test_choosing_needs_an_encoder_that_describes_every_image() -> None:

@@ -1,0 +1,32 @@
+"""An upgrade of steadyflow makes no result anew unless it means to."""
+
+import json
+
+import pytest
+from freeze_identities import FROZEN, frozen_studies, identities
+from support.studies import every_job
+
+from steadyflow.stages.registry import STAGES
+
+NOW = {study.name: identities(study) for study in frozen_studies()}
+BEFORE = json.loads(FROZEN.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", NOW)
+def test_an_upgrade_makes_no_result_anew(name):
+    now, before = NOW[name], BEFORE[name]
+    changed = [job for job in now.keys() & before.keys() if now[job] != before[job]]
+    assert not changed, (
+        f"upgrading would make these results anew: {', '.join(sorted(changed))}; raise the stage's version and say why "
+        f"in CHANGELOG, or give the new key a Neutral value. Then, or where {name} itself was edited on purpose, write "
+        "identities.json again (freeze_identities.py says how)"
+    )
+
+
+@pytest.mark.parametrize("name", NOW)
+def test_every_job_is_frozen(name):
+    assert NOW[name].keys() == BEFORE[name].keys(), "write identities.json again (freeze_identities.py says how)"
+
+
+def test_every_stage_is_frozen():
+    assert {job.stage.name for study in frozen_studies() for job in every_job(study)} == set(STAGES)
