@@ -15,7 +15,7 @@ import numpy as np
 from common import save
 
 from steadyflow.prune import CRITERIA
-from steadyflow.prune.rows import flattened
+from steadyflow.prune.inputs import flattened
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--rows", type=int, nargs="+", default=[5_000, 20_000], help="how many, for ours")

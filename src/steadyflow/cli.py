@@ -33,21 +33,27 @@ def add_checkpoint_flags(parser: argparse.ArgumentParser, *, of_training: bool) 
     if of_training:
         steps = "steps after which a checkpoint is saved all the same"
         parser.add_argument("--save-steps", type=float, default=float("inf"), help=steps)
-        ends = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"
-        parser.add_argument("--deadline", type=float, default=allocation_end(), help=ends)
+        end = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"
+        # A function: SLURM is asked when a training begins, by its first process alone.
+        parser.add_argument("--deadline", type=_fixed_deadline, default=allocation_end, help=end)
+
+
+def _fixed_deadline(text: str) -> Callable[[], float]:
+    seconds = float(text)
+    return lambda: seconds
 
 
 def allocation_end() -> float:
     """When the SLURM job that this process is in has to end, in seconds since the epoch; inf outside SLURM.
 
-    SLURM tells its jobs since 23.02, but Snakemake's executor starts them without that variable: then SLURM is asked.
+    SLURM sets SLURM_JOB_END_TIME since 23.02, but Snakemake's executor starts jobs without it: then `squeue` says.
     """
-    told, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
-    if told or not job:
-        return float(told or "inf")
+    end, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
+    if end or not job:
+        return float(end or "inf")
     command = ["squeue", "--noheader", f"--jobs={job}", "--Format=EndTime"]
     try:
-        asked = subprocess.run(
+        shown = subprocess.run(
             command,
             env={**os.environ, "SLURM_TIME_FORMAT": "%s"},
             capture_output=True,
@@ -55,9 +61,9 @@ def allocation_end() -> float:
             check=True,
             timeout=60,
         )
-        return float(asked.stdout)
+        return float(shown.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        # A partition without a limit has no end to tell.
+        # Jobs of a partition without a limit have no end.
         reason = getattr(error, "stderr", None) or error
         print(f"SLURM does not say when job {job} ends ({reason}): no stop before it, but on SIGTERM", file=sys.stderr)
         return float("inf")

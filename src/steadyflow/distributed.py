@@ -67,11 +67,6 @@ def total(x: Tensor) -> Tensor:
     return x if world_size() == 1 else _Total.apply(x)
 
 
-def any_of(flags: list[bool], device: torch.device) -> list[bool]:
-    """For each flag, whether any process has set it."""
-    return [bool(count > 0) for count in total(torch.tensor(flags, dtype=torch.float32, device=device))]
-
-
 def gathered(x: Tensor) -> Tensor:
     """The rows of every process's `x` in order of rank: of a tensor whose `part` each has, the whole. No gradients."""
     if world_size() == 1:

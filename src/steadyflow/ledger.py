@@ -8,6 +8,7 @@ import math
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,15 +136,12 @@ class Bookkeeper:
         )
         self._write()
 
-    def note(self, step: int, point: dict[str, float]) -> None:
-        """`step` steps are done, the last point of the curve is `point`. Written now and then."""
-        self.ledger = dataclasses.replace(
-            self.ledger,
-            step=step,
-            images_per_second=_known(point["images_per_second"]),
-            mfu=_known(point["mfu"]),
-            loss=_known(point["loss"]),
-        )
+    def note(self, step: int, point: Mapping[str, float] | None = None) -> None:
+        """`step` steps are done; `point` is that of the curve at this step, if it has one. Written now and then."""
+        self.ledger = dataclasses.replace(self.ledger, step=step)
+        if point is not None:
+            rate, mfu, loss = (_known(point[name]) for name in ("images_per_second", "mfu", "loss"))
+            self.ledger = dataclasses.replace(self.ledger, images_per_second=rate, mfu=mfu, loss=loss)
         if time.monotonic() - self._noted >= NOTE_SECONDS or step == self.ledger.steps:
             self._write()
 

@@ -16,7 +16,7 @@ from support.workspace import Workspace, edited, half_written
 
 from steadyflow.artifacts import file_hash
 from steadyflow.ledger import Ledger
-from steadyflow.train.engine import previous_state
+from steadyflow.train.state import previous_state
 
 pytestmark = pytest.mark.cluster
 

@@ -76,7 +76,7 @@ def test_paths_do_not_depend_on_the_batch_size_and_end_in_the_samples(
 
 def test_what_has_no_path_is_refused(finished: Finished, tmp_path: Path) -> None:
     for run, count, message in (
-        ("diffusion", 4, "a diffusion run counts another time"),
+        ("diffusion", 4, "objective diffusion is no velocity, so it has no trajectories"),
         ("unpruned", 0, "--count 0: no"),
     ):
         done = trace(finished, tmp_path / "x.npy", run, {}, 4, count)

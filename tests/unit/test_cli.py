@@ -60,7 +60,17 @@ def test_the_end_of_an_allocation_is_told_or_asked_for(tmp_path, monkeypatch, na
     assert allocation_end() == float("inf")
     monkeypatch.setenv(name, {"SLURM_JOB_END_TIME": "1234", "SLURM_JOB_ID": "7"}[name])
     assert allocation_end() == 1234
-    assert stage_parser("x", training=True).parse_args(["--state", "s"]).deadline == 1234
+    assert stage_parser("x", training=True).parse_args(["--state", "s"]).deadline() == 1234
+    assert stage_parser("x", training=True).parse_args(["--state", "s", "--deadline", "99.5"]).deadline() == 99.5
+
+
+def test_squeue_does_not_run_while_flags_are_parsed(tmp_path, monkeypatch):
+    fake_squeue(tmp_path, monkeypatch, f"touch {tmp_path}/ran; echo 1234")
+    monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    args = stage_parser("x", training=True).parse_args(["--state", "s"])
+    assert not (tmp_path / "ran").exists()
+    assert args.deadline() == 1234 and (tmp_path / "ran").exists()
 
 
 def test_how_often_trainings_are_saved_is_said_of_them_alone(monkeypatch, capsys):

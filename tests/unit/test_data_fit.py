@@ -1,4 +1,7 @@
 import io
+import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from steadyflow.artifacts import UserError
-from steadyflow.data.fit import fit_image
+from steadyflow.data.fit import MOST_ASPECT, fit_image
 
 
 def noise(shape, seed=0):
@@ -69,3 +72,36 @@ def test_a_jpeg_decoded_small_would_be_another_picture():
     assert drafted.size == (32, 32)
     difference = fit_image(np.asarray(whole), 32).astype(int) - fit_image(np.asarray(drafted), 32)
     assert np.abs(difference).max() > 10
+
+
+def resized_whole(image, resolution):
+    """The rule without a limit of the aspect."""
+    height, width = image.shape[:2]
+    size = round(width * resolution / min(height, width)), round(height * resolution / min(height, width))
+    whole = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    top, left = (size[1] - resolution) // 2, (size[0] - resolution) // 2
+    return whole[top : top + resolution, left : left + resolution]
+
+
+@pytest.mark.parametrize("shape", [(7, 7 * MOST_ASPECT, 3), (50, 61, 3), (99, 14, 3), (1, MOST_ASPECT, 3), (33, 33, 3)])
+@pytest.mark.parametrize("resolution", [8, 13, 64])
+def test_images_of_ordinary_aspects_have_the_pixels_of_the_whole_resized_image(shape, resolution):
+    np.testing.assert_array_equal(fit_image(noise(shape), resolution), resized_whole(noise(shape), resolution))
+
+
+@pytest.mark.parametrize("shape", [(1, 1000, 3), (4, 300, 3), (900, 2, 3), (32, 1600, 3)])
+def test_of_extreme_aspects_the_middle_has_the_pixels_of_the_whole_resized_image(shape):
+    """Margins and sizes are whole numbers here; else the square may lie a pixel elsewhere."""
+    np.testing.assert_array_equal(fit_image(noise(shape), 16), resized_whole(noise(shape), 16))
+
+
+def test_a_row_of_pixels_needs_no_gigabytes():
+    """Resized as a whole it would be 512 x 10,240,000 pixels."""
+    code = "import numpy as np; from steadyflow.data.fit import fit_image; "
+    code += "assert fit_image(np.zeros((1, 20000, 3), np.uint8), 512).shape == (512, 512, 3)"
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+
+    done = subprocess.run([sys.executable, "-c", code], preexec_fn=limited, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -9,12 +9,12 @@ import pytest
 
 # The processes are forked from one that has imported torch already: that takes longer than all they compute.
 PROCESSES = """
-import json, os, socket, sys
+import json, os, signal, socket, sys, time
 from pathlib import Path
 import numpy as np
 import torch
 from steadyflow import distributed
-from steadyflow.artifacts import UserError
+from steadyflow.artifacts import Unfinished, UserError
 from steadyflow.data.rows import compute_rows
 from steadyflow.models import VQVAE, PatchDiscriminator
 from steadyflow.models.dit import DiT, Size
@@ -98,6 +98,29 @@ def gathering(name):
 def interrupted(name):
     return tokenizer(name, stop=5)
 
+def terminated(name):
+    # SIGTERM comes to the second process alone, amid a point of the curve.
+    def objective(model, batch):
+        if distributed.rank() == 1 and batch.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.3)
+        return model(batch.x).square().mean(), {}
+
+    def deadline():
+        (folder / f"deadline of rank {distributed.rank()}").touch()
+        return float("inf")
+
+    schedule = Schedule(20_000, 8, 1e-3, 0.9, 5)
+    began = time.monotonic()
+    try:
+        with distributed.joined(cpu):
+            train(
+                torch.nn.Linear(1, 1), objective, lambda rows: rows[:, None].float(), 23, schedule, identity="id",
+                state_path=folder / f"{name}.pt", device=cpu, cadence=Cadence(float("inf")), deadline=deadline,
+            )
+    except Unfinished:
+        return {"step": torch.load(folder / f"{name}.pt")["step"], "seconds": time.monotonic() - began}
+
 def run(work, name, world):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -125,6 +148,7 @@ for world in (1, 2, 3):
     for objective in ("coupled", "explicit"):
         assert not any(run(velocity, f"{objective}-{world}", world)), (objective, world)
 assert not any(run(interrupted, "resumed", 2)) and not any(run(tokenizer, "resumed", 3))
+assert not any(run(terminated, "terminated", 2))
 assert run(failing, "failing", 3) == [1, 1, 1]
 print("done")
 """
@@ -181,6 +205,14 @@ def test_rows_are_the_same_bytes_by_any_number_of_processes(results, world):
     assert result(results, f"rows-{world}") == {"shape": [50, 5]}
     assert (results / f"rows-{world}.npy").read_bytes() == (results / "rows-1.npy").read_bytes()
     assert not list(results.glob(".rows*"))
+
+
+def test_sigterm_to_one_process_stops_all_after_the_same_step_within_seconds(results):
+    """Steps take 0.3 s, and a hundred of them are a point of the curve. Rank 0 saved, though it got no signal."""
+    stopped = result(results, "terminated")
+    assert 5 <= stopped["step"] <= 12 and stopped["seconds"] < 10
+    # SLURM, say, is asked once.
+    assert [path.name for path in results.glob("deadline*")] == ["deadline of rank 0"]
 
 
 def test_when_one_process_fails_all_end_and_keep_what_is_done(results):

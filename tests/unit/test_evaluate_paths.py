@@ -1,17 +1,20 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from steadyflow.artifacts import UserError
-from steadyflow.evaluate import common_times, compare_paths, path_deviation, similarity
+from steadyflow.evaluate import common_times, compare_paths, path_deviation, paths, quantiles
 from steadyflow.evaluate.metrics import path_fields
+from steadyflow.evaluate.quantiles import streamed_quantiles
 
 TIMES = np.array([0, 0.1, 0.25, 0.3, 0.7, 0.95, 1.0])
 
 
 @pytest.fixture(params=[1, 4, 512])
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(similarity, "_CHUNK", request.param)
+    monkeypatch.setattr(paths, "CHUNK", request.param)
 
 
 def bent(seed, n=9, shape=(2, 3, 3), x0=None):
@@ -131,3 +134,35 @@ def test_metrics_of_paths():
     matched = fields["path_deviation_matched"]
     assert matched["ci_low"] < matched["value"] < matched["ci_high"] and matched["sd"] == found.matched_sd
     assert fields["path_deviation_unmatched"] == {"value": found.unmatched_mean, "sd": found.unmatched_sd}
+
+
+@pytest.mark.parametrize("most", [1, 7, 2**20])
+@pytest.mark.parametrize("kind", ["normal", "ties", "equal", "two far apart", "one"])
+def test_streamed_quantiles_are_numpys(monkeypatch, most, kind):
+    monkeypatch.setattr(quantiles, "MOST", most)
+    monkeypatch.setattr(quantiles, "BINS", 8)
+    drawn = np.random.default_rng(0).normal(size=501)
+    values = {
+        "normal": drawn,
+        "ties": np.round(drawn, 1),
+        "equal": np.full(501, 1 / 3),
+        "two far apart": np.where(drawn > 0, 1e300, np.nextafter(0, 1)),
+        "one": drawn[:1],
+    }[kind]
+    asked = [0, 0.05, 0.37, 0.5, 0.95, 1]
+    found = streamed_quantiles(lambda: np.array_split(values, 7), len(values), values.min(), values.max(), asked)
+    np.testing.assert_allclose(found, np.quantile(values, asked), rtol=1e-14)
+
+
+def test_the_memory_of_a_comparison_does_not_grow_with_the_pairs():
+    """Of 2,000 paths the distances of all pairs at one time take 32 MB, and as much the deviations."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 2, 2000, 8)).astype(np.float32)
+    compare_paths(a[:, :10], b[:, :10], [0, 1])
+    tracemalloc.start()
+    found = compare_paths(a, b, [0, 1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6
+    apart = np.linalg.norm(a[1].astype(np.float64)[:, None] - b[1], axis=2)[~np.eye(2000, dtype=bool)]
+    np.testing.assert_allclose(found.unmatched_band[1], np.quantile(apart, [0.05, 0.5, 0.95]), rtol=1e-12)

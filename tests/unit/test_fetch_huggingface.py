@@ -204,7 +204,18 @@ def test_what_the_hub_says_instead_of_a_commit(server, refused, tmp_path, answer
     assert len(server.requests) == 1 and files(tmp_path) == {}
 
 
-@pytest.mark.parametrize("entry", [{}, 1, {"type": "file", "path": "x"}, listed("x", b"") | {"lfs": 1}])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        1,
+        {"type": "file", "path": "x"},
+        listed("x", b"") | {"lfs": 1},
+        listed("x", b"") | {"lfs": {"oid": None, "size": 0, "pointerSize": 134}},
+        listed("x", b"") | {"lfs": {"oid": "0" * 64, "size": "0", "pointerSize": 134}},
+        listed("x", b"", lfs=False) | {"oid": "main"},
+    ],
+)
 def test_a_listing_in_another_format(server, refused, tmp_path, entry):
     serve_dataset(server, REPO, CONTENTS)
     server.answers[f"/api/datasets/{REPO}/tree/{COMMIT}/data"] = serve_json([entry])

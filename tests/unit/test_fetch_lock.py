@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from support.loopback import File, loopback, status
 
-from steadyflow.artifacts import UserError
+from steadyflow.artifacts import UserError, write_json
+from steadyflow.fetch.licences import Downloaded, downloaded
 from steadyflow.fetch.lock import Locked, entry_of, read_lock, verified
-from steadyflow.fetch.locked import fetch_locked
+from steadyflow.fetch.locked import fetch_dataset_file, fetch_locked
 from steadyflow.fetch.web import Web
 from steadyflow.names import VGG16_WEIGHTS
 
@@ -172,3 +173,27 @@ def test_what_cannot_be_fetched_may_be_put_by_hand(packed, tmp_path):
     # The file alone does; the archive it comes from is not asked for.
     (tmp_path / "inner.onnx").write_bytes(CONTENT)
     assert fetch_locked({**lock, "pack.zip": gone}, "inner.onnx", tmp_path, Web()) == tmp_path / "inner.onnx"
+
+
+def test_a_dataset_of_one_file_is_listed_like_any_other(packed, tmp_path):
+    lock = packed({"pack/inner.onnx": CONTENT})
+    entry = lock["pack.zip"]
+    listing = fetch_dataset_file(lock, "pack.zip", tmp_path, Web())
+    files = [{"path": "pack.zip", "bytes": entry.bytes, "sha256": entry.sha256}]
+    assert listing == {"url": entry.url, "licence": "MIT", "files": files}
+
+
+def test_downloads_are_listed_with_their_licences(packed, tmp_path):
+    lock = packed({"pack/inner.onnx": CONTENT})
+    weights, folder = fetch_locked(lock, "inner.onnx", tmp_path / "weights", Web()), tmp_path / "faces"
+    listing = {"url": "https://hub/faces", "licence": "cc0", "files": [{"bytes": 3}, {"bytes": 4}]}
+    write_json(folder / "files.json", listing)
+    assert list(downloaded(lock, [weights], [folder / "files.json"])) == [
+        Downloaded("inner.onnx", 7000, "MIT", weights),
+        Downloaded("https://hub/faces", 7, "cc0", folder),
+    ]
+    weights.write_bytes(CONTENT[::-1])
+    with pytest.raises(UserError, match=r"sha256 .* expected"):
+        list(downloaded(lock, [weights], []))
+    with pytest.raises(UserError, match="'other': not in the lock"):
+        list(downloaded(lock, [tmp_path / "other"], []))

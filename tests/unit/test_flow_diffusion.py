@@ -109,7 +109,9 @@ def test_a_schedule_goes_from_data_to_noise_whatever_its_length(schedule, timest
 def test_samples_do_not_depend_on_their_batch():
     model, alphas_cumprod, indices = Denoiser("linear"), ALPHAS_CUMPROD["linear"](1000), torch.arange(5)
     whole = ancestral(model, start(), alphas_cumprod, 20, 3, indices)
-    parts = [ancestral(model, start()[part], alphas_cumprod, 20, 3, indices[part]) for part in (slice(0, 2), slice(2, 5))]
+    parts = [
+        ancestral(model, start()[part], alphas_cumprod, 20, 3, indices[part]) for part in (slice(0, 2), slice(2, 5))
+    ]
     assert torch.equal(torch.cat(parts), whole)
     assert not torch.allclose(ancestral(model, start(), alphas_cumprod, 20, 4, indices), whole, atol=0.1)
 
@@ -119,7 +121,10 @@ def test_both_samplers_end_in_the_data(schedule):
     """The denoiser is exact for N(1, 0.25), so that is what comes out."""
     x0 = normal(0, "test", range(2000), SHAPE)
     alphas_cumprod, indices = ALPHAS_CUMPROD[schedule](1000), torch.arange(2000)
-    ends = ddim(Denoiser(schedule), x0, alphas_cumprod, 250), ancestral(Denoiser(schedule), x0, alphas_cumprod, 250, 0, indices)
+    ends = (
+        ddim(Denoiser(schedule), x0, alphas_cumprod, 250),
+        ancestral(Denoiser(schedule), x0, alphas_cumprod, 250, 0, indices),
+    )
     for end in ends:
         assert end.mean().item() == pytest.approx(1, abs=0.02)
         assert end.std().item() == pytest.approx(0.5, abs=0.02)

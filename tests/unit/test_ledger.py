@@ -2,7 +2,7 @@ import dataclasses
 import math
 
 import pytest
-from test_train import ALWAYS, NEVER, Killed, fit, killed_at, line
+from trainings import ALWAYS, NEVER, Killed, fit, killed_at, line
 
 from steadyflow import ledger as ledgers
 from steadyflow.artifacts import Unfinished, write_json
@@ -36,12 +36,12 @@ def test_steps_that_a_kill_lost_are_counted_as_recomputed(tmp_path, monkeypatch)
 
 def test_a_stop_loses_nothing(tmp_path):
     with pytest.raises(Unfinished):
-        fit(tmp_path, deadline=0.0, cadence=NEVER)
+        fit(tmp_path, deadline=lambda: 0.0, cadence=NEVER)
     found = of(tmp_path)
     assert (found.step, found.saved, found.stops, found.stopped) == (1, 1, 1, True)
     assert 0 < found.saving_seconds < found.seconds
     with pytest.raises(Unfinished):
-        fit(tmp_path, deadline=0.0, cadence=NEVER)
+        fit(tmp_path, deadline=lambda: 0.0, cadence=NEVER)
     found = of(tmp_path)
     assert (found.step, found.stops, found.recomputed, found.starts) == (2, 2, 0, 2)
 

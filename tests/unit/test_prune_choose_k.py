@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
+from steadyflow.prune import compare_numbers, elbow, silhouette, spherical_kmeans
 from steadyflow.prune import directions as chunked
-from steadyflow.prune import elbow, silhouette, spherical_kmeans
 
 
 def rows(n=300, d=8, seed=0):
@@ -66,3 +66,19 @@ def test_the_elbow_finds_planted_clusters():
     found = {k: spherical_kmeans(x, k, seed=0) for k in (2, 4, 6, 8, 12)}
     assert elbow(list(found), [clustering.inertia for clustering in found.values()]) == 6
     assert max(found, key=lambda k: silhouette(x, found[k].cluster)) == 6
+
+
+def test_numbers_are_compared_in_their_order_with_the_known_one_among_them():
+    rng = np.random.default_rng(0)
+    rows = np.arange(5, 65)
+    embeddings = rng.normal(size=(70, 3)) + 8 * np.eye(3)[rng.integers(0, 3, 70)]
+    own = {"k": 4, "inertia": 1.5, "silhouette": 0.25, "sizes": [1]}
+    found = compare_numbers(embeddings, own, (61, 3, 2, 4), rows=rows, seed=2, restarts=2)
+    assert [number["k"] for number in found["numbers"]] == [2, 3, 4]
+    assert found["numbers"][2] == {"k": 4, "inertia": 1.5, "silhouette": 0.25}
+    of_three = spherical_kmeans(embeddings, 3, seed=2, rows=rows, restarts=2)
+    unit = embeddings[rows] / np.linalg.norm(embeddings[rows], axis=1, keepdims=True)
+    separation = silhouette_score(unit, of_three.cluster, metric="cosine")
+    expected = {"k": 3, "inertia": of_three.inertia, "silhouette": separation}
+    assert found["numbers"][1] == pytest.approx(expected, abs=1e-5)
+    assert found["elbow"] == elbow([2, 3, 4], [number["inertia"] for number in found["numbers"]])

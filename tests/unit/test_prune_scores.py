@@ -12,6 +12,9 @@ from steadyflow.prune import (
     sample_losses,
     shared_points,
 )
+from steadyflow.prune.surrogate import surrogate_scores
+from steadyflow.resumable import delete_table
+from steadyflow.train import Samples
 
 
 class Small(nn.Module):
@@ -152,3 +155,28 @@ def test_normalise_refuses_a_dead_timestep():
     values[0, 1, 0] = np.nan
     with pytest.raises(UserError, match="timestep 1"):
         normalise(values)
+
+
+@pytest.mark.parametrize("measures", [("loss",), ("loss", "grad"), ("grad",)])
+def test_scores_of_a_surrogate_are_those_of_all_its_triples_at_once(model, tmp_path, measures):
+    """Whatever the batch; and a finished table is not measured anew."""
+    x1, _, _, y = rows(5)
+    samples = Samples(5, (2, 4, 4), lambda rows: x1[rows], y, 3)
+    common = {"seed": 3, "timesteps": 2, "noises": 2, "identity": "id", "device": torch.device("cpu")}
+    found = [
+        surrogate_scores(model, samples, measures, batch_size=size, state_path=tmp_path / f"{size}.npy", **common)
+        for size in (3, 100)
+    ]
+    t, x0 = shared_points(3, 2, 2, (2, 4, 4))
+    triples = [(x1[i], x0[m], t[k], y[i]) for i in range(5) for k in range(2) for m in range(2)]
+    measured = losses_and_gradient_norms(model, *(torch.stack(part) for part in zip(*triples, strict=True)))
+    for scores in found:
+        assert tuple(scores) == measures
+        for name in measures:
+            wanted = normalise(getattr(measured, name).double().numpy().reshape(5, 2, 2))
+            np.testing.assert_allclose(scores[name], wanted, rtol=1e-4)
+    del model.conv
+    again = surrogate_scores(model, samples, measures, batch_size=3, state_path=tmp_path / "3.npy", **common)
+    assert all((again[name] == found[0][name]).all() for name in measures)
+    delete_table(tmp_path / "3.npy")
+    assert not (tmp_path / "3.npy").exists()

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from steadyflow.train import (
     PerceptualTerm,
     Revival,
     Samples,
+    accuracy,
     classification,
     denoising,
     explicit_flow_matching,
@@ -245,6 +247,18 @@ def test_unknown_attributes_do_not_count_in_the_probes_loss():
         right[name] = (logits[name].argmax(1) == values)[known].float().mean().item()
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert {name: accuracy[f"accuracy_{name}"].item() for name in codes} == pytest.approx(right)
+
+
+def test_accuracy_is_the_share_of_known_values_over_all_batches():
+    torch.manual_seed(0)
+    probe, images = Probe(image_channels=1, width=8, feature_dim=6, targets={"a": 2, "b": 2}), some_images(300).numpy()
+    with torch.no_grad():
+        told = probe.classify(probe(torch.from_numpy(images).movedim(-1, 1) / 127.5 - 1))["a"].argmax(1).numpy()
+    ids = np.arange(300)[::-1].copy()
+    codes = {"a": np.where(np.arange(300) % 3 == 0, 1 - told, told), "b": np.full(300, -1)}
+    codes["a"][:30] = -1
+    found = accuracy(probe.eval(), lambda ids: images[ids], ids, codes, torch.device("cpu"))
+    assert found == {"a": 180 / 270, "b": 0}
 
 
 @torch.no_grad()

@@ -23,12 +23,13 @@ def main(job: StageRun) -> None:
 
 
 def classify(job: StageRun, pictures: Pictures) -> None:
-    spec, features = job.study.classifier(job.names["classifier"]).identity(), job.inputs.get("features")
+    spec = job.study.classifier(job.names["classifier"]).identity()
     # A few products of matrices need no device, and most classifiers no torch.
-    device = None if features else job.device()
+    device = None if "features" in job.inputs else job.device()
     lock, attributes = read_lock(job.flags.weights_lock), spec.get("attributes", {})
     classifier = load_classifier(spec["kind"], attributes, job.inputs["classifier"], lock=lock, device=device)
     if device is None:
+        features = job.inputs["features"]
         codes = classify_features(classifier, read_array(features), pictures.usable)
         hashes = {"features_hash": file_hash(features)}
     else:

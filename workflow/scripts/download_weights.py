@@ -18,4 +18,5 @@ def main() -> None:
     fetch_locked(read_lock(args.lock), args.file, args.folder, Web())
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

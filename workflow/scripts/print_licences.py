@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from steadyflow.artifacts import read_json
 from steadyflow.cli import run_stage, stage_parser
-from steadyflow.fetch.lock import read_lock, verified
+from steadyflow.fetch.licences import downloaded
+from steadyflow.fetch.lock import read_lock
 from steadyflow.report.text import table_lines
 
 parser = stage_parser(__doc__)
@@ -15,19 +15,13 @@ parser.add_argument("--datasets", type=Path, nargs="*", default=[], help="files.
 
 def main() -> None:
     args = parser.parse_args()
-    lock = read_lock(args.lock)
-    rows = []
-    for path in args.weights:
-        entry = lock[path.name]
-        rows.append((path.name, verified(path, entry).stat().st_size, entry.licence, path))
-    for path in args.datasets:
-        listed = read_json(path)
-        rows.append((listed["url"], sum(file["bytes"] for file in listed["files"]), listed["licence"], path.parent))
+    rows = list(downloaded(read_lock(args.lock), args.weights, args.datasets))
     if not rows:
         print("This study needs no downloads.")
         return
-    cells = [(what, f"{size:,}", licence, str(where)) for what, size, licence, where in rows]
+    cells = [(row.what, f"{row.bytes:,}", row.licence, str(row.where)) for row in rows]
     print("\n".join(table_lines([("what", "bytes", "licence", "where"), *cells], right=(1,))))
 
 
-run_stage(main)
+if __name__ == "__main__":
+    run_stage(main)

@@ -7,7 +7,9 @@ import pandas as pd
 
 from steadyflow.cli import exit_on_errors
 from steadyflow.monitor.summary import similarity_lines, verdict_line
-from steadyflow.study import load_study, paths
+from steadyflow.stages.exhibits import WRITE_REPORT, WRITE_TABLE
+from steadyflow.stages.stage import output_files
+from steadyflow.study import Study, load_study
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--study", type=Path, default=Path("config.yaml"))
@@ -16,18 +18,19 @@ parser.add_argument("--study", type=Path, default=Path("config.yaml"))
 def main() -> None:
     study = load_study(parser.parse_args().study)
     for dataset, evaluation in study.evaluations.items():
-        if len(evaluation.runs or ()) < 2:
+        runs, encoders, reference = evaluation.runs or (), evaluation.similarity_encoders or (), evaluation.reference
+        if len(runs) < 2 or reference is None:
             continue
-        similarity, claims = (
-            pd.read_csv(paths.table_files(study, dataset, table)[0]) for table in ("similarity_to_unpruned", "claims")
-        )
-        encoder, reference = evaluation.similarity_encoders[0], evaluation.reference
-        print(
-            f"\n{dataset}: cosine similarity of samples to those of '{study.label(reference)}', in {encoder} features"
-        )
-        print("\n".join(similarity_lines(similarity, set(evaluation.runs) - {reference}, encoder)))
-        print(f"\n{verdict_line(claims['verdict'])}")
-    print(f"\nReport: {Path(study.results, 'reports', f'{study.name}.html').resolve()}")
+        similarity, claims = (read_table(study, dataset, name) for name in ("similarity_to_unpruned", "claims"))
+        label = study.label(reference)
+        print(f"\n{dataset}: cosine similarity of samples to those of '{label}', in {encoders[0]} features")
+        print("\n".join(similarity_lines(similarity, set(runs) - {reference}, encoders[0])))
+        print(f"\n{verdict_line(list(claims['verdict']))}")
+    print(f"\nReport: {output_files(study, WRITE_REPORT.job({'study': study.name}))['page'].resolve()}")
+
+
+def read_table(study: Study, dataset: str, table: str) -> pd.DataFrame:
+    return pd.read_csv(output_files(study, WRITE_TABLE.job({"dataset": dataset, "table": table}))["csv"])
 
 
 if __name__ == "__main__":

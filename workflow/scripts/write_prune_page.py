@@ -46,7 +46,7 @@ def dataset_page(job: StageRun, dataset: str) -> tuple[DatasetFacts, dict[int, T
         {name: selection(job, name) for name in study.subsets_of(dataset)},
         {name: row["overlap"] for name, row in read_json(job.file(overlaps_artifact(dataset))).items()},
     )
-    keys = manifest["key"].iloc[facts.shown_ids].to_dict()
+    keys = dict(zip(facts.shown_ids, manifest["key"].iloc[facts.shown_ids], strict=True))
     return facts, thumbnails(facts.shown_ids, ImageStore(files["images"]).read, keys)
 
 

@@ -1,4 +1,4 @@
-"""From what a model says to the value that it means."""
+"""From a model's answer in words to the value that it means."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -14,12 +14,12 @@ Codes: TypeAlias = dict[str, npt.NDArray[np.int8]]
 
 @dataclass(frozen=True)
 class Classifier:
-    """Tells attributes of images, from the images or from features of them.
+    """Predicts attributes of images, from the images or from features of them.
 
     kind: as studies call it
-    hash: of all that its answers depend on but the image (weights, prompts), 16 hex digits
+    hash: of all that its predictions depend on but the image (weights, prompts), 16 hex digits
     licence: of the weights
-    protocol: how it tells, in a few words
+    protocol: how it predicts, in a few words
     values: attribute -> its values, in the order of their codes
     classify: features [n,d] of the encoder that it reads, or uint8 images [n,H,W,C] where it reads none -> of each
         attribute int8 [n], a code or UNKNOWN; each row of its own image alone

@@ -1,4 +1,4 @@
-"""CLIP without any training: an image is what the text nearest to it says (Radford et al. 2021, section 3.1.4)."""
+"""CLIP without any training: an image has the value whose text is nearest (Radford et al. 2021, section 3.1.4)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

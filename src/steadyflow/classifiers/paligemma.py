@@ -1,4 +1,4 @@
-"""PaliGemma, a vision-language model of 3 billion weights, asked about each image (Beyer et al. 2024)."""
+"""PaliGemma, a vision-language model of 3 billion weights: visual question answering (Beyer et al. 2024)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,33 +24,33 @@ PRECISION = torch.bfloat16
 def load(files: Sequence[Path], attributes: Mapping[str, Mapping[str, Any]], device: torch.device) -> Classifier:
     """`files` are all of the model's folder (JSON and safetensors); `attributes` name -> question and answers.
 
-    Everything is read from that folder: no network is asked, no code in it is run, nothing in it is unpickled.
+    Everything is read from that folder: no network is used, no code in it is run, nothing in it is unpickled.
     """
     processor, model = _open(files[0].parent, device)
-    readers = {attribute: answer_reader(asked["answers"]) for attribute, asked in attributes.items()}
+    readers = {attribute: answer_reader(spec["answers"]) for attribute, spec in attributes.items()}
 
     @torch.no_grad()
-    def answered(question: str, pictures: list[Image.Image]) -> list[str]:
-        """The most likely word, one after another, until the model has said all."""
+    def generate(question: str, pictures: list[Image.Image]) -> list[str]:
+        """Greedy decoding: the most likely token, one after another, to the end of the answer."""
         inputs = processor(text=[f"<image>{question}"] * len(pictures), images=pictures, return_tensors="pt")
         inputs = inputs.to(device, dtype=model.dtype)
         inputs.pop("labels", None)
-        said = model.generate(**inputs, do_sample=False, num_beams=1, max_new_tokens=MOST_TOKENS)
-        texts: list[str] = processor.batch_decode(said[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        tokens = model.generate(**inputs, do_sample=False, num_beams=1, max_new_tokens=MOST_TOKENS)
+        texts: list[str] = processor.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         return texts
 
     def classify(images: npt.NDArray[np.generic]) -> Codes:
         pictures = [Image.fromarray(image) for image in rgb(images.astype(np.uint8, copy=False))]
         return {
-            attribute: np.array([readers[attribute](said) for said in answered(asked["question"], pictures)], np.int8)
-            for attribute, asked in attributes.items()
+            name: np.array([readers[name](answer) for answer in generate(spec["question"], pictures)], np.int8)
+            for name, spec in attributes.items()
         }
 
     contents = {path.name: file_hash(path) for path in files}
-    asked = {name: [spec["question"], list(spec["answers"].items())] for name, spec in attributes.items()}
+    questions = {name: [spec["question"], list(spec["answers"].items())] for name, spec in attributes.items()}
     return Classifier(
         "paligemma",
-        spec_hash([contents, asked]),
+        spec_hash([contents, questions]),
         "Gemma Terms of Use",
         f"{PALIGEMMA_REPO} in bf16, greedy answers of {MOST_TOKENS} tokens",
         {attribute: tuple(spec["answers"]) for attribute, spec in attributes.items()},

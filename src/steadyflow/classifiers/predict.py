@@ -1,4 +1,4 @@
-"""The predictions of a classifier for many images, as a table and what it says of itself: the stage classify_images."""
+"""The predictions of a classifier for many images, and the record of how they were made: the stage classify_images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def predictions(
     hashes: Mapping[str, str],
 ) -> Predictions:
     """The `codes` [m] of the usable pictures as rows of all, UNKNOWN elsewhere; `spec` is the classifier's identity,
-    `hashes` are of what it looked at."""
+    `hashes` are of its inputs."""
     import pandas as pd
 
     table = {name: np.full(pictures.count, UNKNOWN, np.int8) for name in codes}

@@ -1,10 +1,10 @@
 """Which classifiers there are, and how one is opened."""
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from steadyflow.artifacts import UserError
 from steadyflow.classifiers.classifier import Classifier
@@ -26,28 +26,21 @@ def load_classifier(
     """The classifier of a kind, opened from its files alone.
 
     kind: "probe", "clip_zero_shot" or "paligemma"
-    attributes: what a study says of them: for clip_zero_shot attribute -> value -> prompts, for paligemma
+    attributes: as a study describes them: for clip_zero_shot attribute -> value -> prompts, for paligemma
         attribute -> {"question": ..., "answers": value -> words}; a probe has its own
     files: what our training of a probe left; CLIP's file of `lock`; all files of PaliGemma's folder
-    device: of PaliGemma, the one that looks at images; the others need none
+    device: of PaliGemma, which reads images; the others, which read features, need none
 
     Raises UserError for a file that is missing or not what it has to be, and names the extra to install where a library
     is missing.
     """
-    paths = [Path(file) for file in files]
-    if kind == "probe":
-        return load_probe_heads({path.name: path for path in paths})
-    if kind == "clip_zero_shot":
-        (path,) = paths
-        entry = entry_of(lock, path.name)
-        return _module(kind, "encoders").load(verified(path, entry), attributes, entry)
-    if kind == "paligemma":
-        return _module(kind, "paligemma").load(paths, attributes, device)
-    raise UserError(f"classifier '{kind}': unknown (known: probe, clip_zero_shot, paligemma)")
+    if kind not in _OPEN:
+        raise UserError(f"classifier '{kind}': unknown (known: {', '.join(_OPEN)})")
+    return _OPEN[kind]([Path(file) for file in files], attributes, lock, device)
 
 
 def _module(kind: str, extra: str) -> ModuleType:
-    """Imported when it is asked for: its library is heavy, and may not be installed."""
+    """Imported on first use: its library is heavy, and may not be installed."""
     try:
         return importlib.import_module(f"steadyflow.classifiers.{kind}")
     except ImportError as error:
@@ -55,3 +48,28 @@ def _module(kind: str, extra: str) -> ModuleType:
             f"classifier '{kind}': its library cannot be imported ({error}); install it by "
             f"pip install 'steadyflow[{extra}]'"
         ) from error
+
+
+_Lock = Mapping[str, Locked]
+_Device: TypeAlias = "torch.device | None"
+
+
+def _probe(files: list[Path], attributes: Mapping[str, Any], lock: _Lock, device: _Device) -> Classifier:
+    return load_probe_heads({file.name: file for file in files})
+
+
+def _clip_zero_shot(files: list[Path], attributes: Mapping[str, Any], lock: _Lock, device: _Device) -> Classifier:
+    (file,) = files
+    entry = entry_of(lock, file.name)
+    return _module("clip_zero_shot", "encoders").load(verified(file, entry), attributes, entry)
+
+
+def _paligemma(files: list[Path], attributes: Mapping[str, Any], lock: _Lock, device: _Device) -> Classifier:
+    return _module("paligemma", "paligemma").load(files, attributes, device)
+
+
+_OPEN: Mapping[str, Callable[[list[Path], Mapping[str, Any], _Lock, _Device], Classifier]] = {
+    "probe": _probe,
+    "clip_zero_shot": _clip_zero_shot,
+    "paligemma": _paligemma,
+}

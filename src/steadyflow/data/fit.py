@@ -15,6 +15,9 @@ from steadyflow.data.records import Picture
 
 Fit = Literal["crop", "pad"]
 
+MOST_ASPECT = 16
+"""Of a longer image 'crop' resizes only a middle of this aspect: a row of pixels would else be resized to gigabytes."""
+
 
 def fit_image(image: Picture, resolution: int, fit: Fit = "crop") -> Picture:
     """A square picture, uint8 [H, W, C] -> uint8 [resolution, resolution, C].
@@ -23,6 +26,8 @@ def fit_image(image: Picture, resolution: int, fit: Fit = "crop") -> Picture:
     as in torchvision's `Resize` of a PIL image; in floats it is 0.15 of 255 away on average. Where nothing is left to
     round, `Resize` and `CenterCrop` give the same picture. Else not always: the longer side is rounded here and cut
     there, and the margins are cut here and rounded there, so that theirs may lie a pixel further right or below.
+    What lies further out than MOST_ASPECT / 2 shorter sides from the centre is cut off beforehand: it is several times
+    further from the square than the filter sees.
     'pad': the pixels stay as they are, with zeros around them; UserError when the image is too large for that.
     Either leaves an image of the right size as it is. Where the margins are odd, the smaller is left and above.
     """
@@ -30,16 +35,20 @@ def fit_image(image: Picture, resolution: int, fit: Fit = "crop") -> Picture:
 
 
 def _crop(image: Picture, resolution: int) -> Picture:
-    height, width = image.shape[:2]
-    shorter = min(height, width)
+    shorter = min(image.shape[:2])
+    image = _middle(image, min(image.shape[0], MOST_ASPECT * shorter), min(image.shape[1], MOST_ASPECT * shorter))
     if shorter != resolution:
+        height, width = image.shape[:2]
         # round(shorter * resolution / shorter) is exact, so only the longer side is rounded.
         size = (round(width * resolution / shorter), round(height * resolution / shorter))
         squeezed = Image.fromarray(image.squeeze(-1) if image.shape[2] == 1 else image)
         image = np.asarray(squeezed.resize(size, Image.Resampling.BICUBIC)).reshape(size[1], size[0], image.shape[2])
-        height, width = image.shape[:2]
-    top, left = (height - resolution) // 2, (width - resolution) // 2
-    return image[top : top + resolution, left : left + resolution]
+    return _middle(image, resolution, resolution)
+
+
+def _middle(image: Picture, height: int, width: int) -> Picture:
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
 
 
 def _pad(image: Picture, resolution: int) -> Picture:

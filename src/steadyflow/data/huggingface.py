@@ -43,7 +43,7 @@ def huggingface(
     `decode_image` says. The label column holds whole numbers; classes are called as the shards' metadata say
     (`datasets` writes them), else by their numbers from 0. Negative and missing labels mean unknown. Keys are the
     file's path without its suffix and the row: `data/train-00000-of-00006/00042`. Without `val` the records have no
-    split of their own. Of the files, only those `listed` (paths relative to `path`) are taken, if that is given.
+    split of their own. Of the files, only those `listed` (paths relative to `path`) are read, if that is given.
 
     Raises UserError when no file matches, for a name that is not UTF-8, a file that is no complete Parquet file, and a
     column that is missing or holds something else.

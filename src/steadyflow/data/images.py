@@ -103,7 +103,7 @@ class ImageStore:
         return self._count
 
     def read(self, ids: Sequence[int] | npt.NDArray[np.int64]) -> Picture:
-        """uint8 [len(ids), H, W, C], in the order asked. Raises UserError for an id that is skipped or out of range."""
+        """uint8 [len(ids), H, W, C], in their order. Raises UserError for an id that is skipped or out of range."""
         pictures = np.empty((len(ids), *self._batches[0].pixels.shape[1:]), np.uint8)
         for place, index in enumerate(np.asarray(ids, np.int64).tolist()):
             if not 0 <= index < self._count:

@@ -94,7 +94,7 @@ LISTINGS: Mapping[str, Callable[..., _Files]] = {
 def _state(key: str, file: _File) -> str:
     try:
         found = file.stat()
-    # The source says of what is missing, or a link that leads nowhere, that it cannot be read.
+    # Missing, or a link that leads nowhere: the source raises an error when it reads it.
     except OSError:
         return f"{key}\0missing"
     return f"{key}\0{found.st_size}\0{found.st_mtime_ns}"

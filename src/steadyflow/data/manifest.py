@@ -76,7 +76,7 @@ class ManifestWriter:
             self._compare(set(repeated.tolist()))
 
     def _compare(self, suspects: set[int]) -> None:
-        """Two keys have the same hash: are they the same? The keys are not kept, so the source is asked again."""
+        """Two keys have the same hash: are they the same? The keys are not kept, so the source is read again."""
         seen = set()
         for record in self._source.records:
             if record.key in seen:

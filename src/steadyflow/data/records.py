@@ -1,4 +1,4 @@
-"""What every source of images speaks: records, one per image, in a fixed order."""
+"""What every source of images gives: records, one per image, in a fixed order."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -22,7 +22,7 @@ def filled(
 
     Raises UserError with the first name that is missing, unexpected or of another shape.
     """
-    # Without memory or random numbers of its own: a generator of the caller's notices nothing, and nothing waits.
+    # Without memory or random numbers: fast, and the caller's generator does not advance.
     with torch.device("meta"):
         network = build()
     weights = {name: tensor.float() for name, tensor in weights.items() if not _is_count(name)}

@@ -10,7 +10,7 @@ from steadyflow.artifacts import UserError
 from steadyflow.encoders.encoder import Encoder, Extractor
 from steadyflow.fetch.lock import Locked, entry_of, verified
 
-# Each is a module of this package, imported when it is asked for: its library is heavy, and may not be installed.
+# Each is a module of this package, imported when it is opened: its library is heavy, and may not be installed.
 PRETRAINED = ("inception", "clip", "dinov2", "arcface", "vgg16")
 
 

@@ -1,23 +1,29 @@
 """How far apart do two models carry the same noise? The paths x_t from noise, t=0, to data, t=1, of two runs.
 
 Path i of `a` and path i of `b` start from one noise: that pair is matched. All pairs i != j are unmatched, and every
-one of them counts. Paths are [points, n, ...], at the same `times` [points], and may be memory maps: two points are in
-memory at a time, and three numbers for each pair of paths.
+one of them counts. Paths are [points, n, ...], at the same `times` [points], and may be memory maps: CHUNK paths of
+each side are in memory at a time, at one point, and a few numbers for each matched pair. Unmatched distances are
+computed a few times over instead.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import Estimate, mean_with_interval
-from steadyflow.evaluate.rows import finite_rows
-from steadyflow.evaluate.similarity import distances, pairwise_blocks
+from steadyflow.evaluate.quantiles import streamed_quantiles
+from steadyflow.evaluate.rows import finite_rows, parts
+from steadyflow.evaluate.similarity import distances
 
 Floats = npt.NDArray[np.float64]
 
 BAND = (0.05, 0.5, 0.95)
+CHUNK = 512
+"""Paths of each side in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ def path_deviation(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> Floats
     Raises UserError when shapes differ, times are not as many as points or do not rise, or a number is not finite.
     """
     weights = _weights(a, b, times)
-    return weights @ np.stack([_matched(*_points(a, b, place)) for place in range(len(weights))])
+    return weights @ np.stack([_matched(a[place], b[place], place) for place in range(len(weights))])
 
 
 def compare_paths(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> PathComparison:
@@ -65,35 +71,69 @@ def compare_paths(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> PathCom
     weights, n = _weights(a, b, times), a.shape[1]
     if n < 2:
         raise UserError(f"{n} paths have no unmatched pair; trace 2 noises at least")
-    matched, unmatched = np.zeros(n), np.zeros(n * (n - 1))
-    matched_band, unmatched_band = np.empty((2, len(weights), len(BAND)))
-    for place, weight in enumerate(weights):
-        x, y = _points(a, b, place)
-        same = _matched(x, y)
-        others = np.concatenate([values[off] for _, values, off in pairwise_blocks(distances(x, y), same)])
-        matched += weight * same
-        unmatched += weight * others
-        matched_band[place], unmatched_band[place] = np.quantile(same, BAND), np.quantile(others, BAND)
+    distances_of_matched = np.stack([_matched(a[place], b[place], place) for place in range(len(weights))])
+    matched = weights @ distances_of_matched
+    pairs = n * (n - 1)
+    # Sums are taken around this value, so that the variance keeps its digits.
+    origin, total, squares = float(matched.mean()), 0.0, 0.0
+    low, high = np.full(len(weights), np.inf), np.zeros(len(weights))
+    for rows, columns in _tiles(n):
+        deviation: Floats = np.zeros(())
+        for place, weight in enumerate(weights):
+            apart = _unmatched(a[place], b[place], rows, columns)
+            low[place], high[place] = apart.min(initial=low[place]), apart.max(initial=high[place])
+            deviation = deviation + weight * apart
+        total += float((deviation - origin).sum())
+        squares += float(np.square(deviation - origin).sum())
+    mean = total / pairs
+    unmatched_band = [
+        streamed_quantiles(
+            partial(_all_unmatched, a[place], b[place]), pairs, float(low[place]), float(high[place]), BAND
+        )
+        for place in range(len(weights))
+    ]
     return PathComparison(
         n=n,
         matched=mean_with_interval(matched),
         matched_sd=float(matched.std(ddof=1)),
         matched_median=float(np.median(matched)),
         matched_p95=float(np.quantile(matched, 0.95)),
-        unmatched_mean=float(unmatched.mean()),
-        unmatched_sd=float(unmatched.std()),
-        matched_band=matched_band,
-        unmatched_band=unmatched_band,
+        unmatched_mean=origin + mean,
+        unmatched_sd=float(np.sqrt(max(squares / pairs - mean**2, 0))),
+        matched_band=np.quantile(distances_of_matched, BAND, axis=1).T,
+        unmatched_band=np.stack(unmatched_band),
     )
 
 
-def _points(a: np.ndarray, b: np.ndarray, place: int) -> tuple[Floats, Floats]:
-    """float64 [n, d] of both at one time."""
-    return finite_rows(f"a at point {place}", a[place]), finite_rows(f"b at point {place}", b[place])
+def _rows(name: str, points: np.ndarray, rows: slice, place: int) -> Floats:
+    """Some paths' points at one time, float64 [m, d]."""
+    return finite_rows(f"{name} at point {place}", points[rows], rows.start)
 
 
-def _matched(x: Floats, y: Floats) -> Floats:
-    return np.linalg.norm(x - y, axis=1)
+def _matched(a: np.ndarray, b: np.ndarray, place: int) -> Floats:
+    """The distances of matched pairs at one time, float64 [n]."""
+    some = [_rows("a", a, rows, place) - _rows("b", b, rows, place) for rows in parts(len(a), CHUNK)]
+    return np.concatenate([np.linalg.norm(difference, axis=1) for difference in some])
+
+
+def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
+    """All pairs of n and n paths, a block of both sides at a time."""
+    for rows in parts(n, CHUNK):
+        for columns in parts(n, CHUNK):
+            yield rows, columns
+
+
+def _unmatched(a: np.ndarray, b: np.ndarray, rows: slice, columns: slice) -> Floats:
+    """The distances of the unmatched pairs of a tile at one time, float64 [pairs]."""
+    x, y = (np.asarray(points, np.float64).reshape(len(points), -1) for points in (a[rows], b[columns]))
+    apart = distances(x, y)(slice(None))
+    if rows != columns:
+        return apart.ravel()
+    return apart[~np.eye(len(apart), dtype=bool)]
+
+
+def _all_unmatched(a: np.ndarray, b: np.ndarray) -> Iterator[Floats]:
+    return (_unmatched(a, b, *tile) for tile in _tiles(len(a)))
 
 
 def _weights(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> Floats:

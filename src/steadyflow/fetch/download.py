@@ -1,4 +1,9 @@
-"""One file from the network: resumed, verified, and under its final name only when it is complete."""
+"""One file over HTTP: resumed, verified, and under its final name only when it is complete.
+
+Of the libraries for this, pooch (1.9) verifies hashes, but writes to a temporary file of a random name, deletes it on
+failure and never sends `Range`; huggingface_hub resumes within one process alone, with the faults that
+`fetch.huggingface` lists. So this part is our own.
+"""
 
 import contextlib
 import fcntl
@@ -18,7 +23,7 @@ from steadyflow.fetch.web import Interrupted, Web
 from steadyflow.progress import byte_progress
 
 SPARE = 2**28
-"""Bytes that a download leaves free on the disk."""
+"""Bytes of the disk that a download leaves free."""
 
 
 def part_of(path: Path) -> Path:
@@ -27,24 +32,24 @@ def part_of(path: Path) -> Path:
 
 
 def download(remote: Remote, path: Path | str, web: Web) -> None:
-    """Makes `path` the remote file; does nothing when it is that already.
+    """Downloads `remote` to `path`; does nothing when its content is there already.
 
-    What has come so far lies in `path`.part, and survives whatever ends this process; the next call goes on from it.
-    Raises UserError when the file cannot be had or is not the one expected, and when the disk is too small for it.
+    Incomplete content is in `path`.part, which outlives this process; the next call resumes it.
+    Raises UserError when the server does not give the file, gives another one, or the disk is too small for it.
     """
     path = Path(path)
     if path.exists() and remote.problem_of(path) is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(part_of(path)) as file:
+    with _exclusive(part_of(path)) as file:
         part = _Part(remote, file, path)
         kept = part.size()
-        web.patiently(remote.url, lambda: part.fetch_rest(web))
+        web.retrying(remote.url, lambda: part.fetch_rest(web))
         problem = part.problem()
         if problem and kept:
             # The bytes kept from before may be those of another version of the file.
             part.restart()
-            web.patiently(remote.url, lambda: part.fetch_rest(web))
+            web.retrying(remote.url, lambda: part.fetch_rest(web))
             problem = part.problem()
         if problem:
             part.restart()
@@ -57,7 +62,7 @@ def download(remote: Remote, path: Path | str, web: Web) -> None:
 
 
 def check_disk(folder: Path, needed: int) -> None:
-    """Raises UserError when `folder` has no place for so many more bytes."""
+    """Raises UserError when the disk of `folder` has less than `needed` bytes, and SPARE, free."""
     free = shutil.disk_usage(folder).free
     if needed and needed + SPARE > free:
         raise UserError(
@@ -88,7 +93,7 @@ class _Part:
         self.version = None
 
     def fetch_rest(self, web: Web) -> None:
-        """One request for what is missing. Raises Interrupted when it ends too early."""
+        """One request for the bytes that are missing. Raises Interrupted when it ends too early."""
         start = self.size()
         if start == self.remote.bytes:
             return
@@ -126,11 +131,11 @@ class _Part:
             raise Interrupted("the connection ended early")
 
     def _accept(self, response: httpx2.Response) -> None:
-        """Sees to it that what comes goes on from what is there: if it does not, all starts anew."""
+        """Checks that the response continues the incomplete file; else the download starts again."""
         etag = response.headers.get("ETag", "")
         version = etag if etag.startswith('"') else None
         if response.status_code != 206:
-            # Before anything is thrown away: a login page is no reason to.
+            # Before anything is deleted: a login page is no new version of the file.
             self._total(response)
             self.restart()
         elif _range_start(response) != self.size() or (self.version and version != self.version):
@@ -139,7 +144,7 @@ class _Part:
         self.version = version
 
     def _total(self, response: httpx2.Response) -> int | None:
-        """Size of the whole file, None when nobody knows it. Raises UserError when the server has another one."""
+        """Bytes of the whole file, None where unknown. Raises UserError when the server states another size."""
         length = response.headers.get("Content-Length", "")
         offered = int(length) if response.status_code != 206 and length.isdecimal() else _complete_size(response)
         if None not in (offered, self.remote.bytes) and offered != self.remote.bytes:
@@ -161,22 +166,23 @@ def _complete_size(response: httpx2.Response) -> int | None:
 
 
 @contextlib.contextmanager
-def _alone(part: Path) -> Iterator[BinaryIO]:
-    """The part file, for this process alone. An empty one does not stay behind.
+def _exclusive(part: Path) -> Iterator[BinaryIO]:
+    """The incomplete file, locked: two studies may share a folder of downloads. If empty, it is deleted at the end.
 
-    Raises UserError when another process has it: two studies may share a folder of downloads.
+    It is its own lock: filelock's lock file would stay beside the images, where a dataset's pattern could match it.
+    Raises UserError when another process holds it.
     """
     with part.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The other process may have finished, and given the file its final name, since it was opened.
-            alone = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
+            # Since it was opened, the other process may have finished and renamed it.
+            locked = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
         except BlockingIOError:
-            alone = False
+            locked = False
         # Some cluster file systems have no locks.
         except OSError:
-            alone = True
-        if not alone:
+            locked = True
+        if not locked:
             raise UserError(f"{part}: another process is downloading this file; wait for it, then run again")
         try:
             yield file

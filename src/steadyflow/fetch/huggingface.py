@@ -78,7 +78,7 @@ def fetch_dataset(
     Raises UserError when a pattern names nothing, a file would lie outside `folder`, or a download fails.
     """
     url, folder = f"{web.home}/datasets/{repo}", Path(folder)
-    snapshot = web.patiently(url, lambda: find_snapshot(repo, revision, patterns.values(), web, url))
+    snapshot = web.retrying(url, lambda: find_snapshot(repo, revision, patterns.values(), web, url))
     chosen = select(snapshot.files, patterns, repo)
     targets = {file.path: target_of(folder, file.path) for file, _ in chosen}
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,8 +137,12 @@ def _list_files(api: "HfApi", repo: str, commit: str, folder: str) -> Iterator[H
         if isinstance(entry, RepoFile):
             url = hf_hub_url(repo, entry.path, repo_type="dataset", revision=commit, endpoint=api.endpoint)
             # Of a file that is not in LFS, git's own hash alone is known.
-            known = (entry.lfs.size, entry.lfs.sha256, None) if entry.lfs else (entry.size, None, entry.blob_id)
-            yield HubFile(entry.path, Remote(url, *known))
+            lfs = entry.lfs
+            size, sha256, blob = (lfs.size, lfs.sha256, None) if lfs else (entry.size, None, entry.blob_id)
+            # huggingface_hub accepts any value here, and a file without a hash would go unverified.
+            if type(size) is not int or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", str(sha256 or blob)):
+                raise ValueError(f"{entry.path}: no size and hash of a file")
+            yield HubFile(entry.path, Remote(url, size, sha256, blob))
 
 
 def _listing_client(web: Web) -> httpx2.Client:

@@ -4,10 +4,12 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from steadyflow.artifacts import UserError, atomic_path
 from steadyflow.fetch.download import download
 from steadyflow.fetch.lock import Locked, by_hand, entry_of
+from steadyflow.fetch.remote import sha256_of
 from steadyflow.fetch.web import Web
 
 
@@ -27,6 +29,13 @@ def fetch_locked(lock: Mapping[str, Locked], name: str, folder: Path | str, web:
     except UserError as error:
         raise UserError(f"{error}. Or, {by_hand(entry, path)}") from error
     return path
+
+
+def fetch_dataset_file(lock: Mapping[str, Locked], name: str, folder: Path | str, web: Web) -> dict[str, Any]:
+    """Downloads a dataset that is one file of the lock. Returns url, licence, and files: path, bytes and sha256."""
+    entry, path = entry_of(lock, name), fetch_locked(lock, name, folder, web)
+    listed = {"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    return {"url": entry.url, "licence": entry.licence, "files": [listed]}
 
 
 def extract(archive: Path, entry: Locked, path: Path) -> None:

@@ -1,7 +1,7 @@
 """HTTP requests with bounded redirects and retries, and a token that is sent to one host alone.
 
 On `httpx2`, which huggingface_hub uses too, so that both go out by the same client and under the same rules. No client
-resumes a body that breaks off: `patiently` repeats whole attempts, and `download` resumes in between.
+resumes a body that breaks off: `retrying` repeats whole attempts, and `download` resumes in between.
 """
 
 import contextlib
@@ -100,7 +100,7 @@ class Web:
                 raise status_fault(url, response)
             yield response
 
-    def patiently(self, url: str, attempt: Callable[[], T]) -> T:
+    def retrying(self, url: str, attempt: Callable[[], T]) -> T:
         """The result of `attempt`, repeated with growing waits while it raises Interrupted, ATTEMPTS times at most."""
         failures = most = 0
         while True:

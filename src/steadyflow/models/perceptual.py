@@ -16,7 +16,7 @@ WANTED = f"expected torchvision's {VGG16_WEIGHTS}, see resources/weights.lock"
 class Lpips(nn.Module):
     """Version 0.1: the heads come with the lpips package, the backbone from torchvision's file of VGG16 weights.
 
-    Nothing in it is trained: no parameter asks for a gradient, and it stays in evaluation mode. All is float32, under
+    Nothing in it is trained: no parameter requires a gradient, and it stays in evaluation mode. All is float32, under
     autocast too.
     """
 
@@ -24,8 +24,8 @@ class Lpips(nn.Module):
         """`vgg16_path` is vgg16-397923af.pth. Raises UserError, naming it, when it is missing or something else."""
         super().__init__()
         backbone = _read_backbone(Path(vgg16_path))
-        # The package draws random weights first; no generator of the caller's is to notice. It also asks torchvision
-        # for them by an argument that torchvision is about to drop.
+        # The package draws random weights first, which must not advance the caller's generator; and it calls
+        # torchvision with an argument that is deprecated.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
             self.network = lpips.LPIPS(net="vgg", version="0.1", pnet_rand=True, verbose=False)

@@ -11,7 +11,7 @@ from steadyflow.prune.overlap import overlap, overlaps
 from steadyflow.prune.quotas import balanced_quotas, keep_count, proportional_quotas
 
 if TYPE_CHECKING:
-    from steadyflow.prune.choose_k import elbow, silhouette
+    from steadyflow.prune.choose_k import compare_numbers, elbow, silhouette
     from steadyflow.prune.gradients import gradient_norms, losses_and_gradient_norms
     from steadyflow.prune.kmeans import Clustering, spherical_kmeans
     from steadyflow.prune.scores import measure_samples, normalise, sample_losses, shared_points
@@ -21,6 +21,7 @@ __all__ = [
     "Clustering",
     "Criterion",
     "balanced_quotas",
+    "compare_numbers",
     "elbow",
     "gradient_norms",
     "keep_count",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 _HEAVY = {
-    **dict.fromkeys(("elbow", "silhouette"), "choose_k"),
+    **dict.fromkeys(("compare_numbers", "elbow", "silhouette"), "choose_k"),
     **dict.fromkeys(("gradient_norms", "losses_and_gradient_norms"), "gradients"),
     **dict.fromkeys(("Clustering", "spherical_kmeans"), "kmeans"),
     **dict.fromkeys(("measure_samples", "normalise", "sample_losses", "shared_points"), "scores"),

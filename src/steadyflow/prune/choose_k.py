@@ -1,11 +1,14 @@
-"""How many clusters: how well those of a clustering are parted, and where the gain of more of them bends."""
+"""How many clusters: how well separated those of a clustering are, and where the gain of more of them bends."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
+from steadyflow.progress import progress
 from steadyflow.prune.directions import Directions, chunks, directions, sums_by_cluster
+from steadyflow.prune.kmeans import spherical_kmeans
 
 
 def silhouette(
@@ -61,3 +64,26 @@ def elbow(ks: Sequence[int], inertia: Sequence[float]) -> int | None:
     below = (y[0] - y) * (x[-1] - x[0]) - (y[0] - y[-1]) * (x - x[0])
     best = int(below.argmax())
     return int(ks[best]) if below[best] > 1e-9 * abs(y[0]) * (x[-1] - x[0]) else None
+
+
+def compare_numbers(
+    embeddings: np.ndarray,
+    own: dict[str, Any],
+    others: Sequence[int],
+    *,
+    rows: np.ndarray,
+    seed: int,
+    restarts: int,
+    device: torch.device | str = "cpu",
+) -> dict[str, Any]:
+    """`numbers`: k, inertia and silhouette of the clustering `own`, which is known, and of those of `others` clusters,
+    in the order of k; `elbow` of the inertia over them. Other arguments as of `spherical_kmeans`; a k above n is left
+    out."""
+    numbers = [{key: own[key] for key in ("k", "inertia", "silhouette")}]
+    for k in progress(sorted(k for k in set(others) - {own["k"]} if k <= len(rows)), "numbers of clusters"):
+        found = spherical_kmeans(embeddings, k, seed=seed, rows=rows, restarts=restarts, device=device)
+        separation = silhouette(embeddings, found.cluster, rows=rows, device=device)
+        numbers.append({"k": k, "inertia": found.inertia, "silhouette": separation})
+    numbers.sort(key=lambda number: number["k"])
+    bend = elbow([number["k"] for number in numbers], [number["inertia"] for number in numbers])
+    return {"numbers": numbers, "elbow": bend}

@@ -11,9 +11,9 @@ import pandas as pd
 from steadyflow.artifacts import UserError, file_hash, read_array, read_json
 from steadyflow.data.images import DatasetInfo, attribute_codes, train_ids
 from steadyflow.prune.criteria import CRITERIA
+from steadyflow.prune.inputs import aligned, flattened, unit_length
 from steadyflow.prune.listing import read_listing
 from steadyflow.prune.quotas import keep_count
-from steadyflow.prune.rows import aligned, flattened, unit_length
 
 Arguments = dict[str, Any]
 """Of criteria, by the names that `prune.criteria` explains."""

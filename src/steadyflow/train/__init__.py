@@ -1,7 +1,7 @@
 """One engine trains everything; what is trained is an objective, a small function."""
 
 from steadyflow.train.clock import Cadence
-from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, forget_state, train
+from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, train
 from steadyflow.train.objectives import (
     OBJECTIVES,
     denoising,
@@ -10,6 +10,7 @@ from steadyflow.train.objectives import (
     validation_losses,
     velocity_objective,
 )
+from steadyflow.train.state import forget_state
 from steadyflow.train.probe import accuracy, classification, train_probe
 from steadyflow.train.samples import Samples, VelocityData, latent_samples, open_velocity_data
 from steadyflow.train.tokenizer import (

@@ -5,28 +5,25 @@ A step is a pure function of (weights, optimiser state, step): data order and ev
 weights of one that was never killed, bit for bit on a CPU.
 """
 
-import contextlib
 import copy
-import os
-import pickle
-import sys
-import zipfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from steadyflow import distributed
-from steadyflow.artifacts import Unfinished, UserError, atomic_path, delete_leftovers
-from steadyflow.ledger import Bookkeeper, close_ledger, is_held_here, ledger_file
+from steadyflow.artifacts import Unfinished, UserError
+from steadyflow.ledger import Bookkeeper, ledger_file
 from steadyflow.noise import batch_rows
 from steadyflow.progress import progress
 from steadyflow.train.clock import EVERY_MINUTE, Cadence, Clock
+from steadyflow.train.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Schedule:
 
     @property
     def log_every(self) -> int:
-        """Steps per point of the curve, and the fewest between two saved states."""
+        """Steps per point of the curve."""
         return min(100, max(1, self.steps // 200))
 
     def is_watched(self, step: int) -> bool:
@@ -111,7 +108,7 @@ def train(
     watch: Watch | None = None,
     micro_batch: int | None = None,
     cadence: Cadence = EVERY_MINUTE,
-    deadline: float = float("inf"),
+    deadline: Callable[[], float] = lambda: float("inf"),
     flops_per_sample: float = float("nan"),
     name: str = "training",
 ) -> Trained:
@@ -123,8 +120,9 @@ def train(
     a process takes its part in pieces, for memory's sake, and adds their gradients: for objectives that are means over
     samples, nothing but rounding changes.
 
-    It is saved at its `cadence`, and when SIGTERM comes or the `deadline` (in seconds since the epoch) is near, at
-    the next point of the curve: then Unfinished is raised, and the same call goes on.
+    It is saved at points of the curve at its `cadence`. When SIGTERM has come or the `deadline` is near, it is saved
+    after the step that is being computed (several processes agree on the step within seconds): then Unfinished is
+    raised, and the same call goes on. `deadline()`, in seconds since the epoch, is called once, on rank 0.
 
     `identity` is the hash of all that defines the result; a state of another identity is refused. Two states are kept,
     in case the last is damaged, and beside them a ledger (`steadyflow.ledger`). The caller removes the states, by
@@ -144,16 +142,16 @@ def train(
         ema for ema, live in zip(ema_model.parameters(), model.parameters(), strict=True) if live.requires_grad
     ]
     optimizer = torch.optim.AdamW(moved, schedule.learning_rate, weight_decay=0.0, fused=_on_gpu(device))
-    state = _State(identity, networks, ema_model, optimizer, state_path)
-    start, curve = state.load()
+    state = TrainingState(identity, networks, ema_model, optimizer, state_path)
+    start, curve, recent = state.load()
     keeper = None
     if distributed.rank() == 0:
         keeper = Bookkeeper(
             ledger_file(state_path), name, schedule.steps, schedule.batch_size, distributed.world_size(), start
         )
-    recent: list[Tensor] = []
+    recent = [row.to(device) for row in recent]
     batches = _batches(load, samples, schedule, start, device)
-    with Clock(cadence, deadline, device) as clock:
+    with Clock(cadence, deadline() if keeper else float("inf"), device, start) as clock:
         for batch in progress(batches, name, total=schedule.steps, done=start, unit="step"):
             optimizer.zero_grad(set_to_none=True)
             measured = []
@@ -170,30 +168,36 @@ def train(
             torch._foreach_lerp_(averages, weights[0], 1 - schedule.ema_decay)
             loss_sum, *sums = torch.stack(measured).sum(0)
             recent.append(torch.stack([loss_sum, grad_norm * batch.share, *sums]))
-            # The only host synchronisation, and the only place where a state is written: after the losses were checked.
             step = batch.step + 1
-            if step % schedule.log_every == 0 or step == schedule.steps:
-                row = _means(("loss", "grad_norm", *followed), recent, batch.step, state_path)
-                speed = clock.tick(len(recent), schedule.batch_size, flops_per_sample, schedule.precision)
+            is_point = step % schedule.log_every == 0 or step == schedule.steps
+            if not (is_point or clock.agreement_is_due(step)):
+                continue
+            # The only host synchronisation at points of the curve.
+            if is_point:
+                table = _losses(recent, step, state_path)
+                speed = clock.tick(step, schedule.batch_size, flops_per_sample, schedule.precision)
                 seen = watch(ema_model.eval()) if watch and schedule.is_watched(step) else {}
-                curve.append({"step": step, **row, **speed, **seen})
+                curve.append({"step": step, **_means(("loss", "grad_norm", *followed), table), **speed, **seen})
                 recent = []
-                successor = keeper.successor() if keeper else None
-                # Every process has to stop at the same step.
-                stop, lost = distributed.any_of([clock.must_stop(), successor is not None], device)
-                if lost:
-                    raise Unfinished(f"{name}: left at step {step} of {schedule.steps} to {successor or 'another'}")
+            successor = keeper.successor() if keeper else None
+            # Every process has to stop at the same step.
+            stop, lost = clock.agree(step, successor is not None)
+            if lost:
+                raise Unfinished(f"{name}: left at step {step} of {schedule.steps} to {successor or 'another'}")
+            if keeper:
+                keeper.note(step, curve[-1] if is_point else None)
+            ends = stop and step < schedule.steps
+            if ends or (is_point and clock.save_is_due()):
+                began = time.monotonic()
+                # No state is written before its losses were checked.
+                state.save(step, curve, list(_losses(recent, step, state_path)) if recent else [])
+                seconds = time.monotonic() - began
+                clock.saved(step, seconds)
                 if keeper:
-                    keeper.note(step, curve[-1])
-                ends = stop and step < schedule.steps
-                if ends or clock.save_is_due():
-                    state.save(step, curve)
-                    seconds = clock.saved()
-                    if keeper:
-                        keeper.saved(seconds, stops=ends)
-                if ends:
-                    where = f"at step {step} of {schedule.steps}, saved in {state_path}"
-                    raise Unfinished(f"{name}: stopped {clock.why()} {where}")
+                    keeper.saved(seconds, stops=ends)
+            if ends:
+                where = f"at step {step} of {schedule.steps}, saved in {state_path}"
+                raise Unfinished(f"{name}: stopped {clock.why()} {where}")
     if not all(bool(average.isfinite().all()) for average in averages):
         raise UserError(f"{name}: a weight is not finite after step {schedule.steps - 1}; {_ADVICE}")
     return Trained(ema_model.state_dict(), pd.DataFrame(curve))
@@ -227,7 +231,9 @@ def _on_gpu(device: torch.device) -> bool:
 _ADVICE = "lower learning_rate or set a gradient clip, then rerun"
 
 
-def _means(names: tuple[str, ...], recent: list[Tensor], last_step: int, state_path: Path) -> dict[str, float]:
+def _losses(recent: list[Tensor], step: int, state_path: Path) -> Tensor:
+    """The losses, gradients' norms and scalars of the last steps before `step`, summed over all processes. Raises
+    UserError where a loss or a gradient is not finite."""
     table = distributed.total(torch.stack(recent))
     # The gradient too: it spoils the weights one step before the loss shows it, and they would be saved.
     finite = table[:, :2].isfinite()
@@ -235,134 +241,10 @@ def _means(names: tuple[str, ...], recent: list[Tensor], last_step: int, state_p
         row = int(finite.all(1).logical_not().nonzero()[0])
         what = "gradient" if bool(finite[row, 0]) else "loss"
         kept = f"the last good state is kept in {state_path}" if state_path.exists() else "no state was saved before it"
-        raise UserError(f"the {what} is not finite at step {last_step - len(recent) + 1 + row}; {kept}; {_ADVICE}")
-    # NaN is what a term says while it is not in use yet.
+        raise UserError(f"the {what} is not finite at step {step - len(recent) + row}; {kept}; {_ADVICE}")
+    return table
+
+
+def _means(names: tuple[str, ...], table: Tensor) -> dict[str, float]:
+    # Terms that are not in use yet are NaN.
     return dict(zip(names, table.double().nanmean(0).tolist(), strict=True))
-
-
-def previous_state(path: Path) -> Path:
-    """The state saved before the one at `path`."""
-    return path.with_suffix(f".previous{path.suffix}")
-
-
-def forget_state(path: Path) -> None:
-    """To be called when the results are safe: deletes the states of the training and closes its ledger. Where another
-    process has begun to go on with the training meanwhile, they are that one's, and stay."""
-    if not is_held_here(ledger_file(path)):
-        return
-    for state in (path, previous_state(path)):
-        state.unlink(missing_ok=True)
-    close_ledger(ledger_file(path))
-
-
-@dataclass
-class _State:
-    """`whole`: a good state lies at `path`, as far as this process knows."""
-
-    identity: str
-    networks: list[nn.Module]
-    ema_model: nn.Module
-    optimizer: torch.optim.Optimizer
-    path: Path
-    whole: bool = False
-
-    def load(self) -> tuple[int, list[dict[str, float]]]:
-        """The next step and the curve so far; (0, []) when there is no state.
-
-        A damaged state is passed over for the one before it. Rank 0 chooses, and the others open that very file.
-        """
-        path, saved = self._choose() if distributed.rank() == 0 else (None, None)
-        name, step = distributed.shared(str(path or "")), distributed.shared(str(saved["step"]) if saved else "")
-        if not name:
-            return 0, []
-        if saved is None:
-            saved = _open(Path(name))
-        if saved is None or str(saved["step"]) != step:
-            raise Unfinished(f"{name}: another process has saved a state of the same training meanwhile")
-        self.whole = Path(name) == self.path
-        for network, weights in zip(self.networks, saved["networks"], strict=True):
-            _fill(network, weights)
-        _fill(self.ema_model, saved["ema"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        return saved["step"], saved["curve"]
-
-    def _choose(self) -> tuple[Path | None, dict[str, Any] | None]:
-        """The last good state and what it holds; None where there are none at all."""
-        delete_leftovers(self.path)
-        found = [path for path in (self.path, previous_state(self.path)) if path.exists()]
-        if not found:
-            return None, None
-        named, them = " and ".join(map(str, found)), "both" if len(found) > 1 else "it"
-        path, saved = next(((path, saved) for path in found if (saved := _read(path)) is not None), (None, None))
-        if path is None or saved is None:
-            raise UserError(f"{named}: unreadable training state; delete {them} to start anew")
-        if saved["identity"] != self.identity:
-            raise UserError(
-                f"{path}: state of another training (identity {saved['identity']}, expected {self.identity}): its spec "
-                f"or its inputs have changed; delete {them} to start anew: {named}"
-            )
-        if path != self.path:
-            damage = "unreadable" if self.path.exists() else "missing, as after a kill while it was saved"
-            step = saved["step"]
-            print(f"{self.path}: {damage}; going on from the state before it, of step {step}", file=sys.stderr)
-        return path, saved
-
-    def save(self, step: int, curve: list[dict[str, float]]) -> None:
-        if distributed.rank() > 0:
-            return
-        content = {
-            "identity": self.identity,
-            "step": step,
-            "curve": curve,
-            "networks": [_tensors(network) for network in self.networks],
-            "ema": _tensors(self.ema_model),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        with atomic_path(self.path) as temporary:
-            # Through Python's own file, whose errors say that a disk is full. On the disk before anything is renamed,
-            # since that may take long, and a kill amid it would leave the state before alone.
-            with temporary.open("wb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            # A damaged state must not take the place of the good one before it.
-            if self.whole:
-                # Another process that went on with the training may have ended it, and deleted its states.
-                with contextlib.suppress(FileNotFoundError):
-                    self.path.replace(previous_state(self.path))
-        self.whole = True
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """What a state holds, None where it is damaged. Errors of the disk or of memory are no damage."""
-    try:
-        # torch does not look at the checksums.
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                return None
-    except (OSError, MemoryError):
-        raise
-    except Exception:
-        # What spoiled headers lead to is of many kinds.
-        return None
-    return _open(path)
-
-
-def _open(path: Path) -> dict[str, Any] | None:
-    """What a state holds whose checksums are right, None where there is none, or something else."""
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (FileNotFoundError, pickle.UnpicklingError):
-        return None
-    return saved if isinstance(saved, dict) and "identity" in saved else None
-
-
-def _tensors(network: nn.Module) -> dict[str, Tensor]:
-    """Parameters and all buffers, those too that are no part of the weights."""
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
-
-
-@torch.no_grad()
-def _fill(network: nn.Module, saved: dict[str, Tensor]) -> None:
-    for name, tensor in _tensors(network).items():
-        tensor.copy_(saved[name])

@@ -1,6 +1,6 @@
 """The pruning criteria: the registry that a study names and docs/pruning.md lists.
 
-A criterion is a function of plain arrays, named by its arguments: it is given what it asks for, and nothing else.
+A criterion is a function of plain arrays, named by its arguments: it gets what its signature names, no more.
 
 | argument | what it is |
 |---|---|

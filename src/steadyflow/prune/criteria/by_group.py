@@ -62,7 +62,7 @@ def without_groups(ids: np.ndarray, group: np.ndarray, drop: int | Sequence[int]
 def oversampled_ids(ids: np.ndarray, group: np.ndarray, seed: int, *, purpose: str) -> np.ndarray:
     """Every sample of a known group, so often that each group is as large as the largest.
 
-    Inside a group no two counts differ by more than one; who comes once more is drawn.
+    Inside a group no two counts differ by more than one; those that come once more are drawn.
     """
     ids, group = _known(ids, group)
     sizes = np.bincount(group)

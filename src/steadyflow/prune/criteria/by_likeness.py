@@ -46,16 +46,16 @@ def deduplicated_ids(
     likeness = np.full(len(ids), -np.inf)
     for rows in rows_by_group(group):
         furthest_first = rows[np.lexsort((np.asarray(ids)[rows], -distance[rows]))]
-        likeness[furthest_first] = _likest_before(features(furthest_first))
+        likeness[furthest_first] = _highest_cosine_before(features(furthest_first))
     return np.sort(int64(ids)[np.lexsort((ids, likeness))[:keep]])
 
 
-def _likest_before(points: np.ndarray) -> np.ndarray:
+def _highest_cosine_before(points: np.ndarray) -> np.ndarray:
     """The highest cosine of each row to a row before it, [n]; -inf for the first."""
     unit = points / np.linalg.norm(points, axis=1, keepdims=True)
-    likest = np.full(len(unit), -np.inf)
+    highest = np.full(len(unit), -np.inf)
     for start in range(0, len(unit), _CHUNK):
         cosine = unit[start : start + _CHUNK] @ unit[: start + _CHUNK].T
         row, column = np.indices(cosine.shape, sparse=True)
-        likest[start : start + _CHUNK] = np.where(column < row + start, cosine, -np.inf).max(axis=1)
-    return likest
+        highest[start : start + _CHUNK] = np.where(column < row + start, cosine, -np.inf).max(axis=1)
+    return highest

@@ -22,6 +22,7 @@ class Sampling(Spec):
     of_dopri5: ClassVar[set[str]] = {"rtol", "atol"}
     of_others: ClassVar[set[str]] = {"steps", "time_shift"}
     of_solvers: ClassVar[set[str]] = {"solver", *of_dopri5, *of_others}
+    of_ddpm: ClassVar[set[str]] = {"diffusion"}
 
     solver: Literal["euler", "midpoint", "heun", "dopri5"] = "euler"
     steps: PositiveInt = 60

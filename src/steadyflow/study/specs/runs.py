@@ -56,7 +56,7 @@ class _Objective(Spec):
         return {key: value for key, value in sampling.identity().items() if key not in unused}
 
     def _unused_in(self, sampling: Sampling) -> set[str]:
-        return {"diffusion", *sampling.not_taken}
+        return {*sampling.of_ddpm, *sampling.not_taken}
 
     def sampling_protocol(self, sampling: Sampling) -> str:
         """How such a run is sampled, in a few words."""
@@ -200,9 +200,9 @@ class Run(Spec):
         "DiT-S/2"
     )
     weights: Annotated[str, Field(min_length=1)] | None = None
-    """A file of weights to be taken instead of a training, .safetensors or of torch.save; docs/models.md says which.
-    They are of this tokenizer's latents, and `subset` is what they were trained on. How is not said: `steps` and the
-    other keys of a training may not stand beside it, and those of `defaults` do not apply."""
+    """A file of pretrained weights, .safetensors or of torch.save, in place of a training; docs/models.md says which.
+    They are of this tokenizer's latents, and `subset` is what they were trained on. `steps` and the other keys of a
+    training may not stand beside it, and those of `defaults` do not apply."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Of the network in training; path, target, loss, weights and optimiser are fp32 in either case."""
     conditional: bool = False

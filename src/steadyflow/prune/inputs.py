@@ -1,4 +1,4 @@
-"""What criteria look at, brought beside the training images' ids, int64 [n], rising."""
+"""Tables and arrays of other stages, brought into the order of the training images' ids, int64 [n], rising."""
 
 from pathlib import Path
 

@@ -1,0 +1,36 @@
+"""What was downloaded, and under which licence."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from steadyflow.artifacts import read_json
+from steadyflow.fetch.lock import Locked, entry_of, verified
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A file of weights, or a dataset.
+
+    what: the file's name, or the dataset's address
+    where: the file, or the dataset's folder
+    """
+
+    what: str
+    bytes: int
+    licence: str
+    where: Path
+
+
+def downloaded(lock: Mapping[str, Locked], weights: Iterable[Path], listings: Iterable[Path]) -> Iterator[Downloaded]:
+    """Files of the lock, each verified, then the datasets of which a files.json is given.
+
+    Raises UserError for a file that is not in the lock, is missing, or is not what the lock pins.
+    """
+    for path in weights:
+        entry = entry_of(lock, path.name)
+        yield Downloaded(path.name, verified(path, entry).stat().st_size, entry.licence, path)
+    for path in listings:
+        content = read_json(path)
+        size = sum(file["bytes"] for file in content["files"])
+        yield Downloaded(content["url"], size, content["licence"], path.parent)
