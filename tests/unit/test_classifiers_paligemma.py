@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.paligemma_network import PATCHES, VOCABULARY, write_paligemma
 from safetensors.torch import load_file, save_file
+from support.paligemma_network import PATCHES, VOCABULARY, write_paligemma
 
 from steadyflow.artifacts import UserError, write_json
 from steadyflow.classifiers import load_classifier
