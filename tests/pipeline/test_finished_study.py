@@ -1,6 +1,7 @@
 """Everything that a study promises is there, and says what it should."""
 
 import base64
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -17,7 +18,7 @@ from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 from steadyflow.evaluate.metrics import Metric, read_metrics
 from steadyflow.models import VQVAE, Probe, build_velocity, to_model_range, to_uint8
 from steadyflow.noise import noise
-from steadyflow.report.catalogue import FIGURES, TABLES
+from steadyflow.stages.exhibits import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline
 
@@ -128,6 +129,7 @@ def test_the_report_is_one_file_with_every_table_and_figure(finished: Finished, 
     assert re.findall(r"@import|url\(['\"]?http", page) == []
     for entry in [*TABLES.values(), *FIGURES.values()]:
         assert entry.title in page
+        assert json.dumps(html.escape(entry.caption, quote=False))[1:-1] in page
     for file in [*root.glob("figures/*.png"), *root.glob("tables/*.html")]:
         assert base64.b64encode(file.read_bytes()).decode() in page, file
 

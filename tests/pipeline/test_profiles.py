@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from steadyflow.study.jobs import jobs
+from steadyflow.study.resources import WORK, work
 from support.workspace import REPOSITORY, long_jobs, long_jobs_of
 
 from steadyflow.names import PALIGEMMA_FOLDER
 from steadyflow.study import load_study, parse_study, paths
-from steadyflow.study.jobs import jobs
-from steadyflow.study.resources import WORK, work
 
 pytestmark = pytest.mark.pipeline
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.workspace import Finished, edited
 
-from steadyflow.report.catalogue import FIGURES, TABLES
+from steadyflow.stages.exhibits import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from encoding import CPU, IMAGENET, assert_close, opened, pictures, random_state
 from PIL import Image
 from support.clip_networks import write_archive
+from support.encoding import CPU, IMAGENET, assert_close, opened, pictures, random_state
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from encoding import CPU, assert_close, locked, opened, pictures
+from support.encoding import CPU, assert_close, locked, opened, pictures
 from support.face_networks import POINTS, write_detection, write_recognition
 
 from steadyflow.artifacts import UserError, write_json, write_weights

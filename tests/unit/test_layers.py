@@ -20,6 +20,8 @@ FLOORS = [
     {"report", "prune_page"},
     {"study", "cli"},
     {"design"},
+    {"stages"},
+    {"plan"},
     {"monitor"},
 ]
 FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
@@ -77,7 +79,7 @@ def test_a_design_stands_on_a_study_and_arms_alone():
         ("steadyflow.study", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.design.by_fraction", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.design.by_k", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
-        ("steadyflow.report.catalogue", {"torch", "pandas", "sklearn", "matplotlib"}),
+        ("steadyflow.plan.targets", {"torch", "numpy", "pandas", "sklearn", "matplotlib"}),
         ("steadyflow.artifacts", {"torch", "numpy", "pandas"}),
         ("steadyflow.data.listing", {"torch", "numpy", "pandas", "pyarrow", "PIL"}),
         ("steadyflow.results_lock", {"torch", "numpy", "pandas"}),

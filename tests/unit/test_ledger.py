@@ -2,7 +2,7 @@ import dataclasses
 import math
 
 import pytest
-from trainings import ALWAYS, NEVER, Killed, fit, killed_at, line
+from support.trainings import ALWAYS, NEVER, Killed, fit, killed_at, line
 
 from steadyflow import ledger as ledgers
 from steadyflow.artifacts import Unfinished, write_json

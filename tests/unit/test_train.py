@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from support.toys import some_images, tiny_discriminator, tiny_tokenizer
+from support.trainings import NEVER, X, fit, line
 from torch import nn
-from toys import some_images, tiny_discriminator, tiny_tokenizer
-from trainings import NEVER, X, fit, line
 
 from steadyflow.noise import batch_rows
 from steadyflow.train import (

@@ -7,8 +7,8 @@ import time
 
 import pytest
 import torch
-from toys import some_images, tiny_discriminator, tiny_tokenizer
-from trainings import ALWAYS, NEVER, Killed, assert_same, fit, killed_at, line, saved, slowly
+from support.toys import some_images, tiny_discriminator, tiny_tokenizer
+from support.trainings import ALWAYS, NEVER, Killed, assert_same, fit, killed_at, line, saved, slowly
 
 from steadyflow.artifacts import Unfinished
 from steadyflow.train import (

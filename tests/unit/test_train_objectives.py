@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from support.toys import batch_of, some_images, tiny_discriminator, tiny_tokenizer
 from torch import nn
-from toys import batch_of, some_images, tiny_discriminator, tiny_tokenizer
 
 from steadyflow.flow import ALPHAS_CUMPROD, CountedVelocity, euler, guide, ot, uniform_grid
 from steadyflow.models import Probe, build_velocity

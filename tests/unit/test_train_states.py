@@ -4,8 +4,8 @@ import re
 
 import pytest
 import torch
+from support.trainings import NEVER, Killed, assert_same, fit, killed_at, line, saved
 from torch import nn
-from trainings import NEVER, Killed, assert_same, fit, killed_at, line, saved
 
 from steadyflow import distributed
 from steadyflow.artifacts import Unfinished, UserError

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from trainings import NEVER, assert_same, fit, line, saved
+from support.trainings import NEVER, assert_same, fit, line, saved
 
 from steadyflow.artifacts import Unfinished, UserError
 

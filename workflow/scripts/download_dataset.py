@@ -1,9 +1,10 @@
 """Stage: fetches the files of a dataset, and lists them with their hashes and licence."""
 
+import argparse
 from pathlib import Path
 
 from steadyflow.artifacts import UserError, write_json
-from steadyflow.cli import run_stage, stage_parser
+from steadyflow.cli import exit_on_errors
 from steadyflow.data.files import CIFAR10_ARCHIVE
 from steadyflow.fetch.huggingface import fetch_dataset, hub_web
 from steadyflow.fetch.lock import read_lock
@@ -12,7 +13,8 @@ from steadyflow.fetch.web import Web
 from steadyflow.study import load_study
 from steadyflow.study.specs.datasets import HuggingFace
 
-parser = stage_parser(__doc__, study=True)
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--study", type=Path, required=True, help="the study file")
 parser.add_argument("--dataset", required=True, help="its name in the study")
 parser.add_argument("--lock", type=Path, required=True, help="resources/datasets.lock")
 parser.add_argument("--output", type=Path, required=True, help="files.json, in the folder of the files")
@@ -35,8 +37,9 @@ def main() -> None:
         description = fetch_dataset_file(read_lock(args.lock), ARCHIVES[spec.source], folder, Web())
     else:
         raise UserError(f"datasets.{args.dataset}: nothing is downloaded for the source '{spec.source}'")
-    write_json(args.output, description)
+    write_json(args.output, {**description, "origin": spec.origin})
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    with exit_on_errors():
+        main()

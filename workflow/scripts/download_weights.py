@@ -1,13 +1,14 @@
 """Stage: fetches one file that a lock pins, or takes it out of the archive that holds it."""
 
+import argparse
 from pathlib import Path
 
-from steadyflow.cli import run_stage, stage_parser
+from steadyflow.cli import exit_on_errors
 from steadyflow.fetch.lock import read_lock
 from steadyflow.fetch.locked import fetch_locked
 from steadyflow.fetch.web import Web
 
-parser = stage_parser(__doc__)
+parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--lock", type=Path, required=True, help="resources/weights.lock")
 parser.add_argument("--file", required=True, help="its name in the lock")
 parser.add_argument("--folder", type=Path, required=True, help="where it has to lie")
@@ -19,4 +20,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    with exit_on_errors():
+        main()

@@ -1,13 +1,14 @@
 """Prints what a study has downloaded: what it is, how large, under which licence, and where it lies."""
 
+import argparse
 from pathlib import Path
 
-from steadyflow.cli import run_stage, stage_parser
+from steadyflow.cli import exit_on_errors
 from steadyflow.fetch.licences import downloaded
 from steadyflow.fetch.lock import read_lock
 from steadyflow.report.text import table_lines
 
-parser = stage_parser(__doc__)
+parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--lock", type=Path, required=True, help="resources/weights.lock")
 parser.add_argument("--weights", type=Path, nargs="*", default=[], help="files of the lock")
 parser.add_argument("--datasets", type=Path, nargs="*", default=[], help="files.json of each dataset")
@@ -24,4 +25,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    with exit_on_errors():
+        main()

@@ -21,6 +21,7 @@ from steadyflow.plan.freshness import Stale, out_of_date
 from steadyflow.plan.layout import benchmark_place, log_place, record_place
 from steadyflow.plan.targets import TARGETS
 from steadyflow.stages.cost import Cost
+from steadyflow.stages.data import outdated_downloads
 from steadyflow.stages.exhibits import FIGURES, TABLES
 from steadyflow.stages.registry import STAGES
 from steadyflow.stages.stage import External, Job, each_input, file_of, output_files, upstream
@@ -80,9 +81,11 @@ def _force_out_of_date(settings: Any, study: Study) -> None:
         wanted = [job for target in settings.targets or {"all"} for job in _jobs_of(study, str(target))]
         forced = [job for target in settings.forcerun for job in _forced(study, wanted, str(target))]
         stale = out_of_date(study, wanted, forced)
+        downloads = outdated_downloads(study) if "fetch" in settings.targets else []
     except UserError as error:
         raise WorkflowError(str(error)) from None
-    settings.forcerun = frozenset(str(next(iter(output_files(study, job).values()))) for job in stale)
+    results = [str(next(iter(output_files(study, job).values()))) for job in stale]
+    settings.forcerun = frozenset([*results, *downloads])
     _explain(stale)
 
 

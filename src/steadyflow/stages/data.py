@@ -1,5 +1,8 @@
 """Datasets: images from their source, at the study's resolution."""
 
+from pathlib import Path
+
+from steadyflow.artifacts import read_json
 from steadyflow.data.listing import source_listing
 from steadyflow.stages import cost
 from steadyflow.stages.stage import Artifact, External, Inputs, Names, Stage
@@ -9,6 +12,14 @@ from steadyflow.study import Study
 def downloaded_files(study: Study, dataset: str) -> str:
     """files.json, the list of a dataset's downloaded files, in the folder that holds them."""
     return f"{study.downloads}/datasets/{dataset}/files.json"
+
+
+def outdated_downloads(study: Study) -> list[str]:
+    """The lists of downloaded files that are of another repository, commit or pattern than the study names now. They say
+    what they are of."""
+    lists = {downloaded_files(study, name): spec for name, spec in study.datasets.items() if spec.downloaded}
+    there = {file: spec for file, spec in lists.items() if Path(file).is_file()}
+    return [file for file, spec in there.items() if read_json(file).get("origin", spec.origin) != spec.origin]
 
 
 def _source(study: Study, names: Names) -> Inputs:

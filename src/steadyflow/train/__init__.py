@@ -10,9 +10,9 @@ from steadyflow.train.objectives import (
     validation_losses,
     velocity_objective,
 )
-from steadyflow.train.state import forget_state
 from steadyflow.train.probe import accuracy, classification, train_probe
 from steadyflow.train.samples import Samples, VelocityData, latent_samples, open_velocity_data
+from steadyflow.train.state import forget_state
 from steadyflow.train.tokenizer import (
     AdversarialTerm,
     PerceptualTerm,

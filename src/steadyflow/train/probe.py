@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from steadyflow.data.records import Picture
 from steadyflow.models import Probe, to_model_range
-from steadyflow.train.clock import EVERY_MINUTE, Cadence
+from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
 from steadyflow.train.engine import Batch, Objective, Schedule, Trained, train
 
 # Numpy's ids of images -> uint8 [n,H,W,C].
@@ -49,7 +49,7 @@ def train_probe(
     identity: str,
     device: torch.device,
     cadence: Cadence = EVERY_MINUTE,
-    deadline: float = float("inf"),
+    deadline: Deadline = no_deadline,
     name: str = "probe",
 ) -> Trained:
     """Trains it on the images `ids` [n]; `codes[name]` int64 [number of ids] of all images, -1 where unknown. The rest

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from steadyflow.distributed import total
 from steadyflow.models import VQVAE, hinge, to_model_range
-from steadyflow.train.clock import EVERY_MINUTE, Cadence
+from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
 from steadyflow.train.engine import Batch, Load, Objective, Schedule, Trained, train
 
 # Images whose encodings a codebook may be drawn from, unless it needs more.
@@ -142,7 +142,7 @@ def train_tokenizer(
     identity: str,
     device: torch.device,
     cadence: Cadence = EVERY_MINUTE,
-    deadline: float = float("inf"),
+    deadline: Deadline = no_deadline,
     name: str = "tokenizer",
 ) -> Trained:
     """Trains a tokenizer on `size` images, of which `load` gives uint8 [B,H,W,C]. Terms are as in `reconstruction`, the

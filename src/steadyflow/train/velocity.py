@@ -9,7 +9,7 @@ from torch import nn
 
 from steadyflow.fetch.remote import sha256_of
 from steadyflow.models import compile_blocks, forward_flops, load_dit_weights
-from steadyflow.train.clock import EVERY_MINUTE, Cadence
+from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
 from steadyflow.train.engine import Objective, Schedule, Trained, train
 from steadyflow.train.objectives import validation_losses
 from steadyflow.train.samples import Samples
@@ -34,7 +34,7 @@ def train_velocity(
     identity: str,
     device: torch.device,
     cadence: Cadence = EVERY_MINUTE,
-    deadline: float = float("inf"),
+    deadline: Deadline = no_deadline,
     name: str = "run",
 ) -> Trained:
     """Trains a fresh velocity model (`models.build_velocity`), or goes on from its state.

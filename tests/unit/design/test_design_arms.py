@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from arms_study import study
+from support.arms_study import study
 
 from steadyflow.design.arms import KINDS, arms
 from steadyflow.design.by_fraction import arms_by_fraction

@@ -1,4 +1,4 @@
-from arms_study import study
+from support.arms_study import study
 
 from steadyflow.design.by_fraction import arms_by_fraction
 

@@ -6,12 +6,12 @@ PYTHONPATH=src:tests:tests/unit python tests/unit/plan/freeze_identities.py writ
 import json
 from pathlib import Path
 
+from support.studies import ROOT, every_job
 from support.tiny import TINY
 
 from steadyflow.artifacts import spec_hash
 from steadyflow.plan.provenance import identity_of
 from steadyflow.study import Study, load_study, parse_study
-from studies import ROOT, every_job
 
 FROZEN = Path(__file__).with_name("identities.json")
 

@@ -3,13 +3,13 @@
 import dataclasses
 
 import pytest
+from support.studies import SMALL, study
 
 from steadyflow.plan.layout import checkpoint_file
 from steadyflow.plan.provenance import Fingerprint, content_key, identity_of, named_inputs
 from steadyflow.stages.registry import STAGES
 from steadyflow.stages.stage import Artifact, Job, upstream
 from steadyflow.study import Study, parse_study
-from studies import SMALL, study
 
 ALL = set(SMALL["runs"])
 

@@ -1,13 +1,13 @@
 """What a study adds up to, and what is left of it."""
 
 import pytest
+from support.studies import every_job, study
 
 from steadyflow.plan.estimate import estimate, long_jobs, total
 from steadyflow.plan.provenance import Provenance, write_record
 from steadyflow.plan.targets import all_jobs
 from steadyflow.stages.registry import STAGES
 from steadyflow.stages.stage import Artifact, each_input, output_files, upstream
-from studies import every_job, study
 
 
 @pytest.fixture

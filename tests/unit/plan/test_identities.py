@@ -4,9 +4,9 @@ import json
 
 import pytest
 from freeze_identities import FROZEN, frozen_studies, identities
+from support.studies import every_job
 
 from steadyflow.stages.registry import STAGES
-from studies import every_job
 
 NOW = {study.name: identities(study) for study in frozen_studies()}
 BEFORE = json.loads(FROZEN.read_text(encoding="utf-8"))

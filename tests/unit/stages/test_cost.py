@@ -5,6 +5,7 @@ import math
 import re
 
 import pytest
+from support.studies import ROOT, STUDIES, every_job
 
 from steadyflow.plan.snakemake import Rules
 from steadyflow.stages.cost import LONGEST, SHORTEST, Cost, images, training_hours
@@ -12,7 +13,6 @@ from steadyflow.stages.flops import velocity_flops, velocity_weights
 from steadyflow.stages.registry import STAGES
 from steadyflow.study import load_study, parse_study
 from steadyflow.study.specs import Study
-from studies import ROOT, STUDIES, every_job
 
 NODE_MB = 500_000
 """Of a node of JUWELS Booster."""

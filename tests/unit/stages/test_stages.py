@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from support.studies import STUDIES, every_job, study
 
 from steadyflow.plan.layout import benchmark_file, checkpoint_file, log_file, record_file
 from steadyflow.plan.script import StageRun
@@ -15,7 +16,6 @@ from steadyflow.stages.registry import STAGES
 from steadyflow.stages.stage import Artifact, External, each_input, file_of, output_files, upstream
 from steadyflow.stages.tokenizers import latents_artifacts
 from steadyflow.study import load_study
-from studies import STUDIES, every_job, study
 
 
 def wildcards(place):

@@ -1,5 +1,5 @@
 import pytest
-from arms_study import TOKENIZER, study
+from support.arms_study import TOKENIZER, study
 
 from steadyflow.artifacts import UserError
 

@@ -2,11 +2,12 @@
 
 from typing import get_args
 
+from support.studies import ROOT
+
 from steadyflow import flow
 from steadyflow.prune import CRITERIA
 from steadyflow.study import study_schema
 from steadyflow.study.specs import Diffusion, FlowMatching, Sampling, Subset
-from studies import ROOT
 
 
 def test_the_solvers_and_targets_of_the_study_are_those_of_the_library():

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import yaml
+from support.studies import SMALL, STUDIES, complete, edited, study
 
 from steadyflow.artifacts import UserError
 from steadyflow.study import load_study, parse_study
-from studies import SMALL, STUDIES, complete, edited, study
 
 
 def test_a_run_is_the_defaults_and_its_own_overrides():

@@ -1,9 +1,9 @@
 """Every mistake in a study is named by its key."""
 
 import pytest
+from support.studies import study
 
 from steadyflow.artifacts import UserError
-from studies import study
 
 WRONG = {
     "runs__b__model": ("DiT-Q/2", "runs.b.model: unknown velocity model 'DiT-Q/2' (known: DiT-T/1, "),

@@ -4,6 +4,7 @@ import types
 from typing import Annotated, Union, get_args, get_origin
 
 import pytest
+from support.studies import TWO_DATASETS, study
 
 from steadyflow.artifacts import UserError
 from steadyflow.study.specs import Study
@@ -11,7 +12,6 @@ from steadyflow.study.specs.evaluation import Evaluation, Mixture
 from steadyflow.study.specs.fields import NAME, Refers, Spec
 from steadyflow.study.specs.pruning import ComplementSubset, IntersectionSubset, RandomSubset
 from steadyflow.study.specs.runs import Run
-from studies import TWO_DATASETS, study
 
 SECTIONS = {name for name, field in Study.model_fields.items() if get_origin(field.annotation) is dict}
 

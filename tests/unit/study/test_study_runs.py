@@ -1,9 +1,9 @@
 """Runs of a study: models, objectives, latent transforms, weights from files."""
 
 import pytest
+from support.studies import study
 
 from steadyflow.artifacts import UserError
-from studies import study
 
 
 @pytest.mark.parametrize(("model", "multiple"), [("DiT-T/4", 4), ("UNet-S", 8)])

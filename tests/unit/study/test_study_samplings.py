@@ -1,9 +1,9 @@
 """Samplings of a study, and the paths that are followed."""
 
 import pytest
+from support.studies import study
 
 from steadyflow.artifacts import UserError
-from studies import study
 
 
 def test_samples_follow_the_part_of_a_sampling_that_their_run_uses():

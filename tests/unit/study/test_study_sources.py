@@ -1,12 +1,12 @@
 """Datasets of a study: sources, and what follows from their labels."""
 
 import pytest
+from support.studies import edited, study
 
 from steadyflow.artifacts import UserError
 from steadyflow.stages.data import downloaded_files
 from steadyflow.stages.weights import weights_file
 from steadyflow.study import parse_study
-from studies import edited, study
 
 SOURCES = {
     "folder": {"path": "photos"},

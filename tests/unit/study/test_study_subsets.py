@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from support.studies import SMALL, complete, edited, study
 
 from steadyflow.artifacts import UserError
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.pruning import SELECT_SUBSET, chosen_by
 from steadyflow.stages.stage import each_input, file_of
 from steadyflow.study import parse_study
-from studies import SMALL, complete, edited, study
 
 
 def test_what_the_pruning_page_shows():

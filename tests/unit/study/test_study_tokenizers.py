@@ -1,10 +1,10 @@
 """Tokenizers of a study: losses, and the images that they take."""
 
 import pytest
+from support.studies import SMALL, complete, study
 
 from steadyflow.artifacts import UserError
 from steadyflow.study import parse_study
-from studies import SMALL, complete, study
 
 
 def test_the_tokenizers_of_a_dataset_and_of_its_runs_are_measured():

@@ -34,15 +34,21 @@ def figure(
         for classifier, of_classifier in attributes.items()
         for start in range(0, len(of_classifier), _PANELS)
     ]
+    columns = max(len(of_line) for _, of_line in lines)
+    parts = style.pages_of(groups, style.rows_that_fit(ROW, MARGIN + _LEGEND))
+    most = style.rows_that_fit(ROW * max(len(labels) for _, labels in parts) + MARGIN, _LEGEND)
     pages = []
-    for heading, labels in style.pages_of(groups, style.rows_that_fit(ROW, MARGIN + _LEGEND)):
-        most = style.rows_that_fit(ROW * len(labels) + MARGIN, _LEGEND)
-        pages += [_page(fairness, heading, labels, lines[start : start + most]) for start in range(0, len(lines), most)]
+    for start in range(0, len(lines), most):
+        of_lines = [_page(fairness, heading, labels, lines[start : start + most], columns) for heading, labels in parts]
+        for panels in zip(*(page.axes for page in of_lines), strict=True):
+            style.share_limits(panels, "x")
+        pages += of_lines
     return pages
 
 
-def _page(fairness: pd.DataFrame, heading: str, labels: Mapping[str, str], lines: Sequence[Line]) -> Figure:
-    columns = max(len(attributes) for _, attributes in lines)
+def _page(
+    fairness: pd.DataFrame, heading: str, labels: Mapping[str, str], lines: Sequence[Line], columns: int
+) -> Figure:
     page = style.new_figure(FULL_WIDTH, len(lines) * (ROW * len(labels) + MARGIN) + _LEGEND, heading)
     grid = page.subplots(len(lines), columns, sharey=True, squeeze=False)
     for line, (classifier, attributes) in zip(grid, lines, strict=True):

@@ -37,7 +37,8 @@ def figure(validation_curves: pd.DataFrame, validated_groups: Mapping[str, Mappi
         page = style.new_figure(FULL_WIDTH, _ROW * -(-len(labels) // 3) + _MARGIN, heading)
         for axes, (run, label) in zip(style.panels(page, len(labels)), labels.items(), strict=True):
             for other in every:
-                axes.stairs(last.loc[other], edges, baseline=None, color=PALE, linewidth=0.7)
+                # Inside the panel, and too many for the layout to measure each.
+                axes.stairs(last.loc[other], edges, baseline=None, color=PALE, linewidth=0.7, in_layout=False)
             axes.stairs(last.loc[run], edges, baseline=None, color=BLUE, linewidth=1.2)
             axes.set_title(label)
         page.supxlabel("time t, from noise to data", fontsize=8)

@@ -37,7 +37,8 @@ def figure(training_curves: pd.DataFrame, trained_groups: Mapping[str, Mapping[s
         grid = style.panels(page, len(labels))
         for axes, (run, label) in zip(grid, labels.items(), strict=True):
             for other, rows in losses.items():
-                axes.plot(rows["step"], smoothed[other], color=PALE, linewidth=0.7)
+                # Inside the panel, and too many for the layout to measure each.
+                axes.plot(rows["step"], smoothed[other], color=PALE, linewidth=0.7, in_layout=False)
             axes.plot(losses[run]["step"], losses[run]["loss"], color=BLUE, alpha=0.35, linewidth=0.5)
             axes.plot(losses[run]["step"], smoothed[run], color=BLUE)
             axes.set_title(label)

@@ -1,6 +1,6 @@
 """Where images come from."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
@@ -43,6 +43,11 @@ class _Source(Spec):
     def downloaded(self) -> bool:
         """Whether its files are fetched into the study's downloads."""
         return False
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What downloaded files depend on."""
+        return self.model_dump(mode="json", include={"source", "repo", "revision", "train", "val"})
 
     @property
     def unlabelled(self) -> bool:

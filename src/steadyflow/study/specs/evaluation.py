@@ -106,7 +106,7 @@ class Evaluation(Spec):
     """How many noises are followed through every run, to measure how far the paths of two runs lie apart; 0: none."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
-    show: dict[str, tuple[Name, ...]] = {}
+    show: dict[str, _SomeNames] = {}
     """heading -> runs: the groups in which figures show the evaluated runs, each on a page of its own; all in one group
     without a heading when left out. Tables list every run."""
     seed: Seed = 0

@@ -1,0 +1,186 @@
+"""What a study's tables and figures read, which of them it shows, and when one is out of date."""
+
+from copy import deepcopy
+
+import pytest
+import yaml
+
+from steadyflow.artifacts import UserError
+from steadyflow.report.exhibits import find_exhibits
+from steadyflow.stages import shown as groups_of
+from steadyflow.stages.exhibits import FIGURES, TABLES, all_files, display_identity, inputs, resources, shown
+from steadyflow.stages.readings import READINGS
+from steadyflow.study import parse_study, paths
+
+STUDY = yaml.safe_load("""
+name: small
+datasets:
+  digits: {source: digits, resolution: 16}
+tokenizers:
+  vqvae: {adversarial: none, perceptual: none, multipliers: [1, 2]}
+encoders:
+  probe: {}
+clusterings:
+  k8: {k: 8}
+  k4: {k: 4}
+subsets:
+  half: {criterion: cluster_b, pruning_fraction: 0.5, clusters: k8}
+  half_inv: {criterion: cluster_b_inv, pruning_fraction: 0.5, clusters: k8}
+  half_k4: {criterion: cluster_b, pruning_fraction: 0.5, clusters: k4}
+  quarter: {criterion: cluster_b, pruning_fraction: 0.75, clusters: k8}
+  threes: {criterion: attribute_value, attribute: label, value: "3"}
+runs:
+  unpruned: {label: all images}
+  reseeded: {seed: 1}
+  half: {subset: half, label: balanced}
+  half_again: {subset: half, seed: 1}
+  half_inv: {subset: half_inv}
+  half_k4: {subset: half_k4}
+  quarter: {subset: quarter}
+  threes: {subset: threes}
+  diffusion: {objective: diffusion}
+samplings:
+  euler: {}
+evaluations:
+  digits:
+    reference: unpruned
+    paths: 8
+    inverse_pairs: [[half, half_inv]]
+    mixtures: {mixed: {runs: [threes, threes]}}
+""")
+
+
+def study(**evaluation):
+    raw = deepcopy(STUDY)
+    raw["evaluations"]["digits"] |= evaluation
+    return parse_study(raw)
+
+
+SHOW = {"seeds": ["unpruned", "reseeded"], "clusters": ["half", "half_again", "half_inv"]}
+RESULTS = "results/digits"
+
+
+def test_a_study_of_everything_shows_everything():
+    assert shown(TABLES, study(), "digits") == list(TABLES)
+    assert shown(FIGURES, study(), "digits") == list(FIGURES)
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "missing"),
+    [
+        ({"paths": 0}, {"path_deviation", "path_distance"}),
+        ({"inverse_pairs": []}, {"similarity_to_inverse"}),
+        ({"mixtures": {}}, {"mode_balance"}),
+        ({"classifiers": []}, {"fairness", "fairness_bars", "similarity_by_mode", "mode_balance"}),
+        (
+            {"runs": ["unpruned"], "inverse_pairs": [], "mixtures": {}, "paths": 0, "reference": "unpruned"},
+            {
+                *("similarity_to_unpruned", "similarity_to_inverse", "similarity_by_mode", "path_deviation"),
+                *("mode_balance", "cluster_sizes", "similarity_by_run", "similarity_histogram", "path_distance"),
+                *("fd_by_fraction", "precision_recall_by_fraction", "fd_by_k"),
+            },
+        ),
+    ],
+)
+def test_what_an_evaluation_has_no_ground_for_is_not_shown(evaluation, missing):
+    edited = study(**evaluation)
+    there = {*shown(TABLES, edited, "digits"), *shown(FIGURES, edited, "digits")}
+    assert {*TABLES, *FIGURES} - there == missing
+
+
+def test_a_study_without_runs_shows_its_data():
+    raw = {key: value for key, value in STUDY.items() if key in ("name", "datasets", "tokenizers", "encoders")}
+    bare = parse_study({**raw, "evaluations": {"digits": {}}})
+    assert shown(TABLES, bare, "digits") == ["tokenizers"]
+    assert shown(FIGURES, bare, "digits") == ["dataset_samples", "tokenizer_curves", "tokenizer_reconstructions"]
+
+
+def test_inputs_are_the_files_of_all_that_is_read_each_once():
+    quality = [f"{RESULTS}/metrics/quality/{name}.parquet" for name in (*STUDY["runs"], "mixed")]
+    predicted = [f"{RESULTS}/attributes/probe/dataset.json", f"{RESULTS}/dataset.json"]
+    found = study()
+    assert inputs(TABLES["quality"], found, "digits") == quality
+    fairness = f"{RESULTS}/metrics/fairness.parquet"
+    assert inputs(TABLES["fairness"], found, "digits") == [fairness, *predicted]
+    assert inputs(TABLES["mode_balance"], found, "digits") == [*quality, fairness, *predicted]
+    assert inputs(TABLES["claims"], found, "digits") == [*quality, f"{RESULTS}/metrics/similarity.parquet", fairness]
+    curves = [f"{RESULTS}/runs/{run}/curve.parquet" for run in STUDY["runs"]]
+    assert inputs(FIGURES["training_curves"], found, "digits") == curves
+    assert inputs(FIGURES["loss_by_time"], found, "digits") == curves[:-1]
+    clusters = [f"{RESULTS}/clusters/k8.{suffix}" for suffix in ("parquet", "json")]
+    subsets = [f"{RESULTS}/subsets/{name}.parquet" for name in STUDY["subsets"]]
+    assert sorted(inputs(FIGURES["cluster_sizes"], found, "digits")) == sorted([*clusters, *subsets])
+
+
+def test_all_files_are_those_of_every_evaluation():
+    files = all_files({"quality": TABLES["quality"]}, study(), paths.table_files)
+    assert files == [f"{RESULTS}/tables/quality.{suffix}" for suffix in ("csv", "md", "tex", "html")]
+
+
+def test_readings_that_need_no_files_load_from_the_study_alone():
+    found = study()
+    for name, reading in READINGS.items():
+        if not reading.files(found, "digits") and not reading.resources:
+            assert reading.load(found, "digits") is not None, name
+
+
+def test_what_the_papers_print_counts_by_its_content():
+    assert len(resources(TABLES["fairness"])) == 1 and resources(TABLES["quality"]) == []
+    assert resources(TABLES["claims"]) != resources(TABLES["fairness"])
+    assert len(READINGS["paper"].load(study(), "digits")) > 50
+
+
+def test_without_groups_all_runs_stand_in_one_without_a_heading():
+    found = study()
+    assert groups_of.groups(found, "digits") == {"": {run: found.label(run) for run in STUDY["runs"]}}
+    pairs = groups_of.comparisons(found, "digits")[""]
+    assert list(pairs.items())[:2] == [
+        (("half", "half_inv"), "balanced / half_inv"),
+        (("reseeded", "unpruned"), "reseeded"),
+    ]
+    assert "diffusion" not in groups_of.validated_groups(found, "digits")[""]
+
+
+def test_groups_hold_what_they_name_and_comparisons_inside_them():
+    found = study(show=SHOW)
+    assert groups_of.groups(found, "digits")["clusters"] == {
+        "half": "balanced", "half_again": "half_again", "half_inv": "half_inv"
+    }  # fmt: skip
+    assert groups_of.comparisons(found, "digits") == {
+        "seeds": {("reseeded", "unpruned"): "reseeded"},
+        "clusters": {
+            ("half", "half_inv"): "balanced / half_inv",
+            ("half", "unpruned"): "balanced",
+            ("half_again", "unpruned"): "half_again",
+            ("half_inv", "unpruned"): "half_inv",
+        },
+    }
+    # A subset that two runs are trained on has one panel; a group without any has none.
+    assert groups_of.subset_groups(found, "digits") == {"clusters": {"half": "balanced", "half_inv": "half_inv"}}
+    assert list(groups_of.perturbations(found, "digits")) == [
+        "another seed", "half of the images, by pruning criterion"
+    ]  # fmt: skip
+    samples = READINGS["samples"].files(found, "digits")
+    assert samples == [f"{RESULTS}/samples/{run}/euler/images.npy" for group in SHOW.values() for run in group]
+    # Tables list every run.
+    assert len(READINGS["labels"].load(found, "digits")) == len(STUDY["runs"])
+
+
+@pytest.mark.parametrize("run", ["halb", "surrogate"])
+def test_unknown_runs_of_a_group_are_named(run):
+    with pytest.raises(UserError, match=rf"evaluations.digits.show.seeds: .*'{run}'"):
+        study(show={"seeds": ["unpruned", run]})
+
+
+def test_groups_and_labels_make_exhibits_anew_and_nothing_else():
+    raw = deepcopy(STUDY)
+    raw["runs"]["half"]["label"] = "another"
+    found = [study(), study(show=SHOW), parse_study(raw), study(paper_attributes={"label": "kl_gender"})]
+    identities = [repr(display_identity(each, "digits")) for each in found]
+    assert len(set(identities)) == len(identities)
+    # Without groups it is what it was before there were any.
+    assert len(display_identity(study(), "digits")) == 4
+
+
+def test_the_registry_is_that_of_the_files():
+    assert find_exhibits("table").keys() == TABLES.keys() and find_exhibits("figure").keys() == FIGURES.keys()
