@@ -15,8 +15,7 @@ def downloaded_files(study: Study, dataset: str) -> str:
 
 
 def outdated_downloads(study: Study) -> list[str]:
-    """The lists of downloaded files that are of another repository, commit or pattern than the study names now. They say
-    what they are of."""
+    """The lists of downloaded files that are of another repository, commit or pattern than the study names now."""
     lists = {downloaded_files(study, name): spec for name, spec in study.datasets.items() if spec.downloaded}
     there = {file: spec for file, spec in lists.items() if Path(file).is_file()}
     return [file for file, spec in there.items() if read_json(file).get("origin", spec.origin) != spec.origin]

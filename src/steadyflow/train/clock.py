@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Self
@@ -20,6 +21,14 @@ AGREEMENT_SECONDS = 1.0
 """Between two steps after which several processes agree whether to stop, about. One process looks after each step."""
 SAVING_SHARE = 0.05
 """The most of a training's time that saving its state may take."""
+
+
+Deadline = Callable[[], float]
+"""When a training has to have stopped, in seconds since the epoch. A function, since SLURM may have to be asked."""
+
+
+def no_deadline() -> float:
+    return float("inf")
 
 
 @dataclass(frozen=True)

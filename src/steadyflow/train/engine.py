@@ -22,7 +22,7 @@ from steadyflow.artifacts import Unfinished, UserError
 from steadyflow.ledger import Bookkeeper, ledger_file
 from steadyflow.noise import batch_rows
 from steadyflow.progress import progress
-from steadyflow.train.clock import EVERY_MINUTE, Cadence, Clock
+from steadyflow.train.clock import EVERY_MINUTE, Cadence, Clock, Deadline, no_deadline
 from steadyflow.train.state import TrainingState
 
 
@@ -108,7 +108,7 @@ def train(
     watch: Watch | None = None,
     micro_batch: int | None = None,
     cadence: Cadence = EVERY_MINUTE,
-    deadline: Callable[[], float] = lambda: float("inf"),
+    deadline: Deadline = no_deadline,
     flops_per_sample: float = float("nan"),
     name: str = "training",
 ) -> Trained:
@@ -151,7 +151,7 @@ def train(
         )
     recent = [row.to(device) for row in recent]
     batches = _batches(load, samples, schedule, start, device)
-    with Clock(cadence, deadline() if keeper else float("inf"), device, start) as clock:
+    with Clock(cadence, deadline() if keeper else no_deadline(), device, start) as clock:
         for batch in progress(batches, name, total=schedule.steps, done=start, unit="step"):
             optimizer.zero_grad(set_to_none=True)
             measured = []
