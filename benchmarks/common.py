@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from steadyflow.artifacts import provenance, write_json
+from steadyflow.ground.artifacts import provenance, write_json
 
 
 def write_photographs(folder: Path, count: int, size: tuple[int, int], suffix: str = ".jpg") -> None:

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from steadyflow.artifacts import read_json, write_json
-from steadyflow.cli import choose_device
+from steadyflow.ground.artifacts import read_json, write_json
+from steadyflow.ground.command_line import choose_device
 from steadyflow.models import build_velocity
 from steadyflow.prune import gradient_norms, sample_losses
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from common import memory_status, peak_memory, save
 
-from steadyflow.artifacts import atomic_array, read_array, write_array
+from steadyflow.ground.artifacts import atomic_array, read_array, write_array
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--cases", nargs="+", default=["200000x24", "20000x1000"], help="rows x clusters")

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from common import memory_status, peak_memory, save
 
-from steadyflow.artifacts import atomic_array, read_array, write_array
+from steadyflow.ground.artifacts import atomic_array, read_array, write_array
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--rows", type=int, default=10_000, help="real ones, and as many generated")

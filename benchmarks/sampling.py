@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from common import save
 
-from steadyflow.cli import choose_device
 from steadyflow.flow import CountedVelocity, euler, guide, uniform_grid
+from steadyflow.ground.command_line import choose_device
+from steadyflow.ground.noise import noise
 from steadyflow.models import VQVAE, build_velocity, compile_blocks, to_uint8
-from steadyflow.noise import noise
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--model", default="DiT-XL/2")

@@ -20,13 +20,13 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import vgg16
 
-from steadyflow.artifacts import write_array, write_json
 from steadyflow.data.dataset import write_dataset
 from steadyflow.data.folder import folder
 from steadyflow.data.images import ImageStore
 from steadyflow.data.latents import Latents
 from steadyflow.data.manifest import ManifestWriter
 from steadyflow.data.records import Source
+from steadyflow.ground.artifacts import write_array, write_json
 from steadyflow.models import VQVAE, PatchDiscriminator, build_velocity, to_model_range
 
 parser = argparse.ArgumentParser(description=__doc__)

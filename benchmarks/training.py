@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from common import save
 from torch import nn
 
-from steadyflow.cli import choose_device
+from steadyflow.ground.command_line import choose_device
 from steadyflow.models import build_velocity, compile_blocks, forward_flops
 from steadyflow.train import Cadence, Samples, Schedule, flow_matching, train
 from steadyflow.train.clock import peak_flops

@@ -10,7 +10,7 @@ import yaml
 from support.tiny import TINY_TOKENIZER
 from support.workspace import REPOSITORY, Workspace
 
-from steadyflow.ledger import Ledger, ledger_file, read_ledger
+from steadyflow.ground.ledger import Ledger, ledger_file, read_ledger
 from steadyflow.study import load_study, paths
 
 STUDY = yaml.safe_load("""

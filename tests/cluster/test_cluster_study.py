@@ -6,7 +6,7 @@ import slurm
 from on_cluster import STUDY, OnCluster, outputs
 from support.workspace import Workspace, edited
 
-from steadyflow.artifacts import file_hash, read_array
+from steadyflow.ground.artifacts import file_hash, read_array
 
 pytestmark = pytest.mark.cluster
 

@@ -14,8 +14,8 @@ import slurm
 from on_cluster import LONG, STUDY, OnCluster, outputs
 from support.workspace import Workspace, edited, half_written
 
-from steadyflow.artifacts import file_hash
-from steadyflow.ledger import Ledger
+from steadyflow.ground.artifacts import file_hash
+from steadyflow.ground.ledger import Ledger
 from steadyflow.train.state import previous_state
 
 pytestmark = pytest.mark.cluster

@@ -7,7 +7,7 @@ from support.folders import write_photos
 from support.paligemma_network import write_paligemma
 from support.workspace import Workspace, half_written, jobs_of
 
-from steadyflow.artifacts import file_hash, read_json
+from steadyflow.ground.artifacts import file_hash, read_json
 
 pytestmark = pytest.mark.pipeline
 

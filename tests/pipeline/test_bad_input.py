@@ -14,7 +14,7 @@ from PIL import Image
 from support.folders import FOLDER_STUDY, write_photos
 from support.workspace import Finished, Workspace, edited, half_written
 
-from steadyflow.artifacts import read_array
+from steadyflow.ground.artifacts import read_array
 from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline

@@ -12,7 +12,7 @@ from support.face_networks import write_detection, write_recognition
 from support.tiny import TINY_TOKENIZER
 from support.workspace import REPOSITORY, Workspace, edited, jobs_of
 
-from steadyflow.artifacts import file_hash, read_array, read_json, write_array
+from steadyflow.ground.artifacts import file_hash, read_array, read_json, write_array
 
 pytestmark = pytest.mark.pipeline
 

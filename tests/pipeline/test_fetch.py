@@ -18,8 +18,8 @@ from support.hub import COMMIT, serve_dataset
 from support.loopback import File, Loopback, loopback, status
 from support.workspace import REPOSITORY, SCRIPTS, Workspace, edited, jobs_of
 
-from steadyflow.artifacts import read_json
-from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.ground.artifacts import read_json
+from steadyflow.ground.constants import VGG16_WEIGHTS
 
 pytestmark = pytest.mark.pipeline
 

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from support.workspace import Finished, half_written
 
-from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
 from steadyflow.evaluate.metrics import Metric, read_metrics
+from steadyflow.ground.artifacts import file_hash, read_array, read_json, read_weights
+from steadyflow.ground.noise import noise
 from steadyflow.models import VQVAE, Probe, build_velocity, to_model_range, to_uint8
-from steadyflow.noise import noise
 from steadyflow.stages.exhibits import FIGURES, TABLES
 
 pytestmark = pytest.mark.pipeline

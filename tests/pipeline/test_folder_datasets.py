@@ -9,7 +9,7 @@ import pytest
 from support.folders import FOLDER_STUDY, write_photos
 from support.workspace import Workspace, edited, jobs_of
 
-from steadyflow.artifacts import read_array, read_json
+from steadyflow.ground.artifacts import read_array, read_json
 
 pytestmark = pytest.mark.pipeline
 

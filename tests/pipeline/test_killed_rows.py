@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.workspace import REPOSITORY, SCRIPTS, Finished, digests, edited
 
-from steadyflow.artifacts import read_json, write_json
+from steadyflow.ground.artifacts import read_json, write_json
 from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline

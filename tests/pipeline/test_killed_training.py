@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.workspace import SCRIPTS, Finished, edited
 
-from steadyflow.ledger import ledger_file, read_ledger
+from steadyflow.ground.ledger import ledger_file, read_ledger
 from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline

@@ -17,8 +17,8 @@ from PIL import Image
 from support.folders import write_photos
 from support.workspace import SCRIPTS, Workspace
 
-from steadyflow.artifacts import read_json
 from steadyflow.data.images import read_manifest
+from steadyflow.ground.artifacts import read_json
 
 pytestmark = pytest.mark.pipeline
 

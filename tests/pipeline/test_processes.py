@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from support.workspace import SCRIPTS, Finished, edited
 
-from steadyflow.artifacts import file_hash, read_array, read_json, read_weights
+from steadyflow.ground.artifacts import file_hash, read_array, read_json, read_weights
 
 pytestmark = pytest.mark.pipeline
 
@@ -171,7 +171,7 @@ esac
 STAGE = """import sys
 from pathlib import Path
 import torch
-from steadyflow import distributed
+from steadyflow.ground import distributed
 with distributed.joined(torch.device("cpu")):
     me = torch.tensor([[distributed.rank(), distributed.local_rank(), distributed.world_size()]])
     everyone = distributed.gathered(me)

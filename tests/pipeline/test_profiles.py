@@ -13,7 +13,7 @@ from steadyflow.study.jobs import jobs
 from steadyflow.study.resources import WORK, work
 from support.workspace import REPOSITORY, long_jobs, long_jobs_of
 
-from steadyflow.names import PALIGEMMA_FOLDER
+from steadyflow.ground.constants import PALIGEMMA_FOLDER
 from steadyflow.study import load_study, parse_study, paths
 
 pytestmark = pytest.mark.pipeline

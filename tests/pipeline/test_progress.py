@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support.workspace import SCRIPTS, Finished, Workspace, edited
 
-from steadyflow.ledger import Bookkeeper, ledger_file
-from steadyflow.resumable import delete_table, missing_batches, resumable_table
+from steadyflow.ground.ledger import Bookkeeper, ledger_file
+from steadyflow.ground.resumable import delete_table, missing_batches, resumable_table
 from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline

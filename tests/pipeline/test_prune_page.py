@@ -12,7 +12,7 @@ from support.folders import FOLDER_STUDY, write_photos
 from support.tiny import TINY_TOKENIZER
 from support.workspace import Workspace, edited, jobs_of
 
-from steadyflow.artifacts import read_json
+from steadyflow.ground.artifacts import read_json
 
 pytestmark = pytest.mark.pipeline
 

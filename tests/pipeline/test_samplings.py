@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.workspace import SCRIPTS, Finished, edited
 
-from steadyflow.artifacts import read_array, read_json
+from steadyflow.ground.artifacts import read_array, read_json
 
 pytestmark = pytest.mark.pipeline
 

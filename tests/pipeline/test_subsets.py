@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from support.workspace import Finished, edited
 
-from steadyflow.artifacts import file_hash, read_json, spec_hash
+from steadyflow.ground.artifacts import file_hash, read_json, spec_hash
 from steadyflow.prune import CRITERIA, keep_count, overlap
 from steadyflow.study.specs import Subset
 

@@ -12,10 +12,10 @@ import yaml
 from support.tiny import TINY_TOKENIZER
 from support.workspace import SCRIPTS, Workspace, edited, jobs_of
 
-from steadyflow.artifacts import read_array, read_json, read_weights
 from steadyflow.data.images import ImageStore, read_manifest
 from steadyflow.evaluate.metrics import Metric
-from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.ground.artifacts import read_array, read_json, read_weights
+from steadyflow.ground.constants import VGG16_WEIGHTS
 
 pytestmark = pytest.mark.pipeline
 

@@ -12,8 +12,8 @@ import pytest
 from support.tiny import TINY_TOKENIZER
 from support.workspace import REPOSITORY, Workspace
 
-from steadyflow.artifacts import write_json
-from steadyflow.results_lock import ResultsLock, holder_file
+from steadyflow.ground.artifacts import write_json
+from steadyflow.ground.results_lock import ResultsLock, holder_file
 
 pytestmark = pytest.mark.pipeline
 

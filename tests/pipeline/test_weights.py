@@ -11,7 +11,7 @@ import pytest
 import torch
 from support.workspace import SCRIPTS, Finished, Workspace, edited, jobs_of
 
-from steadyflow.artifacts import read_array, read_json, read_weights
+from steadyflow.ground.artifacts import read_array, read_json, read_weights
 
 pytestmark = pytest.mark.pipeline
 

@@ -6,9 +6,9 @@ import sys
 import pytest
 import torch
 
-from steadyflow.artifacts import UserError
 from steadyflow.classifiers import load_classifier
 from steadyflow.fetch.lock import Locked
+from steadyflow.ground.artifacts import UserError
 
 CPU = torch.device("cpu")
 

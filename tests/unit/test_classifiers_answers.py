@@ -2,8 +2,8 @@
 
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.classifiers.answers import answer_reader
+from steadyflow.ground.artifacts import UserError
 
 HAIR = {"black": ["black"], "brown": ["brown", "brunette"], "light brown": ["light brown"], "gray": ["gray", "grey"]}
 SEX = {"female": ["female", "woman", "girl"], "male": ["male", "man", "boy"]}

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from support.clip_networks import write_archive
 
-from steadyflow.artifacts import write_json
 from steadyflow.classifiers import load_classifier
 from steadyflow.fetch.lock import Locked
+from steadyflow.ground.artifacts import write_json
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from support.paligemma_network import PATCHES, VOCABULARY, write_paligemma
 
-from steadyflow.artifacts import UserError, write_json
 from steadyflow.classifiers import load_classifier
+from steadyflow.ground.artifacts import UserError, write_json
 
 CPU = torch.device("cpu")
 SEX = {"female": ["female", "woman", "girl"], "male": ["male", "man", "boy"]}

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from steadyflow.artifacts import write_array
 from steadyflow.classifiers.classifier import Classifier
 from steadyflow.classifiers.predict import classify_features, classify_pictures, predictions
 from steadyflow.data.pictures import array_pictures
+from steadyflow.ground.artifacts import write_array
 
 
 def dark(pictures):

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from steadyflow.artifacts import write_json, write_weights
 from steadyflow.classifiers import load_classifier
+from steadyflow.ground.artifacts import write_json, write_weights
 from steadyflow.models import Probe
 
 

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.archives import as_folder, extract
+from steadyflow.ground.artifacts import UserError
 
 FILES = {"cat/a.txt": b"a" * 5000, "cat/deep/b.txt": b"b", "dog/c.txt": b""}
 

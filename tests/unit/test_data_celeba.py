@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.celeba import celeba
 from steadyflow.data.dataset import write_dataset
 from steadyflow.data.images import read_manifest
+from steadyflow.ground.artifacts import UserError
 
 SPLITS = ["0", "0", "1", "2", "0", "1"]
 

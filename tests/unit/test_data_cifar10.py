@@ -4,9 +4,9 @@ import tarfile
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.cifar10 import cifar10
 from steadyflow.data.files import CIFAR10_BATCHES
+from steadyflow.ground.artifacts import UserError
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 PER_BATCH = 3

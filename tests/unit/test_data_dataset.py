@@ -6,12 +6,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError, atomic_directory, atomic_path
 from steadyflow.data import dataset as writing
 from steadyflow.data import manifest as manifests
 from steadyflow.data.dataset import map_in_order, split_of, write_dataset
 from steadyflow.data.images import ImageStore, Skipped, attribute_codes, read_dataset_info, read_manifest
 from steadyflow.data.records import Record, Records, Source
+from steadyflow.ground.artifacts import UserError, atomic_directory, atomic_path
 
 # From `printf face-000000 | b2sum -l 64`: the first hexadecimal digit is below 4 for val.
 KNOWN_SPLITS = ["train", "train", "train", "train", "val", "train", "train", "train"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
+from steadyflow.ground.artifacts import UserError
 
 
 def noise(shape=(6, 9, 3), seed=0):

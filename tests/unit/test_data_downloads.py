@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.downloads import check_downloads
+from steadyflow.ground.artifacts import UserError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

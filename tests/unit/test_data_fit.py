@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.fit import MOST_ASPECT, fit_image
+from steadyflow.ground.artifacts import UserError
 
 
 def noise(shape, seed=0):

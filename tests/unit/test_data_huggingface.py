@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from steadyflow.artifacts import UserError
 from steadyflow.data import huggingface as module
 from steadyflow.data.huggingface import huggingface
+from steadyflow.ground.artifacts import UserError
 
 
 def pixels(number):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadyflow.artifacts import UserError
 from steadyflow.data import imagefolder as module
 from steadyflow.data.files import image_files
 from steadyflow.data.imagefolder import imagefolder
+from steadyflow.ground.artifacts import UserError
 
 CLASSES = ("n03126707", "n01440764", "n02012849")
 

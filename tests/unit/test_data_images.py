@@ -5,9 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.data import shards
 from steadyflow.data.images import ImageStore
+from steadyflow.ground.artifacts import UserError
 
 SIDE, CHANNELS, COUNT, SKIPPED = 4, 3, 23, (5, 11)
 SIZE = SIDE * SIDE * CHANNELS

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from steadyflow.artifacts import write_array, write_json
 from steadyflow.data.latents import Latents, latent_scale
+from steadyflow.ground.artifacts import write_array, write_json
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 1000])

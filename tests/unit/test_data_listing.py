@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.files import CIFAR10_BATCHES, CIFAR10_CLASSES, IDX_KINDS, IDX_SPLITS
 from steadyflow.data.listing import source_listing
 from steadyflow.data.sources import SOURCES
+from steadyflow.ground.artifacts import UserError
 
 BATCHES = [CIFAR10_CLASSES, *(f"{name}.bin" for name in CIFAR10_BATCHES)]
 IDX = [f"{part}-{kind}-ubyte" for part in IDX_SPLITS for kind in IDX_KINDS]

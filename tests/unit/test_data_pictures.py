@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steadyflow.artifacts import UserError, file_hash, write_array, write_json, write_parquet
 from steadyflow.data.pictures import array_pictures, dataset_pictures
 from steadyflow.data.shards import write_shards
+from steadyflow.ground.artifacts import UserError, file_hash, write_array, write_json, write_parquet
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.digits import digits
 from steadyflow.data.files import DEBIAN_FASHION_MNIST
 from steadyflow.data.folder import folder
 from steadyflow.data.idx import idx
 from steadyflow.data.sources import SOURCES
+from steadyflow.ground.artifacts import UserError
 from steadyflow.study.specs import Dataset
 
 

@@ -11,12 +11,12 @@ import torch
 from support.encoding import CPU, assert_close, locked, opened, pictures
 from support.face_networks import POINTS, write_detection, write_recognition
 
-from steadyflow.artifacts import UserError, write_json, write_weights
 from steadyflow.encoders import load_encoder
 from steadyflow.encoders.registry import PRETRAINED
 from steadyflow.fetch.lock import Locked, read_lock
+from steadyflow.ground.artifacts import UserError, write_json, write_weights
+from steadyflow.ground.constants import FEATURE_DIMS
 from steadyflow.models import Probe, to_model_range
-from steadyflow.names import FEATURE_DIMS
 from steadyflow.study import parse_study
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import Estimate, contrast, difference, mean_over_runs, mean_with_interval
 from steadyflow.evaluate.estimate import GROUPS, BetweenRuns, between_runs, jackknifed, proportion_with_interval
+from steadyflow.ground.artifacts import UserError
 
 
 def run(rng, n=400, shift=0.0):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import kl_between, kl_divergence, kl_to_uniform, kl_with_interval
 from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.ground.artifacts import UserError
 
 
 def test_known_values():

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import (
     FeatureStatistics,
     feature_statistics,
@@ -13,6 +12,7 @@ from steadyflow.evaluate import (
 )
 from steadyflow.evaluate.estimate import GROUPS
 from steadyflow.evaluate.rows import with_features
+from steadyflow.ground.artifacts import UserError
 
 
 def rotation(d, seed=0):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import kernel_distance, mean_kernel
 from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.ground.artifacts import UserError
 
 
 def brute(x, y):

@@ -7,9 +7,9 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import compare_with_manifold, manifold_metrics, manifold_of
 from steadyflow.evaluate.rows import FeatureRows
+from steadyflow.ground.artifacts import UserError
 
 NAMES = ("precision", "recall", "density", "coverage")
 

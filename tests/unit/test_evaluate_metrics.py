@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 import pandas as pd
 import pytest
 
-from steadyflow.artifacts import UserError, write_parquet
 from steadyflow.evaluate import Estimate
 from steadyflow.evaluate.metrics import (
     Metric,
@@ -17,6 +16,7 @@ from steadyflow.evaluate.metrics import (
     read_metrics,
     require_one_n,
 )
+from steadyflow.ground.artifacts import UserError, write_parquet
 
 ESTIMATE = Estimate(3.0, 2.5, 3.5, tuple(3.0 + 0.01 * group for group in range(20)))
 FD = Metric("faces", "half", "", "fd", "probe", "euler 60 steps", n=2000, seed=1, hashes="a1", **interval(ESTIMATE))

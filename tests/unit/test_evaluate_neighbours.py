@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import kept_ratio, memorisation_ratio, nearest_neighbours
+from steadyflow.ground.artifacts import UserError
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1024])

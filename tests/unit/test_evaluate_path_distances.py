@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.path_distances import Trace, compare_traces
+from steadyflow.ground.artifacts import UserError
 
 TIMES = [0.0, 0.25, 1.0]
 

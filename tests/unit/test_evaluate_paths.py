@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import common_times, compare_paths, path_deviation, paths, quantiles
 from steadyflow.evaluate.metrics import path_fields
 from steadyflow.evaluate.quantiles import streamed_quantiles
+from steadyflow.ground.artifacts import UserError
 
 TIMES = np.array([0, 0.1, 0.25, 0.3, 0.7, 0.95, 1.0])
 

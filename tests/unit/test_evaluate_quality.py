@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError, file_hash
 from steadyflow.evaluate.quality import prepare_reference, quality, read_reference, write_reference
 from steadyflow.evaluate.rows import with_features
+from steadyflow.ground.artifacts import UserError, file_hash
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.rows import finite_rows, mean_norm, mixed, with_features
+from steadyflow.ground.artifacts import UserError
 
 
 def features():

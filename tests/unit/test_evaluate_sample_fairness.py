@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 from scipy.stats import entropy
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.sample_fairness import (
     ImageAttributes,
     fairness_metrics,
@@ -11,6 +10,7 @@ from steadyflow.evaluate.sample_fairness import (
     predicted_attributes,
     require_known,
 )
+from steadyflow.ground.artifacts import UserError
 
 FIELDS = {"dataset": "faces", "run": "half", "encoder": "probe", "seed": 4}
 VALUES = {"hair": ["long", "short", "none"]}

@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.sample_fairness import ImageAttributes
 from steadyflow.evaluate.sample_similarity import (
     EDGES,
@@ -13,6 +12,7 @@ from steadyflow.evaluate.sample_similarity import (
     floor_metric,
     histograms_table,
 )
+from steadyflow.ground.artifacts import UserError
 
 N = 50
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, similarity
 from steadyflow.evaluate.estimate import GROUPS
 from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_by_row, unmatched_within
+from steadyflow.ground.artifacts import UserError
 
 
 def cosine(x, y):

@@ -10,12 +10,12 @@ import pytest
 from support.fetching import CONTENT, fetch_file, files, sha256
 from support.loopback import File, in_turn, loopback, status
 
-from steadyflow.artifacts import UserError
 from steadyflow.fetch import download as download_module
 from steadyflow.fetch import web as web_module
 from steadyflow.fetch.download import download
 from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Web
+from steadyflow.ground.artifacts import UserError
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from support.hub import COMMIT, listed, serve_dataset, serve_json
 from support.loopback import File, in_turn, loopback, redirect, status
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.files import matching_shards
 from steadyflow.fetch import huggingface
 from steadyflow.fetch.huggingface import fetch_dataset, hub_web
 from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Web
+from steadyflow.ground.artifacts import UserError
 
 SECRET = "hf_secretsecretsecret"
 REPO = "someone/faces"

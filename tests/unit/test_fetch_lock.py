@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from support.loopback import File, loopback, status
 
-from steadyflow.artifacts import UserError, write_json
 from steadyflow.fetch.licences import Downloaded, downloaded
 from steadyflow.fetch.lock import Locked, entry_of, read_lock, verified
 from steadyflow.fetch.locked import fetch_dataset_file, fetch_locked
 from steadyflow.fetch.web import Web
-from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.ground.artifacts import UserError, write_json
+from steadyflow.ground.constants import VGG16_WEIGHTS
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 WEIGHTS, DATASETS = RESOURCES / "weights.lock", RESOURCES / "datasets.lock"

@@ -7,10 +7,10 @@ import pytest
 from support.fetching import CONTENT, SECRET, fetch_file, files
 from support.loopback import File, in_turn, loopback, redirect, status
 
-from steadyflow.artifacts import UserError
 from steadyflow.fetch.download import download
 from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Web, checked_address, checked_redirect
+from steadyflow.ground.artifacts import UserError
 
 
 @pytest.fixture

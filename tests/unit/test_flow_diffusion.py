@@ -5,10 +5,10 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from torch import nn
 
-from steadyflow.artifacts import UserError
 from steadyflow.flow import ALPHAS_CUMPROD, CountedVelocity, ancestral, ddim, diffuse
 from steadyflow.flow.diffusion import stride
-from steadyflow.noise import normal
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.noise import normal
 
 SETTINGS = {"linear": ("linear", 1e-4, 0.02), "cosine": ("squaredcos_cap_v2", 1e-4, 0.02)}
 SHAPE = (4, 2, 2)

@@ -14,8 +14,8 @@ from steadyflow.flow import (
     trace_trajectories,
     transform_channels,
 )
-from steadyflow.names import TRAJECTORY_POINTS
-from steadyflow.noise import noise
+from steadyflow.ground.constants import TRAJECTORY_POINTS
+from steadyflow.ground.noise import noise
 
 CPU = torch.device("cpu")
 SOLVER = {"solver": "heun", "steps": 3, "time_shift": 1.5, "rtol": 1e-5, "atol": 1e-5}

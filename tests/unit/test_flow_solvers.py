@@ -4,7 +4,6 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import nn
 
-from steadyflow.artifacts import UserError
 from steadyflow.flow import (
     SOLVERS,
     CountedVelocity,
@@ -17,7 +16,8 @@ from steadyflow.flow import (
     trace_dopri5,
     uniform_grid,
 )
-from steadyflow.noise import noise
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.noise import noise
 
 ORDERS = {"euler": 1, "midpoint": 2, "heun": 2}
 START = torch.tensor([[1.0, -0.5], [0.3, 2.0]], dtype=torch.float64)

@@ -6,8 +6,8 @@ import ot as pot
 import pytest
 import torch
 
-from steadyflow.artifacts import UserError
 from steadyflow.flow import channel_matrix, explicit_target, independent, interpolate, ot, transform_channels
+from steadyflow.ground.artifacts import UserError
 
 
 def drawn(*shape, seed=0):

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import VELOCITY_MODELS
 from steadyflow.models import (
     Probe,
     build_velocity,
@@ -16,7 +17,6 @@ from steadyflow.models import (
     forward_flops,
 )
 from steadyflow.models.dit import _attend
-from steadyflow.names import VELOCITY_MODELS
 
 SIZES = {"T": (4, 128), "S": (12, 384), "B": (12, 768), "L": (24, 1024), "XL": (28, 1152)}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.models.perceptual import Lpips
 
 # torchvision's list of VGG16: the number of each convolution and its channels; a pooling at 4, 9, 16, 23.

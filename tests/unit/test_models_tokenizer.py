@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import smallest_judged
 from steadyflow.models import (
     VQVAE,
     PatchDiscriminator,
@@ -16,7 +17,6 @@ from steadyflow.models import (
 )
 from steadyflow.models.discriminator import BatchNorm
 from steadyflow.models.vqvae import Codebook
-from steadyflow.names import smallest_judged
 
 
 @pytest.mark.parametrize("multipliers", [(1, 2), (1, 2, 4), (1, 2, 4, 4)])

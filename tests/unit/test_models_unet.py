@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import VELOCITY_MODELS, side_multiple
 from steadyflow.models import build_velocity
 from steadyflow.models.unet import BLOCKS, UNet
-from steadyflow.names import VELOCITY_MODELS, side_multiple
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune import CRITERIA, overlap, overlaps
 from steadyflow.prune.criteria.by_chance import random_half, random_ids
 from steadyflow.prune.criteria.by_group import (

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from steadyflow.artifacts import UserError, read_array, write_array
+from steadyflow.ground.artifacts import UserError, read_array, write_array
 from steadyflow.prune import directions as chunked
 from steadyflow.prune import kmeans, overlap, spherical_kmeans
 from steadyflow.prune.directions import directions

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.criteria import by_likeness
 from steadyflow.prune.criteria.by_likeness import deduplicated_ids, k_centre_ids
 

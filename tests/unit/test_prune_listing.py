@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.listing import read_listing
 
 KEYS = pd.Series(["a/1.png", "a b.png", "7", "é.png"], index=[3, 4, 8, 9])

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.resumable import delete_table
 from steadyflow.prune import (
     gradient_norms,
     losses_and_gradient_norms,
@@ -13,7 +14,6 @@ from steadyflow.prune import (
     shared_points,
 )
 from steadyflow.prune.surrogate import surrogate_scores
-from steadyflow.resumable import delete_table
 from steadyflow.train import Samples
 
 

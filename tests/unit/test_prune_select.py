@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steadyflow.artifacts import UserError, file_hash, write_array, write_json, write_parquet
 from steadyflow.data.images import DatasetInfo
+from steadyflow.ground.artifacts import UserError, file_hash, write_array, write_json, write_parquet
 from steadyflow.prune.select import input_hashes, select_subset
 
 SPLITS = np.array(["train", "val", "train", "train", "skipped", "train", "train", "train", "val", "train"])

@@ -6,7 +6,7 @@ from support.toys import some_images, tiny_discriminator, tiny_tokenizer
 from support.trainings import NEVER, X, fit, line
 from torch import nn
 
-from steadyflow.noise import batch_rows
+from steadyflow.ground.noise import batch_rows
 from steadyflow.train import (
     AdversarialTerm,
     reconstruction,

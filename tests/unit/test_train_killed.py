@@ -10,7 +10,7 @@ import torch
 from support.toys import some_images, tiny_discriminator, tiny_tokenizer
 from support.trainings import ALWAYS, NEVER, Killed, assert_same, fit, killed_at, line, saved, slowly
 
-from steadyflow.artifacts import Unfinished
+from steadyflow.ground.artifacts import Unfinished
 from steadyflow.train import (
     AdversarialTerm,
     Cadence,
@@ -23,7 +23,7 @@ KILLED_TRAINING = """
 import hashlib, json, os, random, signal, sys, time
 from pathlib import Path
 import torch
-from steadyflow.artifacts import Unfinished
+from steadyflow.ground.artifacts import Unfinished
 from steadyflow.models.dit import DiT, Size
 from steadyflow.train import Cadence, Samples, Schedule, flow_matching, train
 

@@ -6,8 +6,8 @@ from support.toys import batch_of, some_images, tiny_discriminator, tiny_tokeniz
 from torch import nn
 
 from steadyflow.flow import ALPHAS_CUMPROD, CountedVelocity, euler, guide, ot, uniform_grid
+from steadyflow.ground.noise import batch_rows, noise, normal, uniform
 from steadyflow.models import Probe, build_velocity
-from steadyflow.noise import batch_rows, noise, normal, uniform
 from steadyflow.train import (
     AdversarialTerm,
     PerceptualTerm,

@@ -7,9 +7,9 @@ import torch
 from support.trainings import NEVER, Killed, assert_same, fit, killed_at, line, saved
 from torch import nn
 
-from steadyflow import distributed
-from steadyflow.artifacts import Unfinished, UserError
-from steadyflow.ledger import read_ledger
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import Unfinished, UserError
+from steadyflow.ground.ledger import read_ledger
 from steadyflow.train.state import TrainingState
 
 
@@ -93,7 +93,7 @@ def test_a_state_is_on_the_disk_before_the_last_one_gives_way(tmp_path, monkeypa
 
     # The ledger goes to the disk too, by other means.
     monkeypatch.setattr("steadyflow.train.state.os.fsync", killed)
-    monkeypatch.setattr("steadyflow.artifacts._sync", lambda path: None)
+    monkeypatch.setattr("steadyflow.ground.artifacts._sync", lambda path: None)
     with pytest.raises(Killed):
         fit(tmp_path)
     assert saved(tmp_path)["step"] == 20

@@ -8,7 +8,7 @@ import time
 import pytest
 from support.trainings import NEVER, assert_same, fit, line, saved
 
-from steadyflow.artifacts import Unfinished, UserError
+from steadyflow.ground.artifacts import Unfinished, UserError
 
 
 @pytest.mark.parametrize("at", [0, 5, 12])

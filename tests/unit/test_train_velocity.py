@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from steadyflow.artifacts import UserError, write_array, write_json
 from steadyflow.data.images import DatasetInfo
+from steadyflow.ground.artifacts import UserError, write_array, write_json
 from steadyflow.models import build_velocity
 from steadyflow.train import Schedule, open_velocity_data, train_velocity, velocity_architecture, velocity_objective
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.fetch.lock import read_lock
 from steadyflow.plan import snakemake as plan
-from steadyflow.results_lock import ResultsLock
+from steadyflow.ground.results_lock import ResultsLock
 from steadyflow.study import load_study
 
 ROOT = Path(workflow.basedir)

@@ -1,5 +1,5 @@
 from steadyflow.fetch.lock import entry_of
-from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.ground.constants import VGG16_WEIGHTS
 from steadyflow.stages.data import downloaded_files
 from steadyflow.stages.weights import weights_file
 

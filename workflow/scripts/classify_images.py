@@ -5,13 +5,13 @@ A classifier that looks at images resumes after a kill, and runs under torchrun 
 
 from pathlib import Path
 
-from steadyflow.artifacts import file_hash, read_array, write_json, write_parquet
 from steadyflow.classifiers import load_classifier
 from steadyflow.classifiers.predict import classify_features, classify_pictures, predictions
 from steadyflow.data.pictures import Pictures, dataset_pictures
 from steadyflow.fetch.lock import read_lock
+from steadyflow.ground.artifacts import file_hash, read_array, write_json, write_parquet
+from steadyflow.ground.resumable import delete_table
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.resumable import delete_table
 
 parser = stage_parser("classify_images", __doc__)
 parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")
@@ -33,7 +33,7 @@ def classify(job: StageRun, pictures: Pictures) -> None:
         codes = classify_features(classifier, read_array(features), pictures.usable)
         hashes = {"features_hash": file_hash(features)}
     else:
-        from steadyflow import distributed
+        from steadyflow.ground import distributed
 
         settings = {"batch_size": job.flags.batch_size, "seconds": job.flags.save_seconds}
         codes = classify_pictures(classifier, pictures, job.state, device=device, **settings)

@@ -5,8 +5,8 @@ from pathlib import Path
 from classify_images import classify
 
 from steadyflow.data.pictures import array_pictures
+from steadyflow.ground.resumable import delete_table
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.resumable import delete_table
 
 parser = stage_parser("classify_samples", __doc__)
 parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")

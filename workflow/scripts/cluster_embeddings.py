@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import UserError, file_hash, read_array, read_json, write_json, write_parquet
 from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.ground.artifacts import UserError, file_hash, read_array, read_json, write_json, write_parquet
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune import silhouette, spherical_kmeans
 

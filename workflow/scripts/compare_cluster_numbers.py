@@ -1,7 +1,7 @@
 """Stage: inertia and silhouette of a clustering with other numbers of clusters, and the elbow of the inertia."""
 
-from steadyflow.artifacts import file_hash, read_array, read_json, write_json
 from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.ground.artifacts import file_hash, read_array, read_json, write_json
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune import compare_numbers
 

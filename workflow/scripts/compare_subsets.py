@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from steadyflow.artifacts import read_json, write_json
+from steadyflow.ground.artifacts import read_json, write_json
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune import overlaps
 

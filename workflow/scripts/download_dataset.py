@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from steadyflow.artifacts import UserError, write_json
-from steadyflow.cli import exit_on_errors
 from steadyflow.data.files import CIFAR10_ARCHIVE
 from steadyflow.fetch.huggingface import fetch_dataset, hub_web
 from steadyflow.fetch.lock import read_lock
 from steadyflow.fetch.locked import fetch_dataset_file
 from steadyflow.fetch.web import Web
+from steadyflow.ground.artifacts import UserError, write_json
+from steadyflow.ground.command_line import exit_on_errors
 from steadyflow.study import load_study
 from steadyflow.study.specs.datasets import HuggingFace
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from steadyflow.cli import exit_on_errors
 from steadyflow.fetch.lock import read_lock
 from steadyflow.fetch.locked import fetch_locked
 from steadyflow.fetch.web import Web
+from steadyflow.ground.command_line import exit_on_errors
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--lock", type=Path, required=True, help="resources/weights.lock")

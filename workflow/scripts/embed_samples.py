@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from steadyflow import distributed
-from steadyflow.artifacts import write_json
 from steadyflow.data.pictures import array_pictures
 from steadyflow.encoders import load_encoder
 from steadyflow.evaluate.embed import embed_pictures
 from steadyflow.fetch.lock import read_lock
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import write_json
+from steadyflow.ground.resumable import delete_table, publish_table
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.resumable import delete_table, publish_table
 
 parser = stage_parser("embed_samples", __doc__)
 parser.add_argument("--weights-lock", type=Path, required=True, help="resources/weights.lock")

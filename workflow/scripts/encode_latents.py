@@ -3,14 +3,14 @@
 import numpy as np
 import torch
 
-from steadyflow import distributed
-from steadyflow.artifacts import read_array, read_json, write_json
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
 from steadyflow.data.latents import latent_scale
 from steadyflow.data.rows import compute_rows
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import read_array, read_json, write_json
+from steadyflow.ground.resumable import delete_table, publish_table
 from steadyflow.models import VQVAE, load_trained, to_model_range
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.resumable import delete_table, publish_table
 
 parser = stage_parser("encode_latents", __doc__)
 parser.add_argument("--batch-size", type=int, default=64)

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import write_text
 from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.ground.artifacts import write_text
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 
 parser = stage_parser("list_dropped", __doc__)

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import read_json, write_parquet
 from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.sample_fairness import (
@@ -15,9 +14,10 @@ from steadyflow.evaluate.sample_fairness import (
     predicted_attributes,
     require_known,
 )
-from steadyflow.names import LABELS, TRAINING_DATA
+from steadyflow.ground.artifacts import read_json, write_parquet
+from steadyflow.ground.constants import LABELS, TRAINING_DATA
+from steadyflow.ground.progress import progress
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.progress import progress
 from steadyflow.stages.attributes import image_attributes, sample_attributes
 from steadyflow.stages.stage import Artifact
 

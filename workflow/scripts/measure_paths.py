@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.path_distances import Trace, compare_traces
+from steadyflow.ground.artifacts import read_array, read_json, write_parquet
+from steadyflow.ground.progress import progress
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.progress import progress
 from steadyflow.stages.samples import trace_artifacts
 
 parser = stage_parser("measure_paths", __doc__)

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.data.images import read_manifest
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.sample_quality import quality_metrics
+from steadyflow.ground.artifacts import read_array, read_json, write_parquet
+from steadyflow.ground.progress import progress
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.progress import progress
 from steadyflow.stages.encoders import embeddings_artifacts
 from steadyflow.stages.pruning import subset_artifact
 from steadyflow.stages.samples import features_artifact

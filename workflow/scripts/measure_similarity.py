@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import read_array, read_json, write_parquet
 from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.sample_fairness import ImageAttributes, predicted_attributes
@@ -16,8 +15,9 @@ from steadyflow.evaluate.sample_similarity import (
     floor_metric,
     histograms_table,
 )
+from steadyflow.ground.artifacts import read_array, read_json, write_parquet
+from steadyflow.ground.progress import progress
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.progress import progress
 from steadyflow.prune import overlap
 from steadyflow.stages.attributes import sample_attributes
 from steadyflow.stages.encoders import embeddings_artifacts

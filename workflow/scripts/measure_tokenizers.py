@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from steadyflow.artifacts import file_hash, read_json, write_array, write_parquet
 from steadyflow.data.images import ImageStore, read_manifest
 from steadyflow.encoders import load_encoder
 from steadyflow.evaluate.metrics import metrics_table
@@ -16,8 +15,9 @@ from steadyflow.evaluate.tokenizer_quality import (
     tokenizer_metrics,
 )
 from steadyflow.fetch.lock import read_lock, verified
+from steadyflow.ground.artifacts import file_hash, read_json, write_array, write_parquet
+from steadyflow.ground.constants import VGG16_WEIGHTS
 from steadyflow.models import VQVAE, load_trained
-from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.stages.tokenizers import tokenizer_artifacts
 

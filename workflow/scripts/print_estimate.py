@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from steadyflow.cli import exit_on_errors
+from steadyflow.ground.command_line import exit_on_errors
 from steadyflow.plan.estimate import Estimate, estimate
 from steadyflow.report.text import table_lines
 from steadyflow.stages.cost import ASSUMED_IMAGES, GPUS

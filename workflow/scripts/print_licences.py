@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from steadyflow.cli import exit_on_errors
 from steadyflow.fetch.licences import downloaded
 from steadyflow.fetch.lock import read_lock
+from steadyflow.ground.command_line import exit_on_errors
 from steadyflow.report.text import table_lines
 
 parser = argparse.ArgumentParser(description=__doc__)

@@ -6,8 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from steadyflow.artifacts import UserError
-from steadyflow.cli import exit_on_errors
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.command_line import exit_on_errors
 from steadyflow.monitor.efficiency import efficiency_lines, stage_times
 from steadyflow.monitor.jobs import job_efficiency, job_status, long_jobs, read_benchmarks
 from steadyflow.monitor.status import status_lines

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.cli import exit_on_errors
+from steadyflow.ground.command_line import exit_on_errors
 from steadyflow.monitor.summary import similarity_lines, verdict_line
 from steadyflow.stages.exhibits import WRITE_REPORT, WRITE_TABLE
 from steadyflow.stages.stage import output_files

@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from steadyflow import distributed
-from steadyflow.artifacts import provenance, read_json, write_json
 from steadyflow.data.rows import shared_array
 from steadyflow.flow import GUIDED_CHANNELS, SAMPLERS, Noises, channel_matrix, latent_shape, sample
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import provenance, read_json, write_json
+from steadyflow.ground.constants import describe_labels
 from steadyflow.models import VQVAE, build_velocity, load_trained, to_uint8
-from steadyflow.names import describe_labels
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.study.specs.runs import read_objective
 

@@ -3,15 +3,15 @@
 import pandas as pd
 import torch
 
-from steadyflow import distributed
-from steadyflow.artifacts import file_hash, read_json, spec_hash, write_json, write_parquet
 from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.data.latents import Latents
 from steadyflow.flow import channel_matrix
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import file_hash, read_json, spec_hash, write_json, write_parquet
+from steadyflow.ground.resumable import delete_table
 from steadyflow.models import build_velocity, load_trained
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune.surrogate import surrogate_scores
-from steadyflow.resumable import delete_table
 from steadyflow.train import latent_samples
 
 parser = stage_parser("score_samples", __doc__)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from steadyflow.artifacts import UserError, write_json, write_parquet, write_text
 from steadyflow.data.images import read_dataset_info, read_manifest
+from steadyflow.ground.artifacts import UserError, write_json, write_parquet, write_text
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune.select import input_hashes, select_subset
 from steadyflow.stages.pruning import chosen_by

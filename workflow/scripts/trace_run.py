@@ -1,9 +1,9 @@
 """Stage: the trajectories of the shared noise under one trained run, at times between noise and data."""
 
-from steadyflow.artifacts import UserError, atomic_array, provenance, read_json, write_json
 from steadyflow.flow import GUIDED_CHANNELS, Noises, channel_matrix, latent_shape, solver_tracer, trace_trajectories
+from steadyflow.ground.artifacts import UserError, atomic_array, provenance, read_json, write_json
+from steadyflow.ground.constants import describe_labels
 from steadyflow.models import build_velocity, load_trained
-from steadyflow.names import describe_labels
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.study.specs.runs import read_objective
 

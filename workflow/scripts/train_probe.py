@@ -4,8 +4,16 @@ from typing import Any
 
 import torch
 
-from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.data.images import ImageStore, attribute_codes, read_dataset_info, read_manifest
+from steadyflow.ground.artifacts import (
+    UserError,
+    file_hash,
+    provenance,
+    spec_hash,
+    write_json,
+    write_parquet,
+    write_weights,
+)
 from steadyflow.models import Probe
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import Cadence, Schedule, accuracy, forget_state, train_probe

@@ -6,8 +6,16 @@ Under torchrun on several devices, with the same curve.
 import torch
 from torch import nn
 
-from steadyflow import distributed
-from steadyflow.artifacts import UserError, file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import (
+    UserError,
+    file_hash,
+    provenance,
+    spec_hash,
+    write_json,
+    write_parquet,
+    write_weights,
+)
 from steadyflow.models import build_velocity
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import (

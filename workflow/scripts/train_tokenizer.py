@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 
-from steadyflow import distributed
-from steadyflow.artifacts import file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest, train_ids
 from steadyflow.fetch.lock import read_lock, verified
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
+from steadyflow.ground.constants import VGG16_WEIGHTS
 from steadyflow.models import PatchDiscriminator
 from steadyflow.models.perceptual import Lpips
-from steadyflow.names import VGG16_WEIGHTS
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import (
     AdversarialTerm,

@@ -4,8 +4,8 @@ import os
 
 import pandas as pd
 
-from steadyflow.artifacts import read_json, write_text
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
+from steadyflow.ground.artifacts import read_json, write_text
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune import CRITERIA
 from steadyflow.prune_page import Clustering, Selection, dataset_facts, prune_page, thumbnails

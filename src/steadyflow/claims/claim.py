@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from steadyflow.artifacts import read_rows
+from steadyflow.ground.artifacts import read_rows
 
 
 @dataclass(frozen=True)

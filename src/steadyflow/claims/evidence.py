@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from steadyflow.arm import Arm
+from steadyflow.ground.arm import Arm
 
 Pair = tuple[str, str]
 """A run, and the run that it is compared with."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from steadyflow.arm import Arm
 from steadyflow.claims.evidence import Evidence
 from steadyflow.claims.fd import if_repeated, judge_fd, not_worse, sample_count, spread_in_words
 from steadyflow.claims.verdict import NOT_MEASURED, Finding, all_of, below
 from steadyflow.claims.wording import signed
 from steadyflow.evaluate.estimate import Estimate, between_runs, contrast
 from steadyflow.evaluate.metrics import find_metric
+from steadyflow.ground.arm import Arm
 
 ClassifiedAttribute = tuple[str, str]
 """(classifier, attribute)"""

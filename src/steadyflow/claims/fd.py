@@ -6,12 +6,12 @@ such repeats no verdict is given.
 
 from collections.abc import Sequence
 
-from steadyflow.arm import Arm
 from steadyflow.claims.evidence import Evidence
 from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Bound, Finding, above, all_of, below
 from steadyflow.claims.wording import signed
 from steadyflow.evaluate.estimate import BetweenRuns, Estimate, between_runs, contrast
 from steadyflow.evaluate.metrics import Metric, find_metric
+from steadyflow.ground.arm import Arm
 
 MARGIN = 0.05
 """FD does not suffer if it rises by less than this fraction of the reference's."""

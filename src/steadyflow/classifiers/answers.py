@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from steadyflow.artifacts import UserError
 from steadyflow.classifiers.classifier import UNKNOWN
-from steadyflow.names import plain_words
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import plain_words
 
 
 def answer_reader(answers: Mapping[str, Sequence[str]]) -> Callable[[str], int]:

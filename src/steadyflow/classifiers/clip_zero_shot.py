@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from steadyflow.artifacts import spec_hash
 from steadyflow.classifiers.classifier import Classifier, Codes, most_likely
 from steadyflow.encoders.clip import MODEL, embed_texts
 from steadyflow.fetch.lock import Locked
+from steadyflow.ground.artifacts import spec_hash
 
 
 def load(path: Path, attributes: Mapping[str, Mapping[str, Sequence[str]]], entry: Locked) -> Classifier:

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, PaliGemmaForConditionalGeneration
 
-from steadyflow.artifacts import UserError, file_hash, spec_hash
 from steadyflow.classifiers.answers import answer_reader
 from steadyflow.classifiers.classifier import Classifier, Codes
 from steadyflow.encoders.pixels import rgb
-from steadyflow.names import PALIGEMMA_REPO
+from steadyflow.ground.artifacts import UserError, file_hash, spec_hash
+from steadyflow.ground.constants import PALIGEMMA_REPO
 
 # Of an answer; more than any value's words take.
 MOST_TOKENS = 10

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.artifacts import spec_hash
 from steadyflow.classifiers.classifier import UNKNOWN, Classifier, Codes
 from steadyflow.data.pictures import Pictures
+from steadyflow.ground.artifacts import spec_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +42,8 @@ def classify_pictures(
 
     Killed and called again it goes on from `state`, a `resumable_table` that the caller deletes.
     """
-    from steadyflow import distributed
-    from steadyflow.resumable import missing_batches, resumable_table
+    from steadyflow.ground import distributed
+    from steadyflow.ground.resumable import missing_batches, resumable_table
 
     read, usable = pictures.open(), pictures.usable
     shape, identity = (len(usable), len(classifier.values)), spec_hash([classifier.hash, pictures.content_hash()])

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.artifacts import UserError, read_json
 from steadyflow.classifiers.classifier import Classifier, Codes, most_likely
+from steadyflow.ground.artifacts import UserError, read_json
 
 
 def load_probe_heads(files: Mapping[str, Path]) -> Classifier:

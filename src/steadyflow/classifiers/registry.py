@@ -6,10 +6,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from steadyflow.artifacts import UserError
 from steadyflow.classifiers.classifier import Classifier
 from steadyflow.classifiers.probe import load_probe_heads
 from steadyflow.fetch.lock import Locked, entry_of, verified
+from steadyflow.ground.artifacts import UserError
 
 if TYPE_CHECKING:
     import torch

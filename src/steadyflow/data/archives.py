@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from steadyflow.artifacts import UserError, atomic_directory
 from steadyflow.data.files import check_name
+from steadyflow.ground.artifacts import UserError, atomic_directory
 
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ZIP = (".zip",)

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.celeba_files import (
     IMAGES,
     VALUES,
@@ -18,6 +17,7 @@ from steadyflow.data.celeba_files import (
 )
 from steadyflow.data.decode import decode_image
 from steadyflow.data.records import Picture, Record, Records, Source
+from steadyflow.ground.artifacts import UserError
 
 
 def celeba(path: Path | str) -> Source:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.files import CIFAR10_ARCHIVE, CIFAR10_BATCHES, CIFAR10_CLASSES, cifar10_files
 from steadyflow.data.records import Record, Records, Source
+from steadyflow.ground.artifacts import UserError
 
 SIDE = 32
 _RECORD = 1 + 3 * SIDE * SIDE

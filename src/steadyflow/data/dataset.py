@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from steadyflow.artifacts import UserError, atomic_directory, atomic_path, delete_leftovers, write_json
 from steadyflow.data.fit import Fit, fit_image
 from steadyflow.data.manifest import ManifestWriter, key_hash
 from steadyflow.data.records import Picture, Record, Source
 from steadyflow.data.shards import write_shards
-from steadyflow.progress import progress
+from steadyflow.ground.artifacts import UserError, atomic_directory, atomic_path, delete_leftovers, write_json
+from steadyflow.ground.progress import progress
 
 BadImages = Literal["error", "skip"]
 SKIPPED_LISTED = 1000

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.records import Picture
+from steadyflow.ground.artifacts import UserError
 
 MODES = {1: "L", 3: "RGB"}
 # What becomes the mode without losing a colour.

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from steadyflow.artifacts import UserError, read_json
+from steadyflow.ground.artifacts import UserError, read_json
 
 
 def check_downloads(listing: Path | str, repo: str | None = None, revision: str = "") -> dict[str, Any]:

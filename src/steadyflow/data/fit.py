@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.records import Picture
+from steadyflow.ground.artifacts import UserError
 
 Fit = Literal["crop", "pad"]
 

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
 from steadyflow.data.files import IMAGE_SUFFIXES, image_files
 from steadyflow.data.records import Record, Records, Source
+from steadyflow.ground.artifacts import UserError
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
 from steadyflow.data.files import matching_shards
 from steadyflow.data.records import Picture, Record, Records, Source
+from steadyflow.ground.artifacts import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa

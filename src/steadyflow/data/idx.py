@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from steadyflow.artifacts import UserError, atomic_path
 from steadyflow.data.files import DEBIAN_FASHION_MNIST, IDX_SPLITS, idx_files
 from steadyflow.data.records import Picture, Record, Records, Source
+from steadyflow.ground.artifacts import UserError, atomic_path
 
 FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.decode import decode_image
 from steadyflow.data.files import class_folders, image_files, split_folders
 from steadyflow.data.records import Record, Records, Source
+from steadyflow.ground.artifacts import UserError
 
 
 def imagefolder(path: Path | str, class_names: Path | str | None = None, channels: int = 3) -> Source:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.artifacts import UserError, read_json
 from steadyflow.data.records import Picture
 from steadyflow.data.shards import Batch, map_shard
+from steadyflow.ground.artifacts import UserError, read_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steadyflow.artifacts import read_array, read_json
+from steadyflow.ground.artifacts import read_array, read_json
 
 
 class Latents:

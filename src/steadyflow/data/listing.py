@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from steadyflow.artifacts import file_hash
 from steadyflow.data import celeba_files
 from steadyflow.data.files import cifar10_files, class_folders, idx_files, image_files, matching_shards, split_folders
+from steadyflow.ground.artifacts import file_hash
 
 
 class _File(Protocol):

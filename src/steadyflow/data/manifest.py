@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.records import Source
+from steadyflow.ground.artifacts import UserError
 
 COLUMNS = ("id", "key", "split", "label", "width", "height")
 ROW_GROUP = 1 << 14

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.artifacts import file_hash, read_array
 from steadyflow.data.images import ImageStore, read_dataset_info, read_manifest
 from steadyflow.data.records import Picture
+from steadyflow.ground.artifacts import file_hash, read_array
 
 Read = Callable[[npt.NDArray[np.int64]], Picture]
 

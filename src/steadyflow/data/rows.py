@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from steadyflow import distributed
-from steadyflow.artifacts import atomic_array, spec_hash
-from steadyflow.resumable import missing_batches, resumable_table
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import atomic_array, spec_hash
+from steadyflow.ground.resumable import missing_batches, resumable_table
 
 
 def compute_rows(

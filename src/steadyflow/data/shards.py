@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.records import Picture
+from steadyflow.ground.artifacts import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa

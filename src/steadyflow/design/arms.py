@@ -4,7 +4,7 @@ the reference."""
 from collections.abc import Callable
 from typing import Any
 
-from steadyflow.arm import Arm
+from steadyflow.ground.arm import Arm
 from steadyflow.study.specs import Evaluation, Run, Study
 
 

@@ -13,10 +13,10 @@ from insightface.model_zoo.scrfd import SCRFD
 from insightface.utils.face_align import norm_crop
 from torch import Tensor
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.records import Picture
 from steadyflow.encoders.encoder import Extractor
 from steadyflow.encoders.pixels import rgb
+from steadyflow.ground.artifacts import UserError
 
 RECOGNITION, DETECTION = "glintr100.onnx", "scrfd_10g_bnkps.onnx"
 DETECTION_SIZE = (640, 640)

@@ -8,11 +8,11 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.records import Picture
 from steadyflow.encoders.encoder import Extractor
 from steadyflow.encoders.filling import filled
 from steadyflow.encoders.pixels import one_by_one
+from steadyflow.ground.artifacts import UserError
 
 # The weights were trained with QuickGELU. open_clip's plain ViT-B-32 takes them too, and computes something else.
 MODEL = "ViT-B-32-quickgelu"

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from steadyflow.artifacts import UserError
 from steadyflow.data.records import Picture
+from steadyflow.ground.artifacts import UserError
 
 
 @dataclass(frozen=True)

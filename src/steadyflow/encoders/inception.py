@@ -14,7 +14,7 @@ from steadyflow.data.records import Picture
 from steadyflow.encoders.encoder import Extractor
 from steadyflow.encoders.filling import filled, read_tensors
 from steadyflow.encoders.pixels import planes
-from steadyflow.names import FEATURE_DIMS
+from steadyflow.ground.constants import FEATURE_DIMS
 
 SIZE = (299, 299)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from steadyflow.artifacts import read_json
 from steadyflow.data.records import Picture
 from steadyflow.encoders.encoder import Encoder, Extractor
+from steadyflow.ground.artifacts import read_json
 from steadyflow.models import Probe, load_trained, to_model_range
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from steadyflow.artifacts import UserError
 from steadyflow.encoders.encoder import Encoder, Extractor
 from steadyflow.fetch.lock import Locked, entry_of, verified
+from steadyflow.ground.artifacts import UserError
 
 # Each is a module of this package, imported when it is opened: its library is heavy, and may not be installed.
 PRETRAINED = ("inception", "clip", "dinov2", "arcface", "vgg16")

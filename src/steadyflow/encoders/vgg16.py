@@ -12,7 +12,7 @@ from steadyflow.data.records import Picture
 from steadyflow.encoders.encoder import Extractor
 from steadyflow.encoders.filling import filled, read_tensors
 from steadyflow.encoders.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised, planes
-from steadyflow.names import FEATURE_DIMS
+from steadyflow.ground.constants import FEATURE_DIMS
 
 LAST = 4  # of the classifier's layers: the ReLU after its second linear layer
 

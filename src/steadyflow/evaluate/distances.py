@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.rows import Rows, chosen, finite_rows, parts
+from steadyflow.ground.artifacts import UserError
 
 
 @dataclass(frozen=True)

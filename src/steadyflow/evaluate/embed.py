@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from steadyflow.artifacts import read_array
 from steadyflow.data.pictures import Pictures
 from steadyflow.data.rows import compute_rows
 from steadyflow.encoders import Encoder
 from steadyflow.evaluate.rows import mean_norm, with_features
+from steadyflow.ground.artifacts import read_array
 
 
 def embed_pictures(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from steadyflow.artifacts import UserError
-from steadyflow.names import LEAST_SAMPLES
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import LEAST_SAMPLES
 
 GROUPS = LEAST_SAMPLES // 2
 _NORMAL = 1.959964

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import rel_entr
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import GROUPS, Estimate, generator, groups_of
+from steadyflow.ground.artifacts import UserError
 
 _TIE = 1e-12  # nats
 _STRONGEST = 64.0  # of tilts: by then all weight is on one value

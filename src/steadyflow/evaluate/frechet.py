@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import GROUPS, Estimate, at_least, groups_of, jackknifed
 from steadyflow.evaluate.rows import Rows, finite_rows, noise_indices
+from steadyflow.ground.artifacts import UserError
 
 
 @dataclass(frozen=True)

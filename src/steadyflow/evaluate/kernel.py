@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import GROUPS, Estimate, groups_of, jackknifed
 from steadyflow.evaluate.rows import Rows, finite_rows, noise_indices, parts
+from steadyflow.ground.artifacts import UserError
 
 
 def kernel_distance(

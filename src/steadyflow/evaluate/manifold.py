@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.distances import Pairs, Points, pairs_within, points, squared_distances, tiles
 from steadyflow.evaluate.estimate import GROUPS, Estimate, mean_with_interval, proportion_with_interval, wilson_interval
 from steadyflow.evaluate.knn import Candidates, nearest_among, nearest_in, squares_to_others
 from steadyflow.evaluate.rows import Rows, chosen, noise_indices
+from steadyflow.ground.artifacts import UserError
 
 # A group of samples holds at least so many times the neighbours of a ball and its centre.
 _GROUP_PER_NEIGHBOUR = 4

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import Estimate
 from steadyflow.evaluate.paths import PathComparison
 from steadyflow.evaluate.similarity import PairSimilarity
+from steadyflow.ground.artifacts import UserError
 
 NAN = float("nan")
 

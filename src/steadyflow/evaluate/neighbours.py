@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.distances import points
 from steadyflow.evaluate.estimate import (
     GROUPS,
@@ -15,6 +14,7 @@ from steadyflow.evaluate.estimate import (
 )
 from steadyflow.evaluate.knn import nearest_in
 from steadyflow.evaluate.rows import Rows, noise_indices
+from steadyflow.ground.artifacts import UserError
 
 
 def nearest_neighbours(queries: Rows, references: Rows, *, chunk: int = 1024) -> tuple[np.ndarray, np.ndarray]:

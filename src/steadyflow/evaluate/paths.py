@@ -13,11 +13,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import Estimate, mean_with_interval
 from steadyflow.evaluate.quantiles import streamed_quantiles
 from steadyflow.evaluate.rows import finite_rows, parts
 from steadyflow.evaluate.similarity import distances
+from steadyflow.ground.artifacts import UserError
 
 Floats = npt.NDArray[np.float64]
 

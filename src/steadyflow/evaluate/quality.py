@@ -7,13 +7,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from steadyflow.artifacts import UserError, atomic_path
 from steadyflow.evaluate.distances import Points
 from steadyflow.evaluate.estimate import Estimate
 from steadyflow.evaluate.frechet import FeatureStatistics, feature_statistics, frechet_infinity, frechet_with_interval
 from steadyflow.evaluate.kernel import kernel_distance, mean_kernel
 from steadyflow.evaluate.manifold import Manifold, compare_with_manifold, manifold_of
 from steadyflow.evaluate.rows import Rows, chosen, noise_indices
+from steadyflow.ground.artifacts import UserError, atomic_path
 
 PRECISION_K, DENSITY_K = 3, 5
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 
 def finite_rows(name: str, values: np.ndarray, first: int = 0) -> np.ndarray:

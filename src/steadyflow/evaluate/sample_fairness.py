@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import proportion_with_interval
 from steadyflow.evaluate.fairness import kl_between, kl_with_interval
 from steadyflow.evaluate.metrics import Metric, interval
 from steadyflow.evaluate.rows import mixed
-from steadyflow.names import TRAINING_DATA
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import TRAINING_DATA
 
 Codes = npt.NDArray[np.integer]
 

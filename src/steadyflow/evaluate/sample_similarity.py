@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import mean_with_interval
 from steadyflow.evaluate.metrics import Metric, interval, similarity_fields
 from steadyflow.evaluate.rows import with_features
@@ -22,7 +21,8 @@ from steadyflow.evaluate.similarity import (
     unmatched_by_row,
     unmatched_within,
 )
-from steadyflow.names import VALIDATION_IMAGES, sample_labels
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import VALIDATION_IMAGES, sample_labels
 
 EDGES = np.linspace(-1, 1, 201)
 """Of the histograms of cosines."""

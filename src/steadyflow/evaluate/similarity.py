@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.estimate import GROUPS, Estimate, difference, groups_of, jackknifed, mean_with_interval
 from steadyflow.evaluate.rows import finite_rows
+from steadyflow.ground.artifacts import UserError
 
 _CHUNK = 512  # rows of the n x n table held at once
 _TIE = 1e-9  # two values this close, relative to the largest possible, differ by rounding alone

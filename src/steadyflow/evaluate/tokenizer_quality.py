@@ -19,9 +19,9 @@ from steadyflow.evaluate.frechet import feature_statistics, frechet_distance, fr
 from steadyflow.evaluate.metrics import Metric, interval
 from steadyflow.evaluate.reconstruction import SSIM_SMALLEST, codebook_use, edge_energy, psnr, sharpness, ssim
 from steadyflow.evaluate.rows import with_features
+from steadyflow.ground.constants import SMALLEST_PERCEPTUAL
+from steadyflow.ground.progress import progress
 from steadyflow.models import VQVAE, to_model_range, to_uint8
-from steadyflow.names import SMALLEST_PERCEPTUAL
-from steadyflow.progress import progress
 
 if TYPE_CHECKING:
     from steadyflow.models.perceptual import Lpips

@@ -17,10 +17,10 @@ from typing import BinaryIO
 
 import httpx2
 
-from steadyflow.artifacts import UserError
 from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Interrupted, Web
-from steadyflow.progress import byte_progress
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.progress import byte_progress
 
 SPARE = 2**28
 """Bytes of the disk that a download leaves free."""

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from steadyflow.artifacts import UserError
 from steadyflow.fetch.download import check_disk, download, part_of
 from steadyflow.fetch.remote import Remote, sha256_of
 from steadyflow.fetch.web import Web, checked_address, status_fault, web_faults
+from steadyflow.ground.artifacts import UserError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

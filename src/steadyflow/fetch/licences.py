@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from steadyflow.artifacts import read_json
 from steadyflow.fetch.lock import Locked, entry_of, verified
+from steadyflow.ground.artifacts import read_json
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError
 
-from steadyflow.artifacts import UserError
 from steadyflow.fetch.remote import Remote
+from steadyflow.ground.artifacts import UserError
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from steadyflow.artifacts import UserError, atomic_path
 from steadyflow.fetch.download import download
 from steadyflow.fetch.lock import Locked, by_hand, entry_of
 from steadyflow.fetch.remote import sha256_of
 from steadyflow.fetch.web import Web
+from steadyflow.ground.artifacts import UserError, atomic_path
 
 
 def fetch_locked(lock: Mapping[str, Locked], name: str, folder: Path | str, web: Web) -> Path:

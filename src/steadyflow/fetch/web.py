@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 T = TypeVar("T")
 

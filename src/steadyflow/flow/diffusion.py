@@ -10,9 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from steadyflow import noise
-from steadyflow.artifacts import UserError
 from steadyflow.flow.solvers import Velocity
+from steadyflow.ground import noise
+from steadyflow.ground.artifacts import UserError
 
 
 def linear_alphas_cumprod(timesteps: int) -> Tensor:

@@ -10,14 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from steadyflow import distributed
-from steadyflow.artifacts import UserError
 from steadyflow.flow.diffusion import ALPHAS_CUMPROD, ancestral, ddim
 from steadyflow.flow.solvers import SOLVERS, Velocity, dopri5, solver_grid, uniform_grid
 from steadyflow.flow.transform import transform_channels
-from steadyflow.names import sample_labels
-from steadyflow.noise import noise
-from steadyflow.progress import progress
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import sample_labels
+from steadyflow.ground.noise import noise
+from steadyflow.ground.progress import progress
 
 GUIDED_CHANNELS = {"all": None, "first_three": 3}
 """`channels` of `guide` by name."""

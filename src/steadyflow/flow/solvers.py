@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 # The smooth velocities of trained networks take tens of steps at the tolerances of use.
 _MOST_STEPS = 1000

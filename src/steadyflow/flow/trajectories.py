@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from steadyflow.flow.sampling import CountedVelocity, Noises, begin_samples
 from steadyflow.flow.solvers import SOLVERS, Solver, Velocity, solver_grid, trace_dopri5, uniform_grid
 from steadyflow.flow.transform import transform_channels
-from steadyflow.names import TRAJECTORY_POINTS
-from steadyflow.progress import progress
+from steadyflow.ground.constants import TRAJECTORY_POINTS
+from steadyflow.ground.progress import progress
 
 
 def trace(solve: Solver, velocity: Velocity, x: Tensor, grid: Tensor, kept: Sequence[int]) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 Matrix = Sequence[Sequence[float]]
 # Above it, what fp32 rounds away would show in the latents undone.

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from steadyflow.artifacts import UserError, read_weights
+from steadyflow.ground.artifacts import UserError, read_weights
 from steadyflow.models.dit import DiT
 
 LAST = ("final_layer.linear.weight", "final_layer.linear.bias")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from steadyflow.distributed import total
+from steadyflow.ground.distributed import total
 
 
 class BatchNorm(nn.Module):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from steadyflow.names import DIT_SIZES
+from steadyflow.ground.constants import DIT_SIZES
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import lpips
 import torch
 from torch import Tensor, nn
 
+from steadyflow.ground.constants import VGG16_WEIGHTS
 from steadyflow.models.checkpoints import read_torch_file, require_shapes, require_tensors
-from steadyflow.names import VGG16_WEIGHTS
 
 WANTED = f"expected torchvision's {VGG16_WEIGHTS}, see resources/weights.lock"
 

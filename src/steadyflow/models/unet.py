@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from steadyflow.ground.constants import UNET_MULTIPLIERS
 from steadyflow.models.dit import LabelEmbedder, TimestepEmbedder
 from steadyflow.models.vqvae import Upsample
-from steadyflow.names import UNET_MULTIPLIERS
 
 BLOCKS = 2
 GROUPS = 32

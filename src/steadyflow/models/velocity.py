@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import UNET_WIDTHS, VELOCITY_MODELS, side_multiple
 from steadyflow.models.dit import SIZES, DiT
 from steadyflow.models.unet import UNet
-from steadyflow.names import UNET_WIDTHS, VELOCITY_MODELS, side_multiple
 
 
 def build_velocity(name: str, latent_channels: int, latent_size: int, num_classes: int | None = None) -> nn.Module:

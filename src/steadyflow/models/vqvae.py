@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from steadyflow.artifacts import UserError
-from steadyflow.distributed import total
-from steadyflow.names import downsampling
-from steadyflow.noise import permutation
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import downsampling
+from steadyflow.ground.distributed import total
+from steadyflow.ground.noise import permutation
 
 
 def _norm(channels: int) -> nn.GroupNorm:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.ledger import Ledger
+from steadyflow.ground.ledger import Ledger
 from steadyflow.report.text import duration, number_or_blank, table_lines
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.ledger import ledger_file, read_ledger
+from steadyflow.ground.ledger import ledger_file, read_ledger
+from steadyflow.ground.resumable import items_done
 from steadyflow.monitor.efficiency import Efficiency, training_efficiency
 from steadyflow.monitor.status import JobStatus, scoring_status, training_status
 from steadyflow.plan.freshness import out_of_date
 from steadyflow.plan.layout import log_file
 from steadyflow.plan.provenance import current_checkpoint
 from steadyflow.plan.targets import all_jobs
-from steadyflow.resumable import items_done
 from steadyflow.stages.stage import Job, output_files, upstream
 from steadyflow.study import Study
 

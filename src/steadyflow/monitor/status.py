@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from steadyflow.ledger import Ledger
+from steadyflow.ground.ledger import Ledger
 from steadyflow.report.text import duration, number_or_blank, table_lines
 
 State = Literal["done", "running", "stopped", "waiting"]

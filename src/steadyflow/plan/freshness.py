@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.plan.provenance import Provenance
 from steadyflow.stages.stage import Artifact, Job, each_input, upstream
 from steadyflow.study import Study

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steadyflow.artifacts import UserError, provenance, read_json, spec_hash, write_json
+from steadyflow.ground.artifacts import UserError, provenance, read_json, spec_hash, write_json
 from steadyflow.plan.layout import checkpoint_file, record_file
 from steadyflow.stages.stage import Artifact, External, Input, Inputs, Job, file_of, output_files
 from steadyflow.study import Study

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steadyflow.artifacts import UserError
-from steadyflow.cli import add_checkpoint_flags, add_device_flags, choose_device, exit_on_errors
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.command_line import add_checkpoint_flags, add_device_flags, choose_device, exit_on_errors
 from steadyflow.plan.freshness import require_fresh
 from steadyflow.plan.layout import checkpoint_file, record_file
 from steadyflow.plan.provenance import Fingerprint, Provenance, content_key, fingerprint, identity_of, write_record

@@ -16,7 +16,7 @@ from typing import Any
 from snakemake.exceptions import WorkflowError
 from snakemake.io import ancient, directory
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.plan.freshness import Stale, out_of_date
 from steadyflow.plan.layout import benchmark_place, log_place, record_place
 from steadyflow.plan.targets import TARGETS

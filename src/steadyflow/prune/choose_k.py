@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from steadyflow.progress import progress
+from steadyflow.ground.progress import progress
 from steadyflow.prune.directions import Directions, chunks, directions, sums_by_cluster
 from steadyflow.prune.kmeans import spherical_kmeans
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 CHUNK = 2048  # rows held at once; so few that they, and their products with some centres, stay in a processor's cache
 

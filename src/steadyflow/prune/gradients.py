@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.scores import sample_losses
 
 # Numbers held at a time beside the activations: what a CPU's caches take, and what keeps a GPU busy.

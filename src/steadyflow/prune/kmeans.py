@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.directions import Directions, chunks, directions, sums_by_cluster
 from steadyflow.prune.keyed import key, keyed_permutation
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 
 def read_listing(path: Path | str, keys: pd.Series, entries: Literal["keys", "ids"]) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.keyed import keyed_permutation
 from steadyflow.prune.quotas import balanced_quotas, proportional_quotas
 

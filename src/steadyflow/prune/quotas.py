@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 
 def keep_count(n: int, pruning_fraction: float) -> int:

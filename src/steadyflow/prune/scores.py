@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steadyflow.artifacts import UserError
 from steadyflow.flow import interpolate
-from steadyflow.noise import normal
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.noise import normal
 
 Velocity = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Measure = Callable[[Tensor, Tensor, Tensor, Tensor | None], Sequence[Tensor]]

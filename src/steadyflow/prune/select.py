@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steadyflow.artifacts import UserError, file_hash, read_array, read_json
 from steadyflow.data.images import DatasetInfo, attribute_codes, train_ids
+from steadyflow.ground.artifacts import UserError, file_hash, read_array, read_json
 from steadyflow.prune.criteria import CRITERIA
 from steadyflow.prune.inputs import aligned, flattened, unit_length
 from steadyflow.prune.listing import read_listing

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from steadyflow import distributed
+from steadyflow.ground import distributed
+from steadyflow.ground.resumable import missing_batches, resumable_table
 from steadyflow.prune.gradients import losses_and_gradient_norms
 from steadyflow.prune.scores import measure_samples, normalise, sample_losses, shared_points
-from steadyflow.resumable import missing_batches, resumable_table
 from steadyflow.train import Samples
 
 

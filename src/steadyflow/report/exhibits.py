@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 Kind = Literal["table", "figure"]
 CATEGORIES = ("Data", "Pruning", "Training", "Stability", "Quality", "Fairness", "Memorisation", "Claims")

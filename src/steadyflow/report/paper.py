@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from steadyflow.artifacts import read_rows
+from steadyflow.ground.artifacts import read_rows
 
 
 @dataclass(frozen=True)

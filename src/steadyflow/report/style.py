@@ -16,7 +16,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from PIL import Image
 
-from steadyflow.artifacts import atomic_path
+from steadyflow.ground.artifacts import atomic_path
 
 # Okabe and Ito's colours, which stay apart for every kind of colour vision.
 BLUE, ORANGE, LIGHT_BLUE = "#0072B2", "#D55E00", "#8EC1E0"

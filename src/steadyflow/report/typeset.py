@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from steadyflow.artifacts import atomic_path, write_text
+from steadyflow.ground.artifacts import atomic_path, write_text
 
 
 @dataclass(frozen=True)

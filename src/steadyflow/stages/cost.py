@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from steadyflow.names import TRAJECTORY_POINTS
+from steadyflow.ground.constants import TRAJECTORY_POINTS
 from steadyflow.stages.flops import (
     VGG16_FLOPS_A_PIXEL,
     decoder_flops,

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from steadyflow.artifacts import read_json
 from steadyflow.data.listing import source_listing
+from steadyflow.ground.artifacts import read_json
 from steadyflow.stages import cost
 from steadyflow.stages.stage import Artifact, External, Inputs, Names, Stage
 from steadyflow.study import Study

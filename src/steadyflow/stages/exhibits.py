@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from steadyflow.artifacts import UserError, file_hash
+from steadyflow.ground.artifacts import UserError, file_hash
 from steadyflow.report.exhibits import Exhibit, Kind, find_exhibits
 from steadyflow.stages.readings import CONDITIONS, READINGS
 from steadyflow.stages.results import RESOURCES

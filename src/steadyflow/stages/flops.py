@@ -6,7 +6,7 @@ matrix product is not counted. torch's own counter is what the tests hold these 
 
 from itertools import pairwise
 
-from steadyflow.names import DIT_SIZES, side_multiple
+from steadyflow.ground.constants import DIT_SIZES, side_multiple
 from steadyflow.study.specs.tokenizers import Tokenizer
 
 # Of U-Nets on 4 channels of 32x32: GFLOPs, which grow with the number of positions, and millions of weights.

@@ -1,6 +1,6 @@
 """Metrics of samples, of pairs of runs and of tokenizers."""
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.stages import cost
 from steadyflow.stages.attributes import image_attributes, sample_attributes
 from steadyflow.stages.data import dataset_artifacts

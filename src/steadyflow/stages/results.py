@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steadyflow.artifacts import UserError, read_json
 from steadyflow.design.arms import arms
+from steadyflow.ground.artifacts import UserError, read_json
 from steadyflow.report.modes import Modes
 from steadyflow.stages import evaluated, shown
 from steadyflow.stages.attributes import image_attributes
@@ -55,7 +55,7 @@ def _table(study: Study, artifact: Artifact) -> "pd.DataFrame":
 
 
 def _array(study: Study, artifact: Artifact) -> "np.ndarray":
-    from steadyflow.artifacts import read_array
+    from steadyflow.ground.artifacts import read_array
 
     return read_array(file_of(study, artifact))
 

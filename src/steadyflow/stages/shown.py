@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection
 
-from steadyflow.arm import Arm
 from steadyflow.design.arms import arms
+from steadyflow.ground.arm import Arm
 from steadyflow.study import Study
 
 Groups = dict[str, dict[str, str]]

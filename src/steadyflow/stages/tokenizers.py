@@ -1,6 +1,6 @@
 """Tokenizers, and the latents that they make of a dataset."""
 
-from steadyflow.names import VGG16_WEIGHTS
+from steadyflow.ground.constants import VGG16_WEIGHTS
 from steadyflow.stages import cost
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.stage import Artifact, External, Inputs, Stage

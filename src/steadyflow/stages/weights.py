@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from steadyflow.artifacts import UserError
 from steadyflow.fetch.lock import Locked, described, entry_of, read_lock
-from steadyflow.names import PALIGEMMA_FOLDER, PALIGEMMA_REPO
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import PALIGEMMA_FOLDER, PALIGEMMA_REPO
 from steadyflow.stages.stage import External
 from steadyflow.study import Study
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from steadyflow.names import (
+from steadyflow.ground.constants import (
     LABELS,
     LEAST_SAMPLES,
     SMALLEST_PERCEPTUAL,

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.study.contradictions import circular_subsets, contradictions, tokenizers_of, unknown_surrogates
 from steadyflow.study.specs import Evaluation, Run, Study
 

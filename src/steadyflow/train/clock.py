@@ -10,7 +10,7 @@ from typing import Self
 
 import torch
 
-from steadyflow import distributed
+from steadyflow.ground import distributed
 
 # Dense bf16 peak of a device, FLOP/s, by a part of its name (NVIDIA's data sheets). fp32 trainings use TF32: half.
 PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A40": 150e12, "L40": 181e12, "4090": 165e12}

@@ -1,7 +1,7 @@
 """The training loop, its resumable state, its curve.
 
 A step is a pure function of (weights, optimiser state, step): data order and every random draw come from
-`steadyflow.noise`. So the state needs no generator, and a training killed anywhere and restarted ends with the
+`steadyflow.ground.noise`. So the state needs no generator, and a training killed anywhere and restarted ends with the
 weights of one that was never killed, bit for bit on a CPU.
 """
 
@@ -17,11 +17,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from steadyflow import distributed
-from steadyflow.artifacts import Unfinished, UserError
-from steadyflow.ledger import Bookkeeper, ledger_file
-from steadyflow.noise import batch_rows
-from steadyflow.progress import progress
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import Unfinished, UserError
+from steadyflow.ground.ledger import Bookkeeper, ledger_file
+from steadyflow.ground.noise import batch_rows
+from steadyflow.ground.progress import progress
 from steadyflow.train.clock import EVERY_MINUTE, Cadence, Clock, Deadline, no_deadline
 from steadyflow.train.state import TrainingState
 
@@ -125,8 +125,8 @@ def train(
     raised, and the same call goes on. `deadline()`, in seconds since the epoch, is called once, on rank 0.
 
     `identity` is the hash of all that defines the result; a state of another identity is refused. Two states are kept,
-    in case the last is damaged, and beside them a ledger (`steadyflow.ledger`). The caller removes the states, by
-    `forget_state`, once the results are safe. Where another process has begun to go on with the same training,
+    in case the last is damaged, and beside them a ledger (`steadyflow.ground.ledger`). The caller removes the states,
+    by `forget_state`, once the results are safe. Where another process has begun to go on with the same training,
     Unfinished is raised too: the last that began has it. Raises UserError for a foreign state or a loss that is not
     finite: the state on disk is then the last good one.
     """

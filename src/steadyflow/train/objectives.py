@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from steadyflow import distributed, noise
-from steadyflow.artifacts import UserError
 from steadyflow.flow import ALPHAS_CUMPROD, COUPLINGS, Coupling, diffuse, explicit_target, independent, interpolate
+from steadyflow.ground import distributed, noise
+from steadyflow.ground.artifacts import UserError
 from steadyflow.train.engine import Batch, Objective, Watch
 from steadyflow.train.samples import Samples
 

@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from steadyflow.artifacts import UserError, file_hash, spec_hash
 from steadyflow.data.images import read_dataset_info, read_manifest, train_ids
 from steadyflow.data.latents import Latents
 from steadyflow.flow import channel_matrix, transform_channels
 from steadyflow.flow.transform import Matrix
+from steadyflow.ground.artifacts import UserError, file_hash, spec_hash
 
 VALIDATION_SAMPLES = 64
 """The loss over time is that of so many validation images, the first ones, for every run."""

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from steadyflow import distributed
-from steadyflow.artifacts import Unfinished, UserError, atomic_path, delete_leftovers
-from steadyflow.ledger import close_ledger, is_held_here, ledger_file
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import Unfinished, UserError, atomic_path, delete_leftovers
+from steadyflow.ground.ledger import close_ledger, is_held_here, ledger_file
 
 
 def previous_state(path: Path) -> Path:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from steadyflow.distributed import total
+from steadyflow.ground.distributed import total
 from steadyflow.models import VQVAE, hinge, to_model_range
 from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
 from steadyflow.train.engine import Batch, Load, Objective, Schedule, Trained, train

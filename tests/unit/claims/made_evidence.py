@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steadyflow.arm import Arm
 from steadyflow.claims import Evidence, judge, read_claims
+from steadyflow.ground.arm import Arm
 
 CLAIMS = read_claims(Path(__file__).parents[3] / "resources/paper/claims.csv")
 SIGNS = np.resize([1.0, -1.0], 20)

@@ -3,7 +3,7 @@
 import pytest
 from made_evidence import evidence, finding
 
-from steadyflow.arm import Arm
+from steadyflow.ground.arm import Arm
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 from made_evidence import evidence, finding, subset
 
-from steadyflow.arm import Arm
+from steadyflow.ground.arm import Arm
 
 
 @pytest.mark.parametrize(("fd", "verdict"), [(2.8, "holds"), (3.2, "fails"), (3.0, "undecided")])

@@ -3,10 +3,10 @@
 import pytest
 from made_evidence import CLAIMS, evidence
 
-from steadyflow.artifacts import UserError
 from steadyflow.claims import RULES, judge, read_claims
 from steadyflow.claims.verdict import above, all_of, below
 from steadyflow.evaluate import Estimate
+from steadyflow.ground.artifacts import UserError
 
 
 def test_verdicts():

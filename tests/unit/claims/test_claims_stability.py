@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from made_evidence import evidence, finding, row, subset
 
-from steadyflow.arm import Arm
+from steadyflow.ground.arm import Arm
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The ledger of a training that is under way."""
 
-from steadyflow.ledger import Ledger, Worker
+from steadyflow.ground.ledger import Ledger, Worker
 
 NOW = 1e9
 LEDGER = Ledger(

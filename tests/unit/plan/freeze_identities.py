@@ -9,7 +9,7 @@ from pathlib import Path
 from support.studies import ROOT, every_job
 from support.tiny import TINY
 
-from steadyflow.artifacts import spec_hash
+from steadyflow.ground.artifacts import spec_hash
 from steadyflow.plan.provenance import identity_of
 from steadyflow.study import Study, load_study, parse_study
 

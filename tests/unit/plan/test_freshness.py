@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.tiny import TINY
 
-from steadyflow.artifacts import UserError, read_json, write_json
+from steadyflow.ground.artifacts import UserError, read_json, write_json
 from steadyflow.plan.freshness import out_of_date, require_fresh
 from steadyflow.plan.layout import record_file
 from steadyflow.plan.provenance import Provenance, fingerprint, identity_of, write_record

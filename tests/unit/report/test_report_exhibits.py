@@ -6,7 +6,7 @@ import pytest
 from docutils.core import publish_parts
 from docutils.utils import SystemMessage
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.report.exhibits import read_exhibit
 from steadyflow.report.typeset import Table
 from steadyflow.stages.exhibits import FIGURES, TABLES, checked

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from support.report_frames import LABELS, TABLES, draw, every_metric, make_table
 
-from steadyflow.artifacts import write_parquet
 from steadyflow.evaluate.metrics import read_metrics
+from steadyflow.ground.artifacts import write_parquet
 from steadyflow.report.typeset import write_table
 
 FIELDS = ("value", "ci_low", "ci_high", "sd", "n")

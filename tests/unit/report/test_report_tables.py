@@ -17,8 +17,8 @@ from support.report_frames import (
     metric_row,
 )
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.metrics import find_metric
+from steadyflow.ground.artifacts import UserError
 from steadyflow.report.typeset import latex, write_table
 
 

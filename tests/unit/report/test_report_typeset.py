@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from support.report_frames import PAPER, every_metric, make_table
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate.metrics import Metric
+from steadyflow.ground.artifacts import UserError
 from steadyflow.report.columns import assemble, text_column
 from steadyflow.report.numbers import decimals_for, number, with_interval, with_sd
 from steadyflow.report.paper import paper_value, read_paper_values

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from steadyflow.ground.constants import VELOCITY_MODELS
 from steadyflow.models import VQVAE, build_velocity, forward_flops
-from steadyflow.names import VELOCITY_MODELS
 from steadyflow.stages.flops import (
     VGG16_FLOPS_A_PIXEL,
     decoder_flops,

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 import yaml
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.report.exhibits import find_exhibits
 from steadyflow.stages import shown as groups_of
 from steadyflow.stages.exhibits import FIGURES, TABLES, all_files, display_identity, inputs, resources, shown

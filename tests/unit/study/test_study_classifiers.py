@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.stages.attributes import classifier_files, image_attributes
 from steadyflow.stages.encoders import probe_artifacts
 from steadyflow.stages.stage import file_of

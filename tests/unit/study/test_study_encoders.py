@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.stages.encoders import encoder_files, encoder_protocol
 from steadyflow.stages.stage import file_of
 from steadyflow.study import parse_study

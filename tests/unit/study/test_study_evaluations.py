@@ -1,7 +1,7 @@
 import pytest
 from support.arms_study import TOKENIZER, study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import pytest
 
-from steadyflow.artifacts import spec_hash
+from steadyflow.ground.artifacts import spec_hash
 from steadyflow.study.specs import Run, Sampling
 from steadyflow.study.specs.fields import Neutral
 from steadyflow.study.specs.tokenizers import Tokenizer

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from support.studies import SMALL, STUDIES, complete, edited, study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.study import load_study, parse_study
 
 

@@ -3,7 +3,7 @@
 import pytest
 from support.studies import study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 WRONG = {
     "runs__b__model": ("DiT-Q/2", "runs.b.model: unknown velocity model 'DiT-Q/2' (known: DiT-T/1, "),

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from steadyflow import flow, train
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.study.specs import Sampling
 from steadyflow.study.specs.runs import AnyObjective, read_objective
 

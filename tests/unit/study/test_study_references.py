@@ -6,7 +6,7 @@ from typing import Annotated, Union, get_args, get_origin
 import pytest
 from support.studies import TWO_DATASETS, study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.study.specs import Study
 from steadyflow.study.specs.evaluation import Evaluation, Mixture
 from steadyflow.study.specs.fields import NAME, Refers, Spec

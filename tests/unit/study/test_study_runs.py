@@ -3,7 +3,7 @@
 import pytest
 from support.studies import study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 
 @pytest.mark.parametrize(("model", "multiple"), [("DiT-T/4", 4), ("UNet-S", 8)])

@@ -3,7 +3,7 @@
 import pytest
 from support.studies import study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 
 
 def test_samples_follow_the_part_of_a_sampling_that_their_run_uses():

@@ -3,7 +3,7 @@
 import pytest
 from support.studies import edited, study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.stages.data import downloaded_files
 from steadyflow.stages.weights import weights_file
 from steadyflow.study import parse_study

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.studies import SMALL, complete, edited, study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.pruning import SELECT_SUBSET, chosen_by
 from steadyflow.stages.stage import each_input, file_of

@@ -3,7 +3,7 @@
 import pytest
 from support.studies import SMALL, complete, study
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.study import parse_study
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.picking import check_keep, int64, shuffled_rows
 
 

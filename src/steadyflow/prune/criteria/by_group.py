@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.keyed import keyed_permutation
 from steadyflow.prune.picking import Quota, first_of_each, group_quotas, int64, shuffled_rows
 

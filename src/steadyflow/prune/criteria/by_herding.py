@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from steadyflow.progress import progress
+from steadyflow.ground.progress import progress
 from steadyflow.prune.keyed import keyed_normal
 from steadyflow.prune.picking import Features, Quota, group_quotas, int64, rows_by_group, shuffled_rows
 from steadyflow.prune.quotas import proportional_quotas

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from steadyflow.progress import progress
+from steadyflow.ground.progress import progress
 from steadyflow.prune.keyed import key
 from steadyflow.prune.picking import Features, check_keep, check_one_each, int64, rows_by_group
 

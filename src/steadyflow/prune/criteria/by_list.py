@@ -5,7 +5,7 @@ from functools import reduce
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.picking import int64
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.picking import check_keep, first_of_each, int64, shuffled_rows
 from steadyflow.prune.quotas import balanced_quotas, keep_count
 

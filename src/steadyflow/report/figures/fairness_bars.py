@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from steadyflow.evaluate.metrics import find_metric
-from steadyflow.names import TRAINING_DATA
+from steadyflow.ground.constants import TRAINING_DATA
 from steadyflow.report import style
 from steadyflow.report.drawing import MARGIN, ROW, interval, legend_above
 from steadyflow.report.style import FULL_WIDTH, INK, LIGHT_BLUE, ORANGE, styled

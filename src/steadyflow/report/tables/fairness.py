@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 
 from steadyflow.evaluate.metrics import Metric, describe, find_metric, no_metric
-from steadyflow.names import LABELS, TRAINING_DATA
+from steadyflow.ground.constants import LABELS, TRAINING_DATA
 from steadyflow.report.columns import assemble, measured_column, paper_column, text_column, words
 from steadyflow.report.numbers import INTERVALS, value_alone, with_interval
 from steadyflow.report.paper import PaperValue, paper_value

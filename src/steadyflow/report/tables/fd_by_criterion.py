@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from steadyflow.artifacts import UserError
 from steadyflow.evaluate import mean_over_runs
 from steadyflow.evaluate.metrics import Metric, describe, find_metric, require_one_n
+from steadyflow.ground.artifacts import UserError
 from steadyflow.report.columns import assemble, measured_column, paper_column, text_column
 from steadyflow.report.numbers import INTERVALS, NOTHING, with_interval
 from steadyflow.report.paper import PaperValue, paper_value

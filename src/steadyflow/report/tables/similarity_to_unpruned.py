@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from steadyflow.evaluate.metrics import find_metric
-from steadyflow.names import VALIDATION_IMAGES
+from steadyflow.ground.constants import VALIDATION_IMAGES
 from steadyflow.report.columns import assemble, text_column
 from steadyflow.report.paper import PaperValue, paper_value
 from steadyflow.report.similarity import arcface_column, similarity_columns, similarity_words

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
-from steadyflow.names import plain_words
+from steadyflow.ground.constants import plain_words
 from steadyflow.study.specs.fields import Name, Refers, Spec
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from steadyflow.names import FEATURE_DIMS, VGG16_WEIGHTS
+from steadyflow.ground.constants import FEATURE_DIMS, VGG16_WEIGHTS
 from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from steadyflow.names import VELOCITY_MODELS
+from steadyflow.ground.constants import VELOCITY_MODELS
 from steadyflow.study.specs.evaluation import Sampling
 from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 

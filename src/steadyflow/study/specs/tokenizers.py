@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator
 
-from steadyflow.names import downsampling
+from steadyflow.ground.constants import downsampling
 from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 

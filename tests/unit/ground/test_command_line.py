@@ -9,9 +9,16 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from steadyflow.artifacts import UserError, atomic_directory, write_array, write_json, write_parquet, write_weights
-from steadyflow.cli import allocation_end, choose_device, run_stage, stage_parser
 from steadyflow.data.shards import write_shards
+from steadyflow.ground.artifacts import (
+    UserError,
+    atomic_directory,
+    write_array,
+    write_json,
+    write_parquet,
+    write_weights,
+)
+from steadyflow.ground.command_line import allocation_end, choose_device, run_stage, stage_parser
 from steadyflow.report.style import write_figure
 from steadyflow.train import Cadence, Schedule, train
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from steadyflow.artifacts import delete_leftovers, read_json, write_json
+from steadyflow.ground.artifacts import delete_leftovers, read_json, write_json
 
 NOTE_SECONDS = 5.0
 """Between two notes of a training that goes on, at least."""

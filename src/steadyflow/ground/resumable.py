@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from steadyflow import distributed
-from steadyflow.artifacts import UserError, atomic_array, link_file, read_json, spec_hash, write_json
-from steadyflow.progress import progress
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import UserError, atomic_array, link_file, read_json, spec_hash, write_json
+from steadyflow.ground.progress import progress
 
 
 @dataclass(frozen=True)

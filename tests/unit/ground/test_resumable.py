@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from test_prune_scores import running_mean_scores
 
-from steadyflow.artifacts import UserError
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.resumable import delete_table, missing_batches, publish_table, resumable_table
 from steadyflow.prune import normalise
-from steadyflow.resumable import delete_table, missing_batches, publish_table, resumable_table
 
 # The processes are forked from one that has imported torch already: that takes longer than all they compute.
 PROCESSES = """
@@ -20,11 +20,11 @@ import json, os, signal, socket, sys
 from pathlib import Path
 import numpy as np
 import torch
-from steadyflow import distributed
+from steadyflow.ground import distributed
 from steadyflow.models.dit import DiT, Size
 from steadyflow.data.rows import compute_rows
 from steadyflow.prune import losses_and_gradient_norms, measure_samples, shared_points
-from steadyflow.resumable import missing_batches, resumable_table
+from steadyflow.ground.resumable import missing_batches, resumable_table
 
 torch.set_num_threads(1)
 folder, n, batch = Path(sys.argv[1]), 151, 32
@@ -201,7 +201,7 @@ def test_only_batches_that_miss_an_item_come_and_errors_lose_none(tmp_path):
 def test_marks_wait_for_their_time_and_never_come_before_their_values(tmp_path, monkeypatch):
     """Seconds pass as they are told: three a batch, and a mark every five at least."""
     clock, events = iter(range(0, 100, 3)), []
-    monkeypatch.setattr("steadyflow.resumable.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("steadyflow.ground.resumable.time.monotonic", lambda: next(clock))
     with resumable_table(tmp_path / "table.npy", (6,), "id", items=6, seconds=5) as table:
         monkeypatch.setattr(type(table.values), "flush", lambda array: events.append((array.dtype, table.done.sum())))
         for batch in missing_batches(table, 1, "x"):

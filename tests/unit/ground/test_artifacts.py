@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from steadyflow import artifacts
-from steadyflow.artifacts import UserError, atomic_directory, atomic_path, spec_hash
+from steadyflow.ground import artifacts
+from steadyflow.ground.artifacts import UserError, atomic_directory, atomic_path, spec_hash
 
 
 class Crash(BaseException):

@@ -13,8 +13,8 @@ import json, os, signal, socket, sys, time
 from pathlib import Path
 import numpy as np
 import torch
-from steadyflow import distributed
-from steadyflow.artifacts import Unfinished, UserError
+from steadyflow.ground import distributed
+from steadyflow.ground.artifacts import Unfinished, UserError
 from steadyflow.data.rows import compute_rows
 from steadyflow.models import VQVAE, PatchDiscriminator
 from steadyflow.models.dit import DiT, Size

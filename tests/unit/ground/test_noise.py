@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from steadyflow.noise import batch_rows, noise, normal, permutation, philox, uniform
+from steadyflow.ground.noise import batch_rows, noise, normal, permutation, philox, uniform
 
 WORDS = 0xFFFFFFFF
 

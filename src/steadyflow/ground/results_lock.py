@@ -19,7 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from steadyflow.artifacts import UserError, write_json
+from steadyflow.ground.artifacts import UserError, write_json
 
 END_SECONDS = 300.0
 """For cancelled jobs to end: SLURM kills those that do not within its KillWait, 30 seconds by default."""

@@ -4,9 +4,9 @@ import math
 import pytest
 from support.trainings import ALWAYS, NEVER, Killed, fit, killed_at, line
 
-from steadyflow import ledger as ledgers
-from steadyflow.artifacts import Unfinished, write_json
-from steadyflow.ledger import Bookkeeper, Ledger, Worker, ledger_file, read_ledger
+from steadyflow.ground import ledger as ledgers
+from steadyflow.ground.artifacts import Unfinished, write_json
+from steadyflow.ground.ledger import Bookkeeper, Ledger, Worker, ledger_file, read_ledger
 from steadyflow.train import forget_state
 
 POINT = {"images_per_second": 32.0, "mfu": float("nan"), "loss": 0.5}

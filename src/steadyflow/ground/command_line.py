@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from steadyflow.artifacts import Unfinished, UserError
+from steadyflow.ground.artifacts import Unfinished, UserError
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +73,7 @@ def choose_device(name: str, threads: int) -> "torch.device":
     """Raises UserError when the device asked for is not there: nothing falls back silently."""
     import torch
 
-    from steadyflow.distributed import local_rank, world_size
+    from steadyflow.ground.distributed import local_rank, world_size
 
     torch.set_num_threads(threads)
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}

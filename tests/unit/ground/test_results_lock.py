@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from steadyflow import results_lock
-from steadyflow.artifacts import UserError, write_json
-from steadyflow.results_lock import Holder, ResultsLock, holder_file
+from steadyflow.ground import results_lock
+from steadyflow.ground.artifacts import UserError, write_json
+from steadyflow.ground.results_lock import Holder, ResultsLock, holder_file
 
 HERE = Holder(socket.gethostname(), os.getpid(), "")
 DEAD = Holder(socket.gethostname(), 0, "abc")
@@ -53,7 +53,7 @@ def slurm(tmp_path, monkeypatch):
 
 HOLDING = """
 import sys
-from steadyflow.results_lock import ResultsLock
+from steadyflow.ground.results_lock import ResultsLock
 lock = ResultsLock(sys.argv[1])
 lock.acquire("abc")
 print("locked", flush=True)
@@ -220,8 +220,8 @@ def test_a_file_without_content_is_refused(tmp_path):
 CONTEST = """
 import json, multiprocessing, os, random, sys, time
 from pathlib import Path
-from steadyflow.artifacts import UserError
-from steadyflow.results_lock import ResultsLock, holder_file
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.results_lock import ResultsLock, holder_file
 
 results, generations, processes, rounds = Path(sys.argv[1]), 20, 12, 10
 work, dead = results / "work", json.dumps({"host": os.uname().nodename, "pid": 0, "jobs": ""})

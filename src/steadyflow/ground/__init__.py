@@ -1,0 +1,1 @@
+"""What everything stands on: randomness, files, locks, several processes as one, names."""
