@@ -3,6 +3,8 @@ import pytest
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 
+from steadyflow.evaluate.quality import prepare_reference
+from steadyflow.evaluate.rows import with_features
 from steadyflow.evaluate.sample_quality import quality_metrics
 
 FIELDS = {"dataset": "faces", "run": "half", "encoder": "probe", "seed": 7, "hashes": "encoder abc"}
@@ -15,7 +17,7 @@ def normal(seed, n, dimensions=4, mean=0.0):
 
 def measured(samples, embeddings, **changes):
     arguments = {
-        "validation": VALIDATION,
+        "reference": prepare_reference(with_features(embeddings, VALIDATION)),
         "training": TRAINING,
         "sampled": "euler 60 steps",
         "protocol": "features",

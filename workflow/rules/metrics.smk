@@ -1,3 +1,24 @@
+# Once for each encoder, not in every run's job: in 2048 dimensions that takes longer than the rest.
+rule prepare_reference:
+    input:
+        stage.inputs("prepare_reference"),
+    output:
+        **stage.outputs("prepare_reference"),
+    log:
+        stage.log("prepare_reference"),
+    benchmark:
+        stage.benchmark("prepare_reference")
+    conda:
+        "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **stage.resources("prepare_reference"),
+    shell:
+        'python "$SCRIPTS/prepare_reference.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--encoder {wildcards.encoder} > {log} 2>&1"
+
+
 # A job for each run: one more run measures none of the others anew, and a kill loses one.
 rule measure_quality:
     input:

@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 
-from steadyflow.data.images import read_manifest
+from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.evaluate.metrics import metrics_table
+from steadyflow.evaluate.quality import read_reference
 from steadyflow.evaluate.sample_quality import quality_metrics
 from steadyflow.ground.artifacts import read_array, read_json, write_parquet
 from steadyflow.ground.progress import progress
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.stages.encoders import embeddings_artifacts
+from steadyflow.stages.metrics import reference_artifact
 from steadyflow.stages.pruning import subset_artifact
 from steadyflow.stages.samples import features_artifact
 
@@ -19,8 +21,7 @@ parser = stage_parser("measure_quality", __doc__)
 def main(job: StageRun) -> None:
     study, dataset, measured = job.study, job.names["dataset"], job.names["measured"]
     spec, sampling = study.evaluations[dataset], str(study.evaluations[dataset].sampling)
-    manifest = read_manifest(job.inputs["manifest"], ["id", "split"])
-    ids = {split: manifest.loc[manifest["split"] == split, "id"].to_numpy() for split in ("train", "val")}
+    training = train_ids(read_manifest(job.inputs["manifest"], ["id", "split"]))
     runs = study.measured(dataset)[measured]
     # A mixture has no training images of its own, and those of a run of another dataset are elsewhere.
     trained_here = len(runs) == 1 and study.runs[runs[0]].dataset == dataset
@@ -28,11 +29,12 @@ def main(job: StageRun) -> None:
     for encoder in progress(spec.encoders or (), f"quality of {measured}"):
         embedded = embeddings_artifacts(dataset, encoder)
         made_of = read_json(job.file(embedded["embeddings_sidecar"]))
+        features = read_array(job.file(embedded["embeddings"]))
         metrics += quality_metrics(
             [read_array(job.file(features_artifact(study, encoder, run, sampling))) for run in runs],
-            read_array(job.file(embedded["embeddings"])),
-            validation=ids["val"],
-            training=ids["train"] if trained_here else None,
+            features,
+            reference=read_reference(job.file(reference_artifact(dataset, encoder)), features),
+            training=training if trained_here else None,
             kept=kept_ids(job, runs[0]) if trained_here else None,
             sampled=study.protocol(runs[0], sampling),
             protocol=made_of["protocol"],

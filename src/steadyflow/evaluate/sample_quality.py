@@ -8,7 +8,7 @@ import numpy as np
 from steadyflow.evaluate.estimate import Estimate, generator
 from steadyflow.evaluate.metrics import Metric, interval
 from steadyflow.evaluate.neighbours import kept_ratio, memorisation_ratio
-from steadyflow.evaluate.quality import prepare_reference, quality
+from steadyflow.evaluate.quality import Reference, quality
 from steadyflow.evaluate.rows import FeatureRows, mixed, with_features
 
 
@@ -16,7 +16,7 @@ def quality_metrics(
     samples: Sequence[np.ndarray],
     embeddings: np.ndarray,
     *,
-    validation: np.ndarray,
+    reference: Reference,
     training: np.ndarray | None,
     kept: np.ndarray | None = None,
     sampled: str,
@@ -28,16 +28,17 @@ def quality_metrics(
 
     samples: features [n, d] of each run's samples; several runs make a mixture of equal parts
     embeddings: features [N, d] of the dataset's images, row = id
-    validation, training: ids int64 of the splits; `training` None for what has no training images here: a mixture, or a
-        run of another dataset. Then nothing is said of memorisation
+    reference: of the validation images among them
+    training: ids int64 of the training images; None for what has none here: a mixture, or a run of another dataset.
+        Then memorisation is not measured
     kept: ids of the images that the run was trained on, None for all of `training`
     sampled, protocol: how samples and features were made, in a few words
     fields: dataset, run, encoder, seed (of the noise) and hashes of every metric
     seed: of what is resampled for intervals, or drawn to equal sizes
 
-    Raises UserError as `prepare_reference`, `quality` and `memorisation`.
+    Raises UserError as `quality` and `memorisation`.
     """
-    features, held_out = with_features(mixed(samples)), with_features(embeddings, validation)
+    features, held_out = with_features(mixed(samples)), reference.rows
     common = {**fields, "reference": "", "n": len(features)}
     against = f"{sampled}; {protocol}; against the {len(held_out)} validation images"
     few = few_images(fields["encoder"], features, held_out)
@@ -45,7 +46,7 @@ def quality_metrics(
         Metric(
             **common, metric=metric, protocol=against, note=few if metric.startswith("fd") else "", **interval(value)
         )
-        for metric, value in quality(features, prepare_reference(held_out)).items()
+        for metric, value in quality(features, reference).items()
     ]
     if training is None:
         return metrics

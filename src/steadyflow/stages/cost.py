@@ -255,6 +255,12 @@ def trace_paths(study: Study, wildcards: Mapping[str, str]) -> Cost:
     return _on_gpus(GPUS * _inference(flops), 4 * TRAJECTORY_POINTS * noises * latent / 1e6, read_mb=read_mb)
 
 
+def prepare_reference(study: Study, wildcards: Mapping[str, str]) -> Cost:
+    """Some minutes, on a CPU."""
+    dimensions = features(study, wildcards["encoder"])
+    return Cost(START_HOURS + QUALITY_MINUTES / 60, 8 * dimensions**2 / 1e6, mem_mb=32_000)
+
+
 def measure_quality(study: Study, wildcards: Mapping[str, str]) -> Cost:
     """Some minutes in each encoder, on a CPU."""
     spec = study.evaluations[wildcards["dataset"]]

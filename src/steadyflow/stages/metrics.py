@@ -4,13 +4,30 @@ from steadyflow.ground.artifacts import UserError
 from steadyflow.stages import cost
 from steadyflow.stages.attributes import image_attributes, sample_attributes
 from steadyflow.stages.data import dataset_artifacts
-from steadyflow.stages.encoders import encoder_files, encoder_protocol
+from steadyflow.stages.encoders import embeddings_artifacts, encoder_files, encoder_protocol
 from steadyflow.stages.pruning import subset_artifact
 from steadyflow.stages.runs import run_artifacts
 from steadyflow.stages.samples import compared_features, samples_artifacts, trace_artifacts
 from steadyflow.stages.stage import Artifact, Inputs, Names, Stage
 from steadyflow.stages.tokenizers import lpips_input, tokenizer_artifacts
 from steadyflow.study import Study
+
+# Once for each encoder, not in every run's job: in 2048 dimensions that takes longer than the rest.
+PREPARE_REFERENCE = Stage(
+    name="prepare_reference",
+    place="{dataset}/references/{encoder}",
+    outputs={"reference": "{dataset}/references/{encoder}.safetensors"},
+    inputs=lambda study, names: {
+        **dataset_artifacts(names["dataset"], "manifest"),
+        **embeddings_artifacts(names["dataset"], names["encoder"]),
+    },
+    cost=cost.prepare_reference,
+)
+
+
+def reference_artifact(dataset: str, encoder: str) -> Artifact:
+    """Statistics of the validation images in an encoder's features."""
+    return PREPARE_REFERENCE.job({"dataset": dataset, "encoder": encoder})["reference"]
 
 
 def _quality_inputs(study: Study, names: Names) -> Inputs:
@@ -20,6 +37,7 @@ def _quality_inputs(study: Study, names: Names) -> Inputs:
     subsets = dict.fromkeys(study.runs[run].subset for run in runs if study.runs[run].dataset == dataset)
     return {
         **compared_features(study, dataset, spec.encoders or (), [(run, str(spec.sampling)) for run in runs]),
+        "references": tuple(reference_artifact(dataset, encoder) for encoder in spec.encoders or ()),
         "subsets": tuple(subset_artifact(study, name) for name in subsets if name is not None),
         **dataset_artifacts(dataset, "manifest"),
     }

@@ -10,6 +10,7 @@ from steadyflow.stages.metrics import (
     MEASURE_QUALITY,
     MEASURE_SIMILARITY,
     MEASURE_TOKENIZERS,
+    PREPARE_REFERENCE,
 )
 from steadyflow.stages.pruning import (
     CLUSTER_EMBEDDINGS,
@@ -47,6 +48,7 @@ STAGES: dict[str, Stage] = {
         CLASSIFY_IMAGES,
         CLASSIFY_SAMPLES,
         MEASURE_TOKENIZERS,
+        PREPARE_REFERENCE,
         MEASURE_QUALITY,
         MEASURE_SIMILARITY,
         MEASURE_PATHS,
