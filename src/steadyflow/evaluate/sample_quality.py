@@ -9,7 +9,7 @@ from steadyflow.evaluate.estimate import Estimate, generator
 from steadyflow.evaluate.metrics import Metric, interval
 from steadyflow.evaluate.neighbours import kept_ratio, memorisation_ratio
 from steadyflow.evaluate.quality import Reference, quality
-from steadyflow.evaluate.rows import FeatureRows, mixed, with_features
+from steadyflow.evaluate.rows import FeatureRows, Rows, mixed, with_features
 
 
 def quality_metrics(
@@ -57,7 +57,7 @@ def quality_metrics(
     ]
 
 
-def few_images(encoder: str, features: FeatureRows, held_out: FeatureRows) -> str:
+def few_images(encoder: str, features: Rows, held_out: Rows) -> str:
     """A note where covariances have to be singular: the distance is right, and far from that of many samples."""
     few, dimensions = min(len(features), len(held_out)), features.shape[1]
     return f"{encoder}: only {few} images for {dimensions} dimensions" if few <= dimensions else ""
@@ -65,7 +65,7 @@ def few_images(encoder: str, features: FeatureRows, held_out: FeatureRows) -> st
 
 def memorisation(
     features: FeatureRows,
-    held_out: FeatureRows,
+    held_out: Rows,
     embeddings: np.ndarray,
     training: np.ndarray,
     kept: np.ndarray | None,

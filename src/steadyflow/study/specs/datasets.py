@@ -103,6 +103,10 @@ class Idx(_OwnSplit):
     def channels(self) -> int:
         return 1
 
+    @property
+    def files(self) -> list[str]:
+        return [self.folder]
+
 
 class Digits(_HashSplit):
     """scikit-learn's 1,797 handwritten digits of 8x8 pixels."""
