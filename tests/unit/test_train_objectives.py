@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import stats
 from support.toys import batch_of, some_images, tiny_discriminator, tiny_tokenizer
 from torch import nn
 
@@ -20,6 +21,7 @@ from steadyflow.train import (
     flow_matching,
     reconstruction,
     validation_losses,
+    velocity_objective,
 )
 
 
@@ -43,6 +45,18 @@ def test_flow_matching_is_the_squared_distance_to_the_velocity_at_keyed_points()
     x0, t = normal(4, "training noise", range(3), (2, 3, 3), step=7), uniform(4, "training time", range(3), step=7)
     s = t[:, None, None, None]
     assert torch.allclose(model.x, (1 - s) * x0 + s * latents[rows]) and torch.equal(model.t, t) and model.y is None
+    assert loss.item() == pytest.approx((1 - (latents[rows] - x0)).square().mean().item(), rel=1e-5)
+
+
+def test_logit_normal_times_follow_their_law_and_the_loss_is_that_of_eq_1():
+    latents, model, rows = torch.randn(9, 2, 3, 3), Recorder(), torch.arange(4000) % 9
+    loss, _ = velocity_objective("logit_normal_flow_matching", samples_of(latents), 4, scale=0.7)(
+        model, batch_of(latents, 7, rows)
+    )
+    # scipy knows the law of z = logit(t) / scale.
+    assert stats.kstest(torch.logit(model.t.double()) / 0.7, "norm").pvalue > 0.01
+    x0, s = normal(4, "training noise", range(4000), (2, 3, 3), step=7), model.t[:, None, None, None]
+    assert torch.allclose(model.x, (1 - s) * x0 + s * latents[rows], atol=1e-6)
     assert loss.item() == pytest.approx((1 - (latents[rows] - x0)).square().mean().item(), rel=1e-5)
 
 

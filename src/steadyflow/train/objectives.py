@@ -43,6 +43,20 @@ def flow_matching(
     return objective
 
 
+def logit_normal_flow_matching(samples: Samples, seed: int, *, label_dropout: float = 0.0, scale: float) -> Objective:
+    """Flow matching (eq. 1) at t = sigmoid(`scale` z), z ~ N(0, 1), instead of t ~ U[0,1] (Esser et al., 2024, eq. 19
+    with m = 0). Other arguments as in `flow_matching`."""
+
+    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        y = _labels(samples, seed, batch, label_dropout)
+        z = noise.normal(seed, "logit-normal time", batch.slots, (), step=batch.step, device=batch.x.device)
+        t = torch.sigmoid(scale * z)
+        point = interpolate(_noise(seed, batch), batch.x, t)
+        return F.mse_loss(model(point.x_t, t, y).float(), point.u), {}
+
+    return objective
+
+
 def explicit_flow_matching(samples: Samples, seed: int, *, label_dropout: float = 0.0, candidates: int) -> Objective:
     """Flow matching to the closed-form velocity of M = `candidates` samples, x1 among them (`flow.explicit_target`).
 
@@ -87,6 +101,7 @@ def denoising(samples: Samples, seed: int, *, label_dropout: float = 0.0, schedu
 
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "flow_matching": flow_matching,
+    "logit_normal_flow_matching": logit_normal_flow_matching,
     "explicit_flow_matching": explicit_flow_matching,
     "diffusion": denoising,
 }

@@ -87,6 +87,14 @@ class FlowMatching(_Objective):
         return self.coupling == "ot"
 
 
+class LogitNormalFlowMatching(_Objective):
+    """Flow matching at t = sigmoid(scale z), z ~ N(0, 1): more of the training in the middle of the path (Esser et al.,
+    2024)."""
+
+    kind: Literal["logit_normal_flow_matching"]
+    scale: PositiveFloat = 1.0
+
+
 class ExplicitFlowMatching(_Objective):
     """Flow matching to the closed-form velocity of some samples (eq. 2), those of the batch among them."""
 
@@ -137,7 +145,7 @@ def _spelt_out(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-AnyObjective = FlowMatching | ExplicitFlowMatching | Diffusion
+AnyObjective = FlowMatching | LogitNormalFlowMatching | ExplicitFlowMatching | Diffusion
 _AnyObjective = Annotated[AnyObjective, Field(discriminator="kind")]
 _Kind: Any = Literal[*(kind.model_fields["kind"].annotation for kind in get_args(AnyObjective))]
 Objective = Annotated[
