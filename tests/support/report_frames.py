@@ -142,6 +142,8 @@ def drawn_metrics(fd, comparisons):
     for place, (run, reference) in enumerate(comparisons):
         rows.append(row(run, "cosine_matched", 0.9 + place / 100, reference, sd=0.05))
         rows.append(row(run, "cosine_unmatched", 0.3 + place / 100, reference, sd=0.15))
+        rows.append(row(run, "cosine_auc", 0.8 + place / 100, reference))
+        rows.append(row(run, "cosine_top1", 0.6 + place / 100, reference))
     return pd.DataFrame(rows)
 
 

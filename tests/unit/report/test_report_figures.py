@@ -63,6 +63,17 @@ def test_similarity_shows_matched_and_unmatched_means_with_their_sd():
     np.testing.assert_allclose(axes.containers[1][2][0].get_segments()[0][:, 0], [0.15, 0.45])
 
 
+def test_matching_shows_both_rates_with_their_intervals_and_chance():
+    panels = draw("matching_by_run")[0].axes
+    assert tick_labels(panels[0]) == list(COMPARISONS.values())
+    for axes, values in zip(panels, ([0.8, 0.81], [0.6, 0.61]), strict=True):
+        assert [dot[0].get_xdata()[0] for dot in axes.containers] == values
+        ends = [dot[2][0].get_segments()[0][:, 0] for dot in axes.containers]
+        np.testing.assert_allclose(ends, [[value - 0.5, value + 0.25] for value in values])
+    # Of n = 100 samples one is the nearest by chance.
+    assert [axes.lines[-1].get_xdata()[0] for axes in panels] == [0.5, 0.01]
+
+
 def test_similarity_histograms_are_scaled_to_one_height():
     one = {"": {("loss-0.5", "unpruned"): "highest loss"}}
     axes = draw("similarity_histogram", similarity_encoders=["probe", "clip"], comparisons=one)[0].axes
