@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from steadyflow.data.pictures import dataset_pictures
+from steadyflow.data.pictures import Pictures, dataset_pictures
 from steadyflow.encoders import load_encoder
 from steadyflow.evaluate.embed import embed_pictures
 from steadyflow.fetch.lock import read_lock
@@ -17,16 +17,14 @@ parser.add_argument("--batch-size", type=int, default=128)
 
 
 def main(job: StageRun) -> None:
+    embed(job, dataset_pictures(job.inputs["manifest"].parent))
+
+
+def embed(job: StageRun, pictures: Pictures) -> None:
     device, spec, lock = job.device(), job.study.encoders[job.names["encoder"]], read_lock(job.flags.weights_lock)
     encoder = load_encoder(spec.kind, spec.options, job.inputs["encoder"], lock=lock, device=device)
-    sidecar = embed_pictures(
-        encoder,
-        dataset_pictures(job.inputs["manifest"].parent),
-        job.state,
-        batch_size=job.flags.batch_size,
-        device=device,
-        seconds=job.flags.save_seconds,
-    )
+    settings = {"batch_size": job.flags.batch_size, "seconds": job.flags.save_seconds}
+    sidecar = embed_pictures(encoder, pictures, job.state, device=device, **settings)
     if distributed.rank() > 0:
         return
     write_json(job.outputs["sidecar"], sidecar)

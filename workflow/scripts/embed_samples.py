@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
+from embed_images import embed
+
 from steadyflow.data.pictures import array_pictures
-from steadyflow.encoders import load_encoder
-from steadyflow.evaluate.embed import embed_pictures
-from steadyflow.fetch.lock import read_lock
-from steadyflow.ground import distributed
-from steadyflow.ground.artifacts import write_json
-from steadyflow.ground.resumable import delete_table, publish_table
+from steadyflow.ground.resumable import delete_table
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 
 parser = stage_parser("embed_samples", __doc__)
@@ -17,22 +14,7 @@ parser.add_argument("--batch-size", type=int, default=128)
 
 
 def main(job: StageRun) -> None:
-    device, spec, lock = job.device(), job.study.encoders[job.names["encoder"]], read_lock(job.flags.weights_lock)
-    encoder = load_encoder(spec.kind, spec.options, job.inputs["encoder"], lock=lock, device=device)
-    sidecar = embed_pictures(
-        encoder,
-        array_pictures(job.inputs["images"]),
-        job.state,
-        batch_size=job.flags.batch_size,
-        device=device,
-        seconds=job.flags.save_seconds,
-    )
-    if distributed.rank() > 0:
-        return
-    write_json(job.outputs["sidecar"], sidecar)
-    publish_table(job.state, job.outputs["features"])
-    if sidecar["without_features"]:
-        print(f"{encoder.kind} finds nothing in {sidecar['without_features']} of {sidecar['images']} images")
+    embed(job, array_pictures(job.inputs["images"]))
 
 
 if __name__ == "__main__":

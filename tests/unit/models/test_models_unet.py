@@ -13,7 +13,7 @@ from steadyflow.ground.constants import VELOCITY_MODELS, side_multiple
 from steadyflow.models import build_velocity
 from steadyflow.models.unet import BLOCKS, UNet
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def tiny(classes=None, perturbed=True, **options):

@@ -152,7 +152,7 @@ KINDS = {
 
 def test_the_encoders_of_the_study_are_those_of_the_library():
     assert tuple(KINDS) == PRETRAINED
-    lock = read_lock(Path(__file__).parents[2] / "resources" / "weights.lock")
+    lock = read_lock(Path(__file__).parents[3] / "resources" / "weights.lock")
     raw = {"name": "all", "datasets": {"faces": {"source": "synthetic_faces", "count": 10}}}
     specs = parse_study({**raw, "encoders": {kind: {"kind": kind} for kind in KINDS}}).encoders
     for kind, options in KINDS.items():

@@ -7,8 +7,8 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from support.fetching import CONTENT, fetch_file, files, sha256
-from support.loopback import File, in_turn, loopback, status
+from support.fetching import CONTENT, files, sha256
+from support.loopback import File, in_turn, status
 
 from steadyflow.fetch import download as download_module
 from steadyflow.fetch import web as web_module
@@ -16,42 +16,6 @@ from steadyflow.fetch.download import download
 from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Web
 from steadyflow.ground.artifacts import UserError
-
-
-@pytest.fixture
-def server():
-    with loopback() as running:
-        yield running
-
-
-@pytest.fixture
-def naps():
-    return []
-
-
-@pytest.fixture
-def web(naps):
-    return Web(sleep=naps.append)
-
-
-@pytest.fixture
-def fetch(server, web, tmp_path):
-    """Downloads /file into a folder of its own."""
-
-    def run(answer, content=CONTENT, *, web=web, **expected):
-        fetch_file(server, tmp_path / "got" / "file", answer, content, web, **expected)
-
-    return run
-
-
-@pytest.fixture
-def refused(fetch):
-    def run(*arguments, **expected):
-        with pytest.raises(UserError) as caught:
-            fetch(*arguments, **expected)
-        return str(caught.value)
-
-    return run
 
 
 @pytest.mark.parametrize("rudely", [False, True])

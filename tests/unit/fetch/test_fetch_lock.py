@@ -14,7 +14,7 @@ from steadyflow.fetch.web import Web
 from steadyflow.ground.artifacts import UserError, write_json
 from steadyflow.ground.constants import VGG16_WEIGHTS
 
-RESOURCES = Path(__file__).parents[2] / "resources"
+RESOURCES = Path(__file__).parents[3] / "resources"
 WEIGHTS, DATASETS = RESOURCES / "weights.lock", RESOURCES / "datasets.lock"
 
 GOOD = {"url": "https://a.org/x", "sha256": "0" * 64, "licence": "MIT"}

@@ -4,49 +4,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from support.fetching import CONTENT, SECRET, fetch_file, files
+from support.fetching import CONTENT, SECRET, files
 from support.loopback import File, in_turn, loopback, redirect, status
 
 from steadyflow.fetch.download import download
 from steadyflow.fetch.remote import Remote
 from steadyflow.fetch.web import Web, checked_address, checked_redirect
 from steadyflow.ground.artifacts import UserError
-
-
-@pytest.fixture
-def server():
-    with loopback() as running:
-        yield running
-
-
-@pytest.fixture
-def naps():
-    return []
-
-
-@pytest.fixture
-def web(naps):
-    return Web(sleep=naps.append)
-
-
-@pytest.fixture
-def fetch(server, web, tmp_path):
-    """Downloads /file into a folder of its own."""
-
-    def run(answer, content=CONTENT, *, web=web, **expected):
-        fetch_file(server, tmp_path / "got" / "file", answer, content, web, **expected)
-
-    return run
-
-
-@pytest.fixture
-def refused(fetch):
-    def run(*arguments, **expected):
-        with pytest.raises(UserError) as caught:
-            fetch(*arguments, **expected)
-        return str(caught.value)
-
-    return run
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410])
