@@ -50,7 +50,9 @@ def command_line_config(workflow: Any) -> Mapping[str, Any]:
         try:
             float(said["save_seconds"])
         except (TypeError, ValueError):
-            raise WorkflowError(f"--config save_seconds={said['save_seconds']}: expected seconds, such as 600") from None
+            raise WorkflowError(
+                f"--config save_seconds={said['save_seconds']}: expected seconds, such as 600"
+            ) from None
     return said
 
 
