@@ -22,7 +22,12 @@ from steadyflow.study import Study
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Of a file, or of all files in a folder: bytes, the latest modification (ns), and the sha256 of the content."""
+    """Of a file, or of all files in a folder.
+
+    size: bytes
+    mtime_ns: last modification; of a folder a number that follows from those of all its files, and from their names
+    sha256: of the content
+    """
 
     size: int
     mtime_ns: int
@@ -34,8 +39,10 @@ def fingerprint(path: Path, known: Fingerprint | None = None) -> Fingerprint | N
     files = sorted(_files(path))
     if not files:
         return None
-    stats = [file.stat() for file in files]
-    size, mtime_ns = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
+    stats = {str(file.relative_to(path)): file.stat() for file in files}
+    size = sum(stat.st_size for stat in stats.values())
+    times = {name: stat.st_mtime_ns for name, stat in stats.items()}
+    mtime_ns = int(spec_hash(times), 16) if path.is_dir() else times["."]
     if known is not None and (known.size, known.mtime_ns) == (size, mtime_ns):
         return known
     if known is not None and known.size != size:

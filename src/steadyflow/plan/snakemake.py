@@ -46,6 +46,13 @@ def command_line_config(workflow: Any) -> Mapping[str, Any]:
         if key not in KNOWN_CONFIG:
             known = "; ".join(f"{name}: {what}" for name, what in KNOWN_CONFIG.items())
             raise WorkflowError(f"--config {key}: unknown key ({known}); the study is edited in its own file")
+    if "save_seconds" in said:
+        try:
+            float(said["save_seconds"])
+        except (TypeError, ValueError):
+            raise WorkflowError(
+                f"--config save_seconds={said['save_seconds']}: expected seconds, such as 600"
+            ) from None
     return said
 
 

@@ -1,3 +1,4 @@
+import argparse
 import errno
 import os
 import subprocess
@@ -18,37 +19,42 @@ from steadyflow.ground.artifacts import (
     write_parquet,
     write_weights,
 )
-from steadyflow.ground.command_line import allocation_end, choose_device, run_stage, stage_parser
+from steadyflow.ground.command_line import (
+    add_checkpoint_flags,
+    add_device_flags,
+    allocation_end,
+    choose_device,
+    exit_on_errors,
+)
 from steadyflow.report.style import write_figure
 from steadyflow.train import Cadence, Schedule, train
 
 BIG = np.random.default_rng(0).integers(0, 256, 3_000_000, dtype=np.uint8)
 
 
-def raising(error):
-    def main():
-        raise error
-
-    return main
-
-
 def test_an_error_of_the_user_is_one_message_and_status_1():
-    with pytest.raises(SystemExit) as ended:
-        run_stage(raising(UserError("a.yaml: no such run")))
+    with pytest.raises(SystemExit) as ended, exit_on_errors():
+        raise UserError("a.yaml: no such run")
     assert ended.value.code == "error: a.yaml: no such run"  # python prints it and exits with 1
 
 
 def test_an_error_of_ours_keeps_its_traceback():
     for error in (ValueError("bug"), OSError(errno.EACCES, "Permission denied"), KeyboardInterrupt()):
-        with pytest.raises(type(error)) as raised:
-            run_stage(raising(error))
+        with pytest.raises(type(error)) as raised, exit_on_errors():
+            raise error
         assert raised.value is error
 
 
 def test_a_stage_that_ends_well_returns():
-    seen = []
-    run_stage(lambda: seen.append(1))
-    assert seen == [1]
+    with exit_on_errors():
+        ended = True
+    assert ended
+
+
+def checkpointed(kind, *flags):
+    parser = argparse.ArgumentParser()
+    add_checkpoint_flags(parser, of_training=kind == "pt")
+    return parser.parse_args(flags)
 
 
 def fake_squeue(folder, monkeypatch, body):
@@ -67,30 +73,30 @@ def test_the_end_of_an_allocation_is_told_or_asked_for(tmp_path, monkeypatch, na
     assert allocation_end() == float("inf")
     monkeypatch.setenv(name, {"SLURM_JOB_END_TIME": "1234", "SLURM_JOB_ID": "7"}[name])
     assert allocation_end() == 1234
-    assert stage_parser("x", training=True).parse_args(["--state", "s"]).deadline() == 1234
-    assert stage_parser("x", training=True).parse_args(["--state", "s", "--deadline", "99.5"]).deadline() == 99.5
+    assert checkpointed("pt").deadline() == 1234
+    assert checkpointed("pt", "--deadline", "99.5").deadline() == 99.5
 
 
 def test_squeue_does_not_run_while_flags_are_parsed(tmp_path, monkeypatch):
     fake_squeue(tmp_path, monkeypatch, f"touch {tmp_path}/ran; echo 1234")
     monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    args = stage_parser("x", training=True).parse_args(["--state", "s"])
+    args = checkpointed("pt")
     assert not (tmp_path / "ran").exists()
     assert args.deadline() == 1234 and (tmp_path / "ran").exists()
 
 
 def test_how_often_trainings_are_saved_is_said_of_them_alone(monkeypatch, capsys):
-    def seconds(**kind):
-        return stage_parser("x", **kind).parse_args(["--state", "s"]).save_seconds
+    def seconds(kind):
+        return checkpointed(kind).save_seconds
 
     monkeypatch.delenv("SAVE_SECONDS", raising=False)
-    assert (seconds(training=True), seconds(table=True)) == (60, 10)
+    assert (seconds("pt"), seconds("npy")) == (60, 10)
     monkeypatch.setenv("SAVE_SECONDS", "600")
-    assert (seconds(training=True), seconds(table=True)) == (600, 10)
+    assert (seconds("pt"), seconds("npy")) == (600, 10)
     monkeypatch.setenv("SAVE_SECONDS", "often")
     with pytest.raises(SystemExit):
-        seconds(training=True)
+        seconds("pt")
     assert "--save-seconds: invalid float value: 'often'" in capsys.readouterr().err
 
 
@@ -106,16 +112,13 @@ def test_an_allocation_whose_end_is_not_to_be_had_has_none_and_says_so(tmp_path,
 @pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("link", ["cause", "context"])
 def test_a_full_disk_is_recognised_behind_another_error(link, full):
-    def main():
+    with pytest.raises(SystemExit, match="the disk is full"), exit_on_errors():
         try:
             raise OSError(full, "x")
         except OSError as error:
             if link == "cause":
                 raise RuntimeError("writer failed") from error
             raise RuntimeError("writer failed")  # noqa: B904
-
-    with pytest.raises(SystemExit, match="the disk is full"):
-        run_stage(main)
 
 
 @pytest.fixture
@@ -154,7 +157,7 @@ def write_images(path):
 def write_noisy_figure(path):
     figure = Figure(figsize=(6, 6))
     figure.add_axes((0, 0, 1, 1)).imshow(BIG.reshape(1000, 1000, 3))
-    write_figure(figure, path.with_suffix(""))
+    write_figure([figure], path.with_suffix(""))
 
 
 WRITERS = {
@@ -177,8 +180,8 @@ def test_a_full_disk_is_one_message_and_leaves_the_old_result(full_disk, name):
         (path / "old").write_text("old")
     elif name != "state.pt":  # a training would go on from it
         path.write_text("old")
-    with pytest.raises(SystemExit) as ended:
-        run_stage(lambda: WRITERS[name](path))
+    with pytest.raises(SystemExit) as ended, exit_on_errors():
+        WRITERS[name](path)
     assert str(ended.value.code).startswith("error: the disk is full (")
     left = [file.relative_to(full_disk).as_posix() for file in full_disk.rglob("*") if file.is_file()]
     written_before = {"figure.pdf", "state.json"} & set(left)
@@ -210,8 +213,8 @@ def test_a_training_on_a_disk_that_fills_up_goes_on_from_its_last_state(full_dis
         )
 
     whole = training(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        run_stage(lambda: training(full_disk, fill=3))
+    with pytest.raises(SystemExit) as ended, exit_on_errors():
+        training(full_disk, fill=3)
     assert str(ended.value.code).startswith("error: the disk is full (")
     states = [torch.load(full_disk / name, weights_only=True) for name in ("state.pt", "state.previous.pt")]
     assert [state["step"] for state in states] == [3, 2]
@@ -219,12 +222,11 @@ def test_a_training_on_a_disk_that_fills_up_goes_on_from_its_last_state(full_dis
     assert training(full_disk).ema["weight"].equal(whole.ema["weight"])
 
 
-def test_every_stage_has_the_flags_it_asks_for():
-    args = stage_parser("x", study=True, device=True).parse_args(["--study", "a.yaml", "--threads", "3"])
-    assert (str(args.study), args.device, args.threads) == ("a.yaml", "auto", 3)
-    assert vars(stage_parser("x").parse_args([])) == {}
-    with pytest.raises(SystemExit):
-        stage_parser("x", study=True).parse_args([])
+def test_a_device_is_chosen_unless_a_flag_names_one():
+    parser = argparse.ArgumentParser()
+    add_device_flags(parser)
+    assert vars(parser.parse_args([])) == {"device": "auto", "threads": 1}
+    assert vars(parser.parse_args(["--device", "cpu", "--threads", "3"])) == {"device": "cpu", "threads": 3}
 
 
 @pytest.mark.parametrize(

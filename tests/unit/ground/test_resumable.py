@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_prune_scores import running_mean_scores
+from support.scores import running_mean_scores
 
 from steadyflow.ground.artifacts import UserError
 from steadyflow.ground.resumable import delete_table, missing_batches, publish_table, resumable_table
@@ -215,20 +215,23 @@ def test_marks_wait_for_their_time_and_never_come_before_their_values(tmp_path, 
 
 
 @pytest.mark.parametrize("other_disk", [False, True])
-def test_a_finished_table_becomes_the_result_and_nothing_else_stays(tmp_path, monkeypatch, other_disk):
+def test_a_finished_table_becomes_the_result_and_its_state_stays_until_it_is_deleted(tmp_path, monkeypatch, other_disk):
     state, output = tmp_path / "state" / "table.npy", tmp_path / "results" / "rows.npy"
     with resumable_table(state, (6,), "id", items=6, dtype=np.float16) as table:
         table.values[:] = np.arange(6)
     if other_disk:
-        whole = Path.replace
 
-        def replace(source, target):
-            if source.parent != target.parent:
-                raise OSError(errno.EXDEV, "Invalid cross-device link")
-            return whole(source, target)
+        def hardlink_to(link, target):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-        monkeypatch.setattr(Path, "replace", replace)
+        monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
     publish_table(state, output)
     found = np.load(output)
     assert found.dtype == np.float16 and found.tolist() == list(range(6))
+    assert list(output.parent.iterdir()) == [output]
+    # A retry, whose outputs are deleted first, finds it whole.
+    output.unlink()
+    publish_table(state, output)
+    assert np.load(output).tolist() == list(range(6))
+    delete_table(state)
     assert list(state.parent.iterdir()) == [] and list(output.parent.iterdir()) == [output]

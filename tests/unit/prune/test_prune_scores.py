@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from support.scores import running_mean_scores
 from torch import nn
 
 from steadyflow.ground.artifacts import UserError
@@ -123,15 +124,6 @@ def test_only_the_batches_asked_for_are_measured():
     assert asked == [3, 3]
     flat = values.reshape(2, 20)
     assert flat.nonzero()[1].tolist() == [9, 10, 11, 15, 16, 17] * 2
-
-
-def running_mean_scores(values):
-    """The fault to stay clear of: a running mean that starts at 1 and sees the samples one after the other."""
-    mean, scores = np.ones(values.shape[1]), []
-    for i, value in enumerate(values.mean(axis=2)):
-        mean += (value - mean) / (i + 2)
-        scores.append((value / mean).mean())
-    return np.array(scores)
 
 
 def test_normalised_scores_have_mean_one_and_feel_no_order():

@@ -8,9 +8,10 @@ import yaml
 from steadyflow.ground.artifacts import UserError
 from steadyflow.report.exhibits import find_exhibits
 from steadyflow.stages import shown as groups_of
-from steadyflow.stages.exhibits import FIGURES, TABLES, all_files, display_identity, inputs, resources, shown
+from steadyflow.stages.exhibits import DRAW_FIGURE, FIGURES, TABLES, WRITE_TABLE, exhibit_jobs, shown
 from steadyflow.stages.readings import READINGS
-from steadyflow.study import parse_study, paths
+from steadyflow.stages.stage import file_of, output_files
+from steadyflow.study import parse_study
 
 STUDY = yaml.safe_load("""
 name: small
@@ -56,6 +57,19 @@ def study(**evaluation):
     return parse_study(raw)
 
 
+def stage_of(exhibit):
+    return WRITE_TABLE if exhibit.kind == "table" else DRAW_FIGURE
+
+
+def inputs(exhibit, study, dataset):
+    found = stage_of(exhibit).inputs(study, {"dataset": dataset, exhibit.kind: exhibit.name})
+    return [str(file_of(study, artifact)) for artifact in found["results"]]
+
+
+def identity(exhibit, study):
+    return stage_of(exhibit).identity(study, {"dataset": "digits", exhibit.kind: exhibit.name})
+
+
 SHOW = {"seeds": ["unpruned", "reseeded"], "clusters": ["half", "half_again", "half_inv"]}
 RESULTS = "results/digits"
 
@@ -77,6 +91,7 @@ def test_a_study_of_everything_shows_everything():
             {
                 *("similarity_to_unpruned", "similarity_to_inverse", "similarity_by_mode", "path_deviation"),
                 *("mode_balance", "cluster_sizes", "similarity_by_run", "similarity_histogram", "path_distance"),
+                "matching_by_run",
                 *("fd_by_fraction", "precision_recall_by_fraction", "fd_by_k"),
             },
         ),
@@ -112,9 +127,11 @@ def test_inputs_are_the_files_of_all_that_is_read_each_once():
     assert sorted(inputs(FIGURES["cluster_sizes"], found, "digits")) == sorted([*clusters, *subsets])
 
 
-def test_all_files_are_those_of_every_evaluation():
-    files = all_files({"quality": TABLES["quality"]}, study(), paths.table_files)
+def test_jobs_are_those_of_every_evaluation():
+    (job,) = exhibit_jobs(study(), "table", "quality")
+    files = [str(file) for file in output_files(study(), job).values()]
     assert files == [f"{RESULTS}/tables/quality.{suffix}" for suffix in ("csv", "md", "tex", "html")]
+    assert len(exhibit_jobs(study(), "figure")) == len(FIGURES)
 
 
 def test_readings_that_need_no_files_load_from_the_study_alone():
@@ -125,8 +142,8 @@ def test_readings_that_need_no_files_load_from_the_study_alone():
 
 
 def test_what_the_papers_print_counts_by_its_content():
-    assert len(resources(TABLES["fairness"])) == 1 and resources(TABLES["quality"]) == []
-    assert resources(TABLES["claims"]) != resources(TABLES["fairness"])
+    hashes = {name: identity(TABLES[name], study())[-1] for name in ("fairness", "quality", "claims")}
+    assert len(hashes["fairness"]) == 1 and hashes["quality"] == [] and hashes["claims"] != hashes["fairness"]
     assert len(READINGS["paper"].load(study(), "digits")) > 50
 
 
@@ -161,7 +178,9 @@ def test_groups_hold_what_they_name_and_comparisons_inside_them():
         "another seed", "half of the images, by pruning criterion"
     ]  # fmt: skip
     samples = READINGS["samples"].files(found, "digits")
-    assert samples == [f"{RESULTS}/samples/{run}/euler/images.npy" for group in SHOW.values() for run in group]
+    assert [str(file_of(found, each)) for each in samples] == [
+        f"{RESULTS}/samples/{run}/euler/images.npy" for group in SHOW.values() for run in group
+    ]
     # Tables list every run.
     assert len(READINGS["labels"].load(found, "digits")) == len(STUDY["runs"])
 
@@ -176,10 +195,8 @@ def test_groups_and_labels_make_exhibits_anew_and_nothing_else():
     raw = deepcopy(STUDY)
     raw["runs"]["half"]["label"] = "another"
     found = [study(), study(show=SHOW), parse_study(raw), study(paper_attributes={"label": "kl_gender"})]
-    identities = [repr(display_identity(each, "digits")) for each in found]
+    identities = [repr(identity(TABLES["quality"], each)) for each in found]
     assert len(set(identities)) == len(identities)
-    # Without groups it is what it was before there were any.
-    assert len(display_identity(study(), "digits")) == 4
 
 
 def test_the_registry_is_that_of_the_files():

@@ -61,7 +61,7 @@ WRONG = {
     "evaluations__faces__tokenizers": (["vq"], "evaluations.faces.tokenizers: unknown 'vq' (known: vqvae)"),
     "runs__all__objective": (
         "score",
-        "runs.all.objective.kind: unknown 'score' (known: flow_matching, explicit_flow_ma",
+        "runs.all.objective.kind: unknown 'score' (known: flow_matching, ",
     ),
     "runs__all__objective__coupling": ("ot", "runs.all.objective.kind: field required"),
     "runs__half__objective": ({"kind": "diffusion", "coupling": "ot"}, "runs.half.objective.coupling: unknown key"),
