@@ -83,7 +83,7 @@ def test_rows_of_other_images_are_refused_and_kept(finished: Finished, tmp_path:
     info = read_json(finished.target("digits", "dataset.json"))
     write_json(other / "dataset.json", {**info, "content_hash": "0123456789abcdef"})
     done = run("embed_images", [*flags(finished, "embed_images", other), *written], tmp_path / "other.log")
-    assert done.returncode == 1 and f"error: {state}: state of other work" in done.stderr
+    assert done.returncode == 1 and f"error: {state}: checkpoint of another job" in done.stderr
     assert digests(state.parent) == before and not output.exists() and passes(tmp_path / "other.log") == []
 
 
