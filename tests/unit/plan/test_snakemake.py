@@ -6,8 +6,7 @@ import sys
 
 import pytest
 import yaml
-from support.records import finish, study_in
-from support.tiny import TINY
+from support.records import SMALL, finish, study_in
 from support.workspace import REPOSITORY, edited
 
 from steadyflow.plan.freshness import out_of_date
@@ -27,7 +26,7 @@ def folder(tmp_path_factory):
 
 def dry_run(folder, *arguments, **edits):
     """What Snakemake says that it would do."""
-    study = {"results": str(folder / "results"), **edited(TINY, edits)}
+    study = {"results": str(folder / "results"), **edited(SMALL, edits)}
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--nocolor", "-n"]
     command += ["--directory", str(folder), "--configfile", str(folder / "study.yaml"), "--cores", "1", *arguments]
