@@ -1,9 +1,9 @@
 """What the Snakefile needs of the plan, and all that the project uses of Snakemake beyond its documented interface.
 
 What is out of date is decided by provenance records (steadyflow.plan.provenance), not by Snakemake's rerun triggers,
-whose memory lies in one working directory and whose file times a copy loses. So the jobs that have to be run are forced,
-and the inputs of all others are `ancient` to Snakemake. Those of a forced job are not: Snakemake does not look at what
-follows from a forced job, but runs it if an input that is not `ancient` is made anew.
+whose memory lies in one working directory and whose file times a copy loses. So the jobs that have to be run are
+forced, and the inputs of all others are `ancient` to Snakemake. Those of a forced job are not: Snakemake does not look
+at what follows from a forced job, but runs it if an input that is not `ancient` is made again.
 """
 
 import math
@@ -23,8 +23,7 @@ from steadyflow.plan.layout import benchmark_place, log_place, record_place
 from steadyflow.plan.targets import TARGETS
 from steadyflow.stages.cost import Cost
 from steadyflow.stages.data import outdated_downloads
-from steadyflow.stages.exhibits import FIGURES, TABLES
-from steadyflow.stages.registry import STAGES
+from steadyflow.stages.registry import FIXED, STAGES, entries
 from steadyflow.stages.stage import External, Job, each_input, file_of, output_files, upstream
 from steadyflow.study import Study
 
@@ -128,7 +127,7 @@ def rule_of(job: Job) -> str:
 def _maker(study: Study, file: str) -> Job | None:
     """The job whose output a file is, if it is one of the study's."""
     place = os.path.relpath(file, study.results)
-    sections = _entries(study)
+    sections = entries(study)
     for stage in STAGES.values():
         for pattern in stage.outputs.values():
             parts = re.split(r"\{(\w+)\}", pattern.rstrip("/"))
@@ -145,33 +144,10 @@ def _group(name: str, values: Iterable[str], earlier: list[str]) -> str:
     return f"(?P={name})" if name in earlier else f"(?P<{name}>{'|'.join(map(re.escape, values)) or '$^'})"
 
 
-FIXED = ("study", "table", "figure")
-"""Wildcards of stages that their rules fill in."""
-
-
-def _entries(study: Study) -> dict[str, Iterable[str]]:
-    """The values of each wildcard."""
-    measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured(dataset))
-    return {
-        "dataset": study.datasets,
-        "tokenizer": study.tokenizers,
-        "encoder": study.encoders,
-        "classifier": [*study.probes, *study.classifiers],
-        "clustering": study.clusterings,
-        "subset": study.subsets,
-        "run": study.runs,
-        "measured": measured,
-        "sampling": study.samplings,
-        "study": [study.name],
-        "table": TABLES,
-        "figure": FIGURES,
-    }
-
-
 def wildcard_constraints(study: Study) -> dict[str, str]:
     """Wildcards take the names of the study's entries, and no other."""
-    entries = _entries(study)
-    return {name: "|".join(map(re.escape, values)) or "^$" for name, values in entries.items() if name not in FIXED}
+    named = {name: values for name, values in entries(study).items() if name not in FIXED}
+    return {name: "|".join(map(re.escape, values)) or "^$" for name, values in named.items()}
 
 
 def files_of(study: Study, target: str) -> list[Any]:
