@@ -22,7 +22,7 @@ def frozen_studies() -> list[Study]:
 
 
 def identities(study: Study) -> dict[str, dict[str, str]]:
-    """Job -> all that a provenance record of it is compared with, but the content of files: the version of its stage, and
+    """Job -> all that its provenance record is compared with, but the content of files: the version of its stage, and
     hashes of its own identity and of the names of its inputs and outputs."""
     found = {}
     for job in every_job(study):
