@@ -126,7 +126,7 @@ def ours(
             lambda rows: latents[rows],
             SAMPLES,
             Schedule(steps, size, LEARNING_RATE, DECAY, 0, precision=precision),
-            state_path=Path(folder, "state.pt"),
+            checkpoint_path=Path(folder, "state.pt"),
             identity="benchmark",
             device=device,
             cadence=Cadence(float("inf")),

@@ -16,7 +16,7 @@ from support.workspace import Workspace, edited, half_written
 
 from steadyflow.ground.artifacts import file_hash
 from steadyflow.ground.ledger import Ledger
-from steadyflow.train.state import previous_state
+from steadyflow.train.checkpoint import previous_checkpoint
 
 pytestmark = pytest.mark.cluster
 
@@ -123,7 +123,7 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
 
     def driver_interrupted(job: str) -> None:
         # The fault before this one.
-        assert "going on from the state before it" in space.target("logs/digits/runs/long_c.log").read_text()
+        assert "resuming from the checkpoint before it" in space.target("logs/digits/runs/long_c.log").read_text()
         run.snakemake().send_signal(signal.SIGINT)
         assert run.driver.wait() != 0
         slurm.wait_for("no jobs", 60, lambda: not cluster.jobs())
@@ -149,7 +149,7 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
     def state_damaged(name: str) -> None:
         out_of_memory(name)
         state = space.state(study, name)
-        assert state is not None and previous_state(state).exists()
+        assert state is not None and previous_checkpoint(state).exists()
         content = state.read_bytes()
         state.write_bytes(content[: len(content) // 2])
 

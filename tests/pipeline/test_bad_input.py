@@ -121,10 +121,10 @@ def test_a_state_of_another_training_is_refused(finished: Finished) -> None:
     try:
         target = finished.target("digits", "runs", "resumed", "weights.safetensors")
         message = stage_error(finished, path, target)
-        assert message.startswith(f"error: {state}: state of another training (identity 0123456789abcdef")
+        assert message.startswith(f"error: {state}: checkpoint of another training (identity 0123456789abcdef")
         assert state.read_bytes() == before
         state.write_bytes(b"not a state at all")
-        assert stage_error(finished, path, target).startswith(f"error: {state}: unreadable training state")
+        assert stage_error(finished, path, target).startswith(f"error: {state}: unreadable checkpoint")
     finally:
         state.unlink()
 

@@ -155,9 +155,9 @@ STAGE = """import sys
 from pathlib import Path
 import torch
 from steadyflow.ground import distributed
-with distributed.joined(torch.device("cpu")):
+with distributed.process_group(torch.device("cpu")):
     me = torch.tensor([[distributed.rank(), distributed.local_rank(), distributed.world_size()]])
-    everyone = distributed.gathered(me)
+    everyone = distributed.all_gather(me)
 if distributed.rank() == 0:
     Path(sys.argv[2]).write_text(str(everyone.tolist()))
 """

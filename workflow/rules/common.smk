@@ -42,7 +42,7 @@ if "save_seconds" in settings:
 
 # Inputs, outputs, log, benchmark and resource requests of the rule of a stage, from its declaration.
 stage = plan.Rules(study)
-plan.decide_by_provenance(workflow, study)
+plan.decide_by_provenance(workflow, stage)
 
 
 # Nothing is locked yet: a dry run locks nothing.

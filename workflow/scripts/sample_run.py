@@ -32,7 +32,7 @@ def main(job: StageRun) -> None:
     side = shape[1] * tokenizer.downsampling
     pixels = (side, side, config["architecture"]["image_channels"])
     with (
-        distributed.joined(device),
+        distributed.process_group(device),
         shared_array(job.outputs["latents"], (spec.count, *shape), np.float32) as latents,
         shared_array(job.outputs["images"], (spec.count, *pixels), np.uint8) as images,
     ):

@@ -44,7 +44,7 @@ def main(job: StageRun) -> None:
         timesteps=spec.timesteps,
         noises=spec.noises,
         batch_size=job.flags.batch_size,
-        state_path=job.state,
+        checkpoint_path=job.state,
         identity=spec_hash([spec.identity(), inputs, rows]),
         device=device,
         save_seconds=job.flags.save_seconds,

@@ -16,7 +16,7 @@ from steadyflow.ground.artifacts import (
 )
 from steadyflow.models import Probe
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.train import Cadence, Schedule, accuracy, forget_state, train_probe
+from steadyflow.train import Cadence, Schedule, accuracy, delete_checkpoints, train_probe
 
 parser = stage_parser("train_probe", __doc__)
 
@@ -51,7 +51,7 @@ def main(job: StageRun) -> None:
         ids["train"],
         codes,
         Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
-        state_path=job.state,
+        checkpoint_path=job.state,
         identity=spec_hash([spec.identity(), info.content_hash]),
         device=device,
         cadence=Cadence(job.flags.save_seconds, job.flags.save_steps),
@@ -75,4 +75,4 @@ def main(job: StageRun) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(parser, main, forget=forget_state)
+    run_stage(parser, main, forget=delete_checkpoints)

@@ -23,7 +23,7 @@ from steadyflow.train import (
     Schedule,
     Trained,
     VelocityData,
-    forget_state,
+    delete_checkpoints,
     open_velocity_data,
     pretrained_velocity,
     train_velocity,
@@ -53,7 +53,7 @@ def main(job: StageRun) -> None:
     architecture = velocity_architecture(spec.model, data.samples)
     torch.manual_seed(spec.seed)
     model = build_velocity(**architecture)
-    with distributed.joined(device):
+    with distributed.process_group(device):
         if spec.weights is None:
             trained, pretrained = train(job, model, data, device), None
         else:
@@ -87,7 +87,7 @@ def train(job: StageRun, model: nn.Module, data: VelocityData, device: torch.dev
         validation=data.validation if spec.objective.predicts_velocity else None,
         compiled=flags.compile == "on" or (flags.compile == "auto" and device.type == "cuda"),
         micro_batch=flags.micro_batch_size,
-        state_path=job.state,
+        checkpoint_path=job.state,
         identity=spec_hash([spec.identity(), data.hashes]),
         device=device,
         cadence=Cadence(flags.save_seconds, flags.save_steps),
@@ -97,4 +97,4 @@ def train(job: StageRun, model: nn.Module, data: VelocityData, device: torch.dev
 
 
 if __name__ == "__main__":
-    run_stage(parser, main, forget=forget_state)
+    run_stage(parser, main, forget=delete_checkpoints)

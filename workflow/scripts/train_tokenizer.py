@@ -18,7 +18,7 @@ from steadyflow.train import (
     PerceptualTerm,
     Revival,
     Schedule,
-    forget_state,
+    delete_checkpoints,
     fresh_tokenizer,
     initialise_codebook,
     train_tokenizer,
@@ -71,7 +71,7 @@ def main(job: StageRun) -> None:
         clip_norm=spec.clip_norm,
         precision=spec.precision,
     )
-    with distributed.joined(device):
+    with distributed.process_group(device):
         trained = train_tokenizer(
             model,
             read,
@@ -81,7 +81,7 @@ def main(job: StageRun) -> None:
             perceptual=perceptual,
             adversarial=adversarial,
             revival=revival,
-            state_path=job.state,
+            checkpoint_path=job.state,
             identity=spec_hash([spec.identity(), inputs]),
             device=device,
             cadence=Cadence(job.flags.save_seconds, job.flags.save_steps),
@@ -103,4 +103,4 @@ def main(job: StageRun) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(parser, main, forget=forget_state)
+    run_stage(parser, main, forget=delete_checkpoints)

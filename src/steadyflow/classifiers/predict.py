@@ -48,7 +48,7 @@ def classify_pictures(
     read, usable = pictures.open(), pictures.usable
     shape, identity = (len(usable), len(classifier.values)), spec_hash([classifier.hash, pictures.content_hash()])
     opened = resumable_table(state, shape, identity, items=len(usable), dtype=np.int8, seconds=seconds)
-    with distributed.joined(device), opened as table:
+    with distributed.process_group(device), opened as table:
         for batch in missing_batches(table, batch_size, "classify"):
             codes = classifier.classify(read(usable[batch]))
             table.values[batch] = np.stack([codes[attribute] for attribute in classifier.values], axis=1)

@@ -38,7 +38,7 @@ def compute_rows(
     """
     identity = spec_hash([inputs, hashlib.sha256(ids.astype(np.int64).tobytes()).hexdigest()])
     table = resumable_table(state, shape, identity, items=len(ids), dtype=dtype, seconds=seconds)
-    with distributed.joined(device), table as rows:
+    with distributed.process_group(device), table as rows:
         for batch in missing_batches(rows, batch_size, name):
             rows.values[ids[batch]] = compute(ids[batch])
         if distributed.rank() == 0:
@@ -51,11 +51,11 @@ def shared_array(path: Path | str, shape: Sequence[int], dtype: npt.DTypeLike) -
     """`artifacts.atomic_array`, one for all processes of a machine, which have joined; each fills rows of its own."""
     if distributed.rank() == 0:
         with atomic_array(path, shape, dtype) as array:
-            distributed.shared(str(array.filename))
+            distributed.broadcast(str(array.filename))
             yield array
-            distributed.wait()
+            distributed.barrier()
     else:
-        array = np.lib.format.open_memmap(distributed.shared(""), "r+")
+        array = np.lib.format.open_memmap(distributed.broadcast(""), "r+")
         yield array
         array.flush()
-        distributed.wait()
+        distributed.barrier()

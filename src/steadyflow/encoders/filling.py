@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from steadyflow.models.checkpoints import read_torch_file, require_shapes, require_tensors
+from steadyflow.models.weights import read_torch_file, require_shapes, require_tensors
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Flow matching and its alternatives: interpolant, couplings, targets, solvers, sampling. t=0 is noise, t=1 is data."""
+"""Flow matching and diffusion: interpolant, couplings, targets, solvers, sampling. t=0 is noise, t=1 is data."""
 
 from steadyflow.flow.closed_form import explicit_target
 from steadyflow.flow.coupling import COUPLINGS, Coupling, independent, ot

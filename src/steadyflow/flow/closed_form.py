@@ -1,4 +1,4 @@
-"""The closed-form velocity of a finite set of data (eq. 2), as a target of training."""
+"""The closed-form velocity of a finite dataset (eq. 2), as a training target."""
 
 import torch
 from torch import Tensor
@@ -17,12 +17,16 @@ def explicit_target(
         tau = t / (1-t)    l_j = -tau x0.(x1 - b_j) - tau^2/2 ||x1 - b_j||^2    w = softmax(l)
         u = (x1 - x0) + sum_j w_j (b_j - x1) / (1-t)
 
-    whose terms stay small where t is near 1. Over data of which x1 is as likely to be any as any other, its mean
-    given x_t is the velocity of all data (eq. 1), whatever M.
+    whose terms stay small for t near 1. If x1 is uniformly distributed over the data, the mean of u given x_t is the
+    velocity of the whole dataset (eq. 1) for every M.
 
-    `x0`, `x1` [B, ...]; `t` [B] in [0, 1], where u at 1 is the limit; `candidates` [M, ...]; `own` int64 [B]: the
-    candidate that is x1; `allowed` bool [B, M]: candidates that a row sees, its own always. Sums are in float64,
-    which neither TF32 nor autocast touches.
+    x0, x1: [B, ...]
+    t: [B] in [0, 1]; at t=1, u is the limit
+    candidates: [M, ...]
+    own: int64 [B], the index of the candidate that is x1
+    allowed: bool [B, M], the candidates used for each sample, which include its own; None for all
+
+    Sums are computed in float64, which neither TF32 nor autocast affects.
     """
     shape, dtype = x0.shape, x0.dtype
     x0, x1, b = (x.double().flatten(1) for x in (x0, x1, candidates))

@@ -1,7 +1,7 @@
-"""Score-based diffusion (DDPM) with the velocity models' networks: schedules, the noising, DDIM and ancestral sampling.
+"""Diffusion (DDPM) with the velocity models' networks: noise schedules, forward process, DDIM and ancestral sampling.
 
-Training times k = 0..T-1 count upwards to noise, against t of flow matching; networks are given k/T in [0, 1), and
-predict the noise. Sampling starts from the shared x0: x_T = x0 ~ N(0, I).
+Training times k = 0..T-1 increase towards noise, opposite to t of flow matching. The networks get k/T in [0, 1) and
+predict the noise. Sampling starts from the shared noise: x_T = x0 ~ N(0, I).
 """
 
 import math
@@ -18,7 +18,7 @@ from steadyflow.ground.artifacts import UserError
 def linear_alphas_cumprod(timesteps: int) -> Tensor:
     """abar_k = prod_(i<=k) (1 - beta_i), float64 [timesteps], with beta from 1e-4 to 0.02 (Ho et al., 2020).
 
-    The betas are those of 1000 timesteps, times 1000/timesteps, so that other numbers end in noise too.
+    The betas of 1000 timesteps are scaled by 1000/timesteps, so that the last x_k is close to noise for every number.
     """
     betas = torch.linspace(1e-4, 0.02, timesteps, dtype=torch.float64) * (1000 / timesteps)
     return (1 - betas).cumprod(0)
@@ -35,7 +35,7 @@ ALPHAS_CUMPROD: dict[str, Callable[[int], Tensor]] = {
     "linear": linear_alphas_cumprod,
     "cosine": cosine_alphas_cumprod,
 }
-"""Noise schedule -> number of timesteps T -> abar, float64 [T]: the share of the data's variance left at each."""
+"""Name of the noise schedule -> function of the number of timesteps T that returns abar, float64 [T]."""
 
 
 def diffuse(x1: Tensor, eps: Tensor, k: Tensor, alphas_cumprod: Tensor) -> Tensor:
@@ -49,10 +49,10 @@ def diffuse(x1: Tensor, eps: Tensor, k: Tensor, alphas_cumprod: Tensor) -> Tenso
 
 
 def stride(timesteps: int, steps: int) -> list[int]:
-    """The training times that `steps` evaluations visit, falling to 0: k = floor(i T / steps), i = steps-1..0.
+    """The training times of `steps` function evaluations, decreasing to 0: k = floor(i T / steps), i = steps-1..0.
 
-    x0 enters at the first, about T - T/steps, as if nothing but noise were left there: true of many steps, not of few.
-    Raises UserError when there are more steps than times.
+    x0 is used as x_k at the first, k = T - T/steps about, an approximation that is accurate for many steps only.
+    Raises UserError if there are more steps than training times.
     """
     if steps > timesteps:
         raise UserError(f"{steps} steps of diffusion are more than its {timesteps} timesteps")
@@ -62,7 +62,7 @@ def stride(timesteps: int, steps: int) -> list[int]:
 def ddim(predict: Velocity, x: Tensor, alphas_cumprod: Tensor, steps: int) -> Tensor:
     """From x = x_T [B, ...] to data by DDIM with eta = 0 (Song et al., 2021): deterministic, `steps` evaluations.
 
-    `predict(x, t)` is the network's noise at t = k/T [B]; `alphas_cumprod` is abar [T].
+    `predict(x, t)` is the noise predicted at t = k/T [B]; `alphas_cumprod` is abar [T].
     """
 
     def step(data: Tensor, eps: Tensor, _x: Tensor, _now: float, then: float, _k: int) -> Tensor:
@@ -72,9 +72,9 @@ def ddim(predict: Velocity, x: Tensor, alphas_cumprod: Tensor, steps: int) -> Te
 
 
 def ancestral(predict: Velocity, x: Tensor, alphas_cumprod: Tensor, steps: int, seed: int, indices: Tensor) -> Tensor:
-    """The same by ancestral sampling (Ho et al., 2020), with the posterior's variance.
+    """From x = x_T [B, ...] to data by ancestral sampling (Ho et al., 2020), with the variance of the posterior.
 
-    The noise of sample `indices[i]` [B] at time k is keyed by (seed, index, k), so neither batches nor devices enter.
+    The noise of sample `indices[i]` [B] at time k is keyed by (seed, index, k), independent of batches and devices.
     """
 
     def step(data: Tensor, _eps: Tensor, x: Tensor, now: float, then: float, k: int) -> Tensor:
@@ -96,7 +96,7 @@ _Step = Callable[[Tensor, Tensor, Tensor, float, float, int], Tensor]
 def _sample(predict: Velocity, x: Tensor, alphas_cumprod: Tensor, steps: int, step: _Step) -> Tensor:
     timesteps = len(alphas_cumprod)
     times = stride(timesteps, steps)
-    # After the last evaluation nothing is left but data: abar = 1.
+    # The last step ends at the data: abar = 1.
     following = [*alphas_cumprod[times[1:]].tolist(), 1.0]
     for k, then in zip(times, following, strict=True):
         now = float(alphas_cumprod[k])

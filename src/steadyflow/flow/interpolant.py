@@ -1,4 +1,4 @@
-"""The straight interpolant of eq. 1."""
+"""The linear interpolant of eq. 1."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Interpolation:
-    """`x_t` [B, ...]: the point at time t; `u` [B, ...]: the velocity target there."""
+    """`x_t` [B, ...]: the point at time t; `u` [B, ...]: the target velocity at this point."""
 
     x_t: Tensor
     u: Tensor

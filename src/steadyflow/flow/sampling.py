@@ -1,4 +1,4 @@
-"""From the shared noise x0 to samples x1: labels and guidance bound to a network, its evaluations counted."""
+"""Sampling: from the shared noise x0 to samples x1, with labels, guidance and a count of function evaluations."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -27,8 +27,8 @@ Sampler = Callable[[Velocity, Tensor, Tensor], Tensor]
 
 
 def solver_sampler(*, solver: str, steps: int, time_shift: float, rtol: float, atol: float) -> Sampler:
-    """Integrates a velocity from t=0 to t=1; `steps` and `time_shift` are of all solvers but dopri5, `rtol` and `atol`
-    of dopri5."""
+    """Integrates a velocity from t=0 to t=1. `steps` and `time_shift` apply to all solvers but dopri5, `rtol` and
+    `atol` to dopri5 only."""
     if solver == "dopri5":
         return lambda velocity, x0, _: dopri5(velocity, x0, uniform_grid(1), rtol=rtol, atol=atol)
     grid = solver_grid(steps, time_shift)
@@ -36,8 +36,8 @@ def solver_sampler(*, solver: str, steps: int, time_shift: float, rtol: float, a
 
 
 def ddpm_sampler(*, schedule: str, timesteps: int, sampler: str, steps: int, seed: int) -> Sampler:
-    """Denoises x_T = x0 by a network that predicts the noise: by the `sampler` "ddim", or "ancestral", whose noise
-    `seed` keys."""
+    """Denoises x_T = x0 with a network that predicts the noise, by the `sampler` "ddim" or "ancestral"; `seed` is that
+    of the ancestral noise. Raises UserError for an unknown sampler."""
     alphas_cumprod = ALPHAS_CUMPROD[schedule](timesteps)
     samplers: dict[str, Sampler] = {
         "ddim": lambda predict, x0, _: ddim(predict, x0, alphas_cumprod, steps),
@@ -49,11 +49,11 @@ def ddpm_sampler(*, schedule: str, timesteps: int, sampler: str, steps: int, see
 
 
 SAMPLERS: dict[str, Callable[..., Sampler]] = {"solver": solver_sampler, "ddpm": ddpm_sampler}
-"""How x0 becomes x1, by the name that an objective of the study gives."""
+"""Name, as given by an objective of the study -> function of the sampler's settings."""
 
 
 class CountedVelocity:
-    """A velocity that counts how often it evaluated its network."""
+    """A velocity that counts its function evaluations."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -67,11 +67,11 @@ class CountedVelocity:
 def guide(
     velocity: CountedVelocity, y: Tensor | None, scale: float, no_label: int, channels: int | None = None
 ) -> Velocity:
-    """Binds the labels y int64 [B] (None: unconditional).
+    """Binds the labels y int64 [B] (None: unconditional) and a guidance scale.
 
-    With scale != 1, classifier-free guidance, v0 + scale (v_y - v0), at two evaluations a step; `no_label` is the
-    label that means none. It acts on all channels or, as in the public code of DiT and of the papers, only on the
-    first `channels`, and leaves v_y in the others.
+    With scale != 1, classifier-free guidance, v0 + scale (v_y - v0), which takes two function evaluations; `no_label`
+    is the label of v0. If `channels` is given, guidance applies to the first `channels` only, as in the public code of
+    DiT and of the papers, and the others are those of v_y.
     """
     if y is None or scale == 1:
         return lambda x, t: velocity(x, t, y)
@@ -87,7 +87,7 @@ def guide(
 
 @dataclass(frozen=True)
 class Start:
-    """Where samples begin.
+    """The initial value of sampling, and what is integrated.
 
     x0: float32 [B, C, h, w], the shared noise
     predict: velocity (or predicted noise) of x [B, C, h, w] and t [B], with labels and guidance bound
@@ -99,9 +99,9 @@ class Start:
 
 @dataclass(frozen=True)
 class Noises:
-    """The shared noises, and how labels act on what they become: x0 = f(seed, index), label = f(index).
+    """The shared noises x0 = f(seed, index), and the guidance by their labels.
 
-    `guidance` and `channels` are those of `guide`.
+    `guidance` is the guidance scale; it and `channels` are arguments of `guide`.
     """
 
     seed: int
@@ -110,7 +110,7 @@ class Noises:
 
 
 def latent_shape(architecture: Mapping[str, Any]) -> tuple[int, int, int]:
-    """(C, h, w) of what a velocity model takes; its `architecture` is that of its run.json."""
+    """(C, h, w) of a velocity model's input; `architecture` is that of its run.json."""
     side = architecture["latent_size"]
     return architecture["latent_channels"], side, side
 
@@ -122,10 +122,9 @@ def begin_samples(
     noises: Noises,
     device: torch.device,
 ) -> Start:
-    """Samples `indices` int64 [B] of a trained run of this architecture, as run.json has it.
+    """The start of the samples `indices` int64 [B]; `architecture` is that of the run's run.json.
 
-    Noises, and a conditional run's labels (`names.sample_labels`), are of the index alone: neither batches nor runs
-    enter.
+    Noise and, for a conditional run, label (`constants.sample_labels`) depend on the index only, not on batch or run.
     """
     classes = architecture["num_classes"]
     x0 = noise(noises.seed, indices, latent_shape(architecture)).to(device)
@@ -135,8 +134,7 @@ def begin_samples(
 
 @dataclass(frozen=True)
 class SamplingCost:
-    """Of one sample, in the mean: evaluations of the network, of which a guided step takes two, and milliseconds of one
-    device."""
+    """Means per sample: function evaluations (two per guided evaluation), and milliseconds on one device."""
 
     evaluations: float
     denoise_ms: float
@@ -157,16 +155,16 @@ def sample(
     batch_size: int,
     device: torch.device,
 ) -> SamplingCost:
-    """Fills `latents` [n,C,h,w] and `images` [n,H,W,C] with the samples 0..n-1; under torchrun, inside
-    `distributed.joined`, with this process's part of them, while the cost is that of all.
+    """Writes the samples 0..n-1 to `latents` [n,C,h,w] and `images` [n,H,W,C].
 
-    `undo`, float64 [C, C], is the inverse of the transform that the run was trained on; `decode` maps latents x1, with
-    the transform undone, to images uint8 [B,H,W,C].
+    Under torchrun (inside `distributed.process_group`) each process writes its shard; the returned cost is that of all.
+    `undo`, float64 [C, C], is the inverse of the run's channel transform; `decode` maps latents x1, after the inverse
+    transform, to images uint8 [B,H,W,C].
     """
     velocity, count = CountedVelocity(model), len(latents)
     seconds, evaluations = {"denoise": 0.0, "decode": 0.0}, 0
-    # Whole batches, so that an image stands beside the same others however many processes there are.
-    starts = distributed.part(torch.arange(0, count, batch_size)).tolist()
+    # Sharded by batch, so that the batches, and with them rounding, do not depend on the number of processes.
+    starts = distributed.shard(torch.arange(0, count, batch_size)).tolist()
     for first in progress(starts, "sample"):
         indices = torch.arange(first, min(first + batch_size, count))
         begin = begin_samples(velocity, architecture, indices, noises, device)
@@ -179,9 +177,9 @@ def sample(
         seconds["decode"] += _synchronised_time(device) - denoised
         rows = slice(first, first + len(indices))
         latents[rows], images[rows] = x1.cpu().numpy(), decoded.numpy()
-    evaluations = int(distributed.total(torch.tensor(evaluations, device=device)))
+    evaluations = int(distributed.all_reduce(torch.tensor(evaluations, device=device)))
     per_image = {
-        part: 1000 * float(distributed.total(torch.tensor(took, device=device))) / count
+        part: 1000 * float(distributed.all_reduce(torch.tensor(took, device=device))) / count
         for part, took in seconds.items()
     }
     return SamplingCost(evaluations / count, per_image["denoise"], per_image["decode"])

@@ -1,4 +1,4 @@
-"""Solvers of dx/dt = velocity(x, t) along an explicit grid of times."""
+"""ODE solvers of dx/dt = velocity(x, t) on an explicit grid of times."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from steadyflow.ground.artifacts import UserError
 
-# The smooth velocities of trained networks take tens of steps at the tolerances of use.
+# Trained velocities need tens of steps at usual tolerances.
 _MOST_STEPS = 1000
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
@@ -17,34 +17,37 @@ Solver = Callable[[Velocity, Tensor, Tensor], Tensor]
 
 
 def uniform_grid(steps: int) -> Tensor:
-    """The times 0, 1/steps, ..., 1: float32 [steps + 1]. n steps are n evaluations of Euler."""
+    """The times 0, 1/steps, ..., 1: float32 [steps + 1]. With Euler, n steps take n function evaluations."""
     return torch.linspace(0, 1, steps + 1, dtype=torch.float64).float()
 
 
 def time_shift(grid: Tensor, shift: float) -> Tensor:
-    """The grid [n] in [0, 1], its inner times moved: shift > 1 refines the noise end, t = 0; shift < 1 the data end.
+    """Shifts the times of a grid [n] in [0, 1]: shift > 1 refines it near noise (t = 0), shift < 1 near data (t = 1).
 
-    With the noise level s = 1 - t it is s' = shift s / (1 + (shift - 1) s) (Esser et al., 2024), so a shift that is
-    quoted with time running from data to noise means the same here.
+    s' = shift s / (1 + (shift - 1) s) with s = 1 - t (Esser et al., 2024), so shifts published for time running from
+    data to noise apply unchanged.
     """
     t = grid.double()
     return (t / (shift - (shift - 1) * t)).to(grid)
 
 
 def solver_grid(steps: int, shift: float) -> Tensor:
-    """The times of a solver with so many steps: `uniform_grid`, moved by `time_shift`."""
+    """The grid of a solver with `steps` steps: `uniform_grid`, then `time_shift`."""
     return time_shift(uniform_grid(steps), shift)
 
 
 def euler(velocity: Velocity, x: Tensor, grid: Tensor) -> Tensor:
-    """Integrates x [B, ...] from grid[0] to grid[-1]; len(grid) - 1 evaluations. A falling grid runs backwards."""
+    """Integrates x [B, ...] from grid[0] to grid[-1] by Euler's method, with len(grid) - 1 function evaluations.
+
+    A decreasing grid integrates backwards.
+    """
     for now, then in _steps(grid):
         x = x + (then - now) * velocity(x, _at(now, x))
     return x
 
 
 def midpoint(velocity: Velocity, x: Tensor, grid: Tensor) -> Tensor:
-    """The same by the explicit midpoint method, of second order: two evaluations a step."""
+    """As `euler`, by the explicit midpoint method of second order, with two function evaluations per step."""
     for now, then in _steps(grid):
         half = (then - now) / 2
         x = x + (then - now) * velocity(x + half * velocity(x, _at(now, x)), _at(now + half, x))
@@ -52,7 +55,7 @@ def midpoint(velocity: Velocity, x: Tensor, grid: Tensor) -> Tensor:
 
 
 def heun(velocity: Velocity, x: Tensor, grid: Tensor) -> Tensor:
-    """The same by Heun's method, of second order: two evaluations a step, at both of its ends."""
+    """As `euler`, by Heun's method of second order, with two function evaluations per step."""
     for now, then in _steps(grid):
         before = velocity(x, _at(now, x))
         after = velocity(x + (then - now) * before, _at(then, x))
@@ -61,17 +64,17 @@ def heun(velocity: Velocity, x: Tensor, grid: Tensor) -> Tensor:
 
 
 def dopri5(velocity: Velocity, x: Tensor, grid: Tensor, *, rtol: float = 1e-5, atol: float = 1e-5) -> Tensor:
-    """The same by Dormand-Prince 5(4) with steps of its own choice; only the ends of the grid count.
+    """Integrates x [B, ...] from grid[0] to grid[-1] by Dormand-Prince 5(4) with adaptive steps.
 
-    A step is taken when the error of every sample is in its tolerance, so a batch is solved with the steps of its
-    hardest sample: what else is in the batch changes a sample within the tolerance, and the number of evaluations.
-    Raises UserError when the tolerance takes more than 1000 steps, as one below what the floats can show does.
+    A step is accepted if the error of every sample is within the tolerance, so the steps are those of the hardest
+    sample in the batch: other samples change a sample within the tolerance, and the number of function evaluations.
+    Raises UserError if the tolerance needs more than 1000 steps, as one below the floats' precision does.
     """
     return trace_dopri5(velocity, x, grid[[0, -1]], rtol=rtol, atol=atol)[-1]
 
 
 def trace_dopri5(velocity: Velocity, x: Tensor, grid: Tensor, *, rtol: float = 1e-5, atol: float = 1e-5) -> Tensor:
-    """x at every time of the grid, [len(grid), B, ...], of those same steps: between them by their interpolant."""
+    """x at every time of the grid, [len(grid), B, ...], by `dopri5` with its dense output."""
     from torchdiffeq import odeint
 
     def worst_sample(error: Tensor) -> Tensor:

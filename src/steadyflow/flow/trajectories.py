@@ -1,4 +1,4 @@
-"""Trajectories x_t of the shared noises, at some times between noise (t=0) and data (t=1)."""
+"""Trajectories x_t of the shared noises, stored at some times between noise (t=0) and data (t=1)."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +18,9 @@ from steadyflow.ground.progress import progress
 
 
 def trace(solve: Solver, velocity: Velocity, x: Tensor, grid: Tensor, kept: Sequence[int]) -> Tensor:
-    """x at the times grid[kept], [len(kept), B, ...]: the steps of `solve`, a solver of fixed steps, over the grid.
+    """x at the times grid[kept], [len(kept), B, ...], by a solver with fixed steps on the grid.
 
-    `kept` rises from 0 to len(grid) - 1, so the first point is x and the last what `solve` gives, bit for bit.
+    `kept` increases from 0 to len(grid) - 1, so the first point is x and the last the result of `solve`, bit for bit.
     """
     points = [x]
     for first, last in itertools.pairwise(kept):
@@ -29,16 +29,16 @@ def trace(solve: Solver, velocity: Velocity, x: Tensor, grid: Tensor, kept: Sequ
 
 
 def nearest_points(grid: Tensor, most: int) -> list[int]:
-    """Where a rising grid comes nearest to each of `most` uniform times: rising indices, with both ends, each once."""
+    """Indices of the grid's times that are nearest to `most` uniform times: increasing, distinct, with both ends."""
     wanted = torch.linspace(float(grid[0]), float(grid[-1]), most, dtype=torch.float64)
     return torch.cdist(wanted[:, None], grid.double()[:, None]).argmin(1).unique().tolist()
 
 
 @dataclass(frozen=True)
 class Tracer:
-    """How a velocity is followed.
+    """A rule for computing trajectories.
 
-    times: rising from 0 to 1, TRAJECTORY_POINTS at most
+    times: increasing from 0 to 1, at most TRAJECTORY_POINTS
     follow: (velocity, x0 [B, ...]) -> x at those times, [len(times), B, ...]
     """
 
@@ -47,8 +47,8 @@ class Tracer:
 
 
 def solver_tracer(*, solver: str, steps: int, time_shift: float, rtol: float, atol: float) -> Tracer:
-    """By the steps of a solver, whose settings are those of `solver_sampler`, at those of its times that are nearest to
-    uniform ones; by dopri5, whose steps are its own, at uniform times."""
+    """Traces by a solver with the settings of `solver_sampler`: at the times of its grid that are nearest to uniform
+    ones, or, for dopri5, at uniform times."""
     uniform = uniform_grid(TRAJECTORY_POINTS - 1)
     if solver == "dopri5":
         return Tracer(uniform.tolist(), lambda velocity, x0: trace_dopri5(velocity, x0, uniform, rtol=rtol, atol=atol))
@@ -69,9 +69,9 @@ def trace_trajectories(
     batch_size: int,
     device: torch.device,
 ) -> None:
-    """Fills `points` [len(tracer.times), n, C, h, w] with the trajectories of noises 0..n-1.
+    """Writes the trajectories of the noises 0..n-1 to `points` [len(tracer.times), n, C, h, w].
 
-    `undo`, float64 [C, C], is the inverse of the transform that the run was trained on.
+    `undo`, float64 [C, C], is the inverse of the run's channel transform.
     """
     velocity = CountedVelocity(model)
     for batch in progress(torch.arange(points.shape[1]).split(batch_size), "trace"):

@@ -1,4 +1,4 @@
-"""Linear maps A of latent channels: x1' = A x1 is what a model is trained on, A^-1 is applied before decoding."""
+"""Linear transforms A of the latent channels: a model is trained on x1' = A x1, and A^-1 is applied before decoding."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,17 @@ from torch import Tensor
 from steadyflow.ground.artifacts import UserError
 
 Matrix = Sequence[Sequence[float]]
-# Above it, what fp32 rounds away would show in the latents undone.
+# With a larger condition number, rounding in fp32 would be visible after the inverse transform.
 _LARGEST_CONDITION = 1e4
 
 
 def flip_first(channels: int) -> Tensor:
-    """diag(-1, 1, ..., 1): the sign of the first channel."""
+    """diag(-1, 1, ..., 1), which flips the sign of the first channel."""
     return torch.diag(torch.tensor([-1.0] + [1.0] * (channels - 1), dtype=torch.float64))
 
 
 def flip_all(channels: int) -> Tensor:
-    """-I: the sign of all channels."""
+    """-I, which flips the sign of all channels."""
     return -torch.eye(channels, dtype=torch.float64)
 
 
@@ -26,9 +26,9 @@ TRANSFORMS = {"flip_first": flip_first, "flip_all": flip_all}
 
 
 def channel_matrix(transform: str | Matrix, channels: int) -> Tensor:
-    """The matrix A, float64 [channels, channels], of a name in TRANSFORMS, "none" (the identity), or its rows.
+    """The matrix A, float64 [channels, channels], from a name in TRANSFORMS, "none" (the identity), or its rows.
 
-    Raises UserError for an unknown name, another size, or a matrix that is singular or nearly so.
+    Raises UserError for an unknown name, another size, or a singular or ill-conditioned matrix.
     """
     if isinstance(transform, str):
         known = {"none": lambda n: torch.eye(n, dtype=torch.float64), **TRANSFORMS}
@@ -47,5 +47,5 @@ def channel_matrix(transform: str | Matrix, channels: int) -> Tensor:
 
 
 def transform_channels(matrix: Tensor, x: Tensor) -> Tensor:
-    """A x at each pixel of x [B, C, h, w]. A flip changes signs and no other bit."""
+    """A x at each pixel of x [B, C, h, w]; exact for flips of signs."""
     return torch.einsum("ij,bjhw->bihw", matrix.to(x), x)

@@ -1,1 +1,1 @@
-"""What everything stands on: randomness, files, locks, several processes as one, names."""
+"""The foundation of the library: noise, files, locks, distributed processes, constants."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Arm:
-    """`runs` that differ in their seeds alone, in the order of the evaluation (`design.arms` finds them).
+    """Runs that differ only in their seeds (`design.arms` finds them).
 
-    kind: the one thing in which they differ from the reference run, a key of `design.arms.KINDS`; "reference" for the
-    reference's own arm, "other" where they differ in several things
-    criterion, pruning_fraction: of their subset where kind is "subset", else "" and None
-    attribute: the attribute that the criterion reads, "" where it reads none
+    runs: in the order of the evaluation
+    kind: the one property in which they differ from the reference run, a key of `design.arms.KINDS`; "reference" for
+        the reference's own arm, "other" if they differ in several properties
+    criterion, pruning_fraction: those of their subset if kind is "subset", otherwise "" and None
+    attribute: the attribute that the criterion reads, "" if it reads none
     """
 
     runs: tuple[str, ...]

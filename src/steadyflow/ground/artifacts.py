@@ -1,4 +1,4 @@
-"""What stages leave behind: atomic writes, hashes, provenance.
+"""Reading and writing result files: atomic writes, hashes, versions.
 
 A file appears under its final name only when it is complete: it is written under a temporary name in the same
 folder, flushed to the disk, and renamed.
@@ -32,11 +32,11 @@ Row = TypeVar("Row", bound=Any)
 
 
 class UserError(Exception):
-    """Something the user can mend. The message names the file, key or id, what was expected and what to do."""
+    """An error that the user can correct. The message names the file, key or id, what was expected and what to do."""
 
 
 class Unfinished(Exception):
-    """A stage saved what it has done and stopped, before a time limit or on request: started again, it goes on."""
+    """A stage saved a checkpoint and stopped, before a time limit or on request; the same command resumes it."""
 
 
 def _sync(path: Path) -> None:
@@ -49,9 +49,10 @@ def _sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it becomes `path`, on any error it vanishes.
+    """Yields a temporary path in the folder of `path`; on success it is renamed to `path`, on any error deleted.
 
-    What lay under `path` stays untouched until the rename. The suffix is kept, since writers choose by it.
+    An existing file at `path` stays untouched until the rename. The temporary path has the same suffix, since some
+    writers choose the format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def delete_leftovers(path: Path | str) -> None:
-    """Deletes what kills in the midst of writing `path`, a file or a folder, left behind: each as large as itself."""
+    """Deletes temporary files and folders that processes killed while writing `path` left behind."""
     path = Path(path)
     for left in path.parent.glob(f".{glob.escape(path.name)}.????????{path.suffix}"):
         if left.is_dir():
@@ -80,7 +81,7 @@ def delete_leftovers(path: Path | str) -> None:
 
 @contextlib.contextmanager
 def atomic_directory(path: Path | str) -> Iterator[Path]:
-    """The same for a whole folder. A folder already at `path` is replaced when the new one is complete."""
+    """`atomic_path` for a whole folder. A folder already at `path` is replaced when the new one is complete."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -117,7 +118,10 @@ def read_json(path: Path | str) -> Any:
 
 
 def read_rows(path: Path | str, kind: type[Row]) -> list[Row]:
-    """Every row of a CSV file as a dataclass of texts. Raises UserError when its columns are not the fields."""
+    """The rows of a CSV file as instances of the dataclass `kind`, whose fields are strings.
+
+    Raises UserError if the columns are not those fields, in their order.
+    """
     columns = [field.name for field in fields(kind)]
     with Path(path).open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
@@ -135,34 +139,34 @@ def write_array(path: Path | str, array: "np.ndarray") -> None:
     """One .npy file, never pickled."""
     import numpy as np
 
-    # Open for reading too: into a file open for writing alone numpy writes past Python, and its error on a full disk
-    # does not say so.
+    # "w+b": to a file that is open for writing only, numpy writes with C's stdio, whose error on a full disk does not
+    # mention the disk.
     with atomic_path(path) as temporary, temporary.open("w+b") as file:
         np.save(file, array, allow_pickle=False)
 
 
 @contextlib.contextmanager
 def atomic_array(path: Path | str, shape: Sequence[int], dtype: "npt.DTypeLike") -> Iterator["np.memmap"]:
-    """A .npy file of zeros to be filled in place through a memory map: however large, it never lies in memory."""
+    """A .npy file of zeros, written in place through a memory map, so that its size is not limited by memory."""
     import numpy as np
 
     delete_leftovers(path)
     with atomic_path(path) as temporary:
         array = np.lib.format.open_memmap(temporary, "w+", dtype, tuple(shape))
-        _take_room(temporary)
+        _allocate(temporary)
         yield array
         array.flush()
 
 
-def _take_room(path: Path) -> None:
-    """The disk's room for a sparse file is taken now, by an error that says so: a write to the memory map of a file on
-    a full disk would kill the process."""
+def _allocate(path: Path) -> None:
+    """Allocates the disk blocks of a sparse file, so that a full disk raises OSError here; a later write through the
+    memory map would kill the process (SIGBUS)."""
     with path.open("r+b") as file:
         size = path.stat().st_size
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)
             return
-        # macOS has no such call.
+        # macOS has no posix_fallocate.
         kept = file.read(4096)
         for start in range(0, size, 1 << 24):
             file.seek(start)
@@ -172,7 +176,7 @@ def _take_room(path: Path) -> None:
 
 
 def link_file(source: Path, path: Path | str) -> None:
-    """A finished file is found under `path` too, whole or not at all; copied where hard links cannot be had."""
+    """Makes `path` a hard link to the finished file `source`, atomically; a copy where hard links are not possible."""
     _sync(source)
     with atomic_path(path) as temporary:
         temporary.unlink()
@@ -192,7 +196,7 @@ def read_array(path: Path | str) -> "np.ndarray":
 
 
 def write_weights(path: Path | str, tensors: Mapping[str, "Tensor"]) -> None:
-    """Named tensors as safetensors."""
+    """Tensors by name, as safetensors."""
     from safetensors.torch import save_file
 
     with atomic_path(path) as temporary:
@@ -200,7 +204,7 @@ def write_weights(path: Path | str, tensors: Mapping[str, "Tensor"]) -> None:
 
 
 def read_weights(path: Path | str) -> dict[str, "Tensor"]:
-    """Named tensors on the CPU. Raises UserError when the file is no complete safetensors file."""
+    """Tensors by name, on the CPU. Raises UserError if the file is not a complete safetensors file."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -213,18 +217,18 @@ def read_weights(path: Path | str) -> dict[str, "Tensor"]:
 
 
 def spec_hash(spec: Any) -> str:
-    """The identity of a spec (anything JSON can hold): 16 hex digits, independent of the order of keys."""
+    """sha256 of a JSON-serialisable spec, its first 16 hex digits; independent of the order of keys."""
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def file_hash(path: Path | str) -> str:
-    """sha256 of a file's bytes, 16 hex digits."""
+    """sha256 of a file's bytes, its first 16 hex digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def provenance() -> dict[str, str]:
-    """Versions and machine, to be written beside results. They never enter an identity."""
+    """Versions of the software, and the machine, to be recorded with results. They never enter an identity."""
     packages = ("steadyflow", "torch", "numpy", "snakemake")
     return {
         **{name: _version(name) for name in packages},
@@ -235,7 +239,7 @@ def provenance() -> dict[str, str]:
 
 
 def _version(package: str) -> str:
-    # In conda's environment and in the container the library is read from src/.
+    # In the conda environment and in the container the library is imported from src/ and not installed.
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

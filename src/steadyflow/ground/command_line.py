@@ -1,4 +1,4 @@
-"""What every stage script shares: common flags, device and threads, and errors as one clear message."""
+"""Shared by all stage scripts: common flags, the choice of the device, and errors as one clear message."""
 
 import argparse
 import contextlib
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 UNFINISHED = 75
-"""Exit status of a stage that is to be started again (EX_TEMPFAIL)."""
+"""Exit status of a stage that stopped at a checkpoint and has to be started again (EX_TEMPFAIL)."""
 
 
 def add_device_flags(parser: argparse.ArgumentParser) -> None:
@@ -25,16 +25,18 @@ def add_device_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_checkpoint_flags(parser: argparse.ArgumentParser, *, of_training: bool) -> None:
-    """Of a training, or of a table that is filled batch by batch. Of trainings alone, whose checkpoints are large, the
-    environment's SAVE_SECONDS may say how often they are saved."""
-    # As text: a word that is no number is argparse's to refuse.
+    """Adds --save-seconds and, for trainings, --save-steps and --deadline.
+
+    The environment variable SAVE_SECONDS sets the default of --save-seconds of trainings, whose checkpoints are large.
+    """
+    # A string, so that argparse reports a value that is no number.
     seconds = os.environ.get("SAVE_SECONDS", "60") if of_training else "10"
-    parser.add_argument("--save-seconds", type=float, default=seconds, help="between two checkpoints, at least")
+    parser.add_argument("--save-seconds", type=float, default=seconds, help="minimum seconds between two checkpoints")
     if of_training:
-        steps = "steps after which a checkpoint is saved all the same"
+        steps = "steps after which a checkpoint is saved even before --save-seconds have passed"
         parser.add_argument("--save-steps", type=float, default=float("inf"), help=steps)
-        end = "when to have stopped, in seconds since the epoch; by default the end of the SLURM allocation"
-        # A function: SLURM is asked when a training begins, by its first process alone.
+        end = "time by which to stop, in seconds since the epoch; by default the end of the SLURM allocation"
+        # A function, so that only rank 0 queries SLURM, and only when a training begins.
         parser.add_argument("--deadline", type=_fixed_deadline, default=allocation_end, help=end)
 
 
@@ -44,9 +46,9 @@ def _fixed_deadline(text: str) -> Callable[[], float]:
 
 
 def allocation_end() -> float:
-    """When the SLURM job that this process is in has to end, in seconds since the epoch; inf outside SLURM.
+    """The time limit of the SLURM job of this process, in seconds since the epoch; inf outside SLURM.
 
-    SLURM sets SLURM_JOB_END_TIME since 23.02, but Snakemake's executor starts jobs without it: then `squeue` says.
+    SLURM sets SLURM_JOB_END_TIME since 23.02, but Snakemake's executor starts jobs without it; then `squeue` is called.
     """
     end, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
     if end or not job:
@@ -63,14 +65,17 @@ def allocation_end() -> float:
         )
         return float(shown.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        # Jobs of a partition without a limit have no end.
+        # Jobs of a partition without a time limit have no end time: ValueError.
         reason = getattr(error, "stderr", None) or error
-        print(f"SLURM does not say when job {job} ends ({reason}): no stop before it, but on SIGTERM", file=sys.stderr)
+        print(f"the time limit of SLURM job {job} is not known ({reason}): stopping only on SIGTERM", file=sys.stderr)
         return float("inf")
 
 
 def choose_device(name: str, threads: int) -> "torch.device":
-    """Raises UserError when the device asked for is not there: nothing falls back silently."""
+    """The device of a --device flag; under torchrun the GPU of this process's local rank. Sets torch's CPU threads.
+
+    Raises UserError if the device does not exist: there is no silent fallback.
+    """
     import torch
 
     from steadyflow.ground.distributed import local_rank, world_size
@@ -84,7 +89,7 @@ def choose_device(name: str, threads: int) -> "torch.device":
     except RuntimeError as error:
         raise UserError(f"--device {name}: unknown device; use auto, cuda, cuda:N, mps or cpu") from error
     if not available.get(device.type, False):
-        raise UserError(f"--device {name}: there is no such device here; use auto or cpu")
+        raise UserError(f"--device {name}: this machine has no such device; use auto or cpu")
     if device.type != "cuda":
         return device
     # Under torchrun each process has a GPU of its own.
@@ -100,14 +105,13 @@ def choose_device(name: str, threads: int) -> "torch.device":
 
 @contextlib.contextmanager
 def exit_on_errors() -> Iterator[None]:
-    """An error of the user's or a full disk ends the script with one message and exit status 1, a stop before a time
-    limit with UNFINISHED."""
+    """Turns UserError and a full disk into one message and exit status 1, Unfinished into exit status UNFINISHED."""
     try:
         yield
     except UserError as error:
         sys.exit(f"error: {error}")
     except Unfinished as notice:
-        print(f"{notice}; start this again to go on", file=sys.stderr)
+        print(f"{notice}; start it again to resume", file=sys.stderr)
         sys.exit(UNFINISHED)
     except Exception as error:
         if _disk_is_full(error):
@@ -116,7 +120,7 @@ def exit_on_errors() -> Iterator[None]:
 
 
 def _disk_is_full(error: BaseException | None) -> bool:
-    # Writers outside Python's own files wrap the cause, or name it in their message alone.
+    # Libraries that do not write through Python's files wrap the OSError, or mention it only in their message.
     while error is not None:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
             return True

@@ -1,8 +1,8 @@
-"""Several processes as one: who this process is, and sums over all of them.
+"""Data parallelism under torchrun, one process per device: ranks, shards and collective operations.
 
-Under torchrun a stage runs once per device. Each process works on its part of every global batch, and what one
-process alone would have computed as a mean over the batch is a sum over processes of parts weighted by their share.
-Without torchrun there is a world of one, and nothing here does anything.
+Each process computes a shard of every global batch. A mean over the global batch is the sum over processes of the mean
+over each shard times the shard's share of the batch. Without torchrun the world size is 1, and every function here is
+the identity.
 """
 
 import contextlib
@@ -16,12 +16,12 @@ from torch import Tensor
 
 
 def rank() -> int:
-    """0 to world_size() - 1; rank 0 writes the results."""
+    """0 to world_size() - 1. Rank 0 writes the results."""
     return int(os.environ.get("RANK", "0"))
 
 
 def local_rank() -> int:
-    """The rank on this machine, which chooses the GPU."""
+    """The rank on this machine, which is the index of the GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
@@ -30,8 +30,8 @@ def world_size() -> int:
 
 
 @contextlib.contextmanager
-def joined(device: torch.device) -> Iterator[None]:
-    """Inside, this process and the others that torchrun started can talk: by NCCL on GPUs, by gloo on CPUs."""
+def process_group(device: torch.device) -> Iterator[None]:
+    """Context in which collective operations between torchrun's processes are possible (NCCL on GPUs, gloo on CPUs)."""
     if world_size() == 1:
         yield
         return
@@ -42,14 +42,14 @@ def joined(device: torch.device) -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def wait() -> None:
-    """Until every process is here."""
+def barrier() -> None:
+    """Waits until every process has reached it."""
     if world_size() > 1:
         dist.barrier()
 
 
-def shared(text: str) -> str:
-    """Rank 0's text, on every process."""
+def broadcast(text: str) -> str:
+    """Rank 0's `text`, on every process."""
     if world_size() == 1:
         return text
     box = [text]
@@ -57,34 +57,34 @@ def shared(text: str) -> str:
     return box[0]
 
 
-def part(items: Tensor) -> Tensor:
-    """This process's contiguous part of the rows of `items`, as even as can be."""
+def shard(items: Tensor) -> Tensor:
+    """This process's contiguous shard of the rows of `items`; shards differ in length by at most 1."""
     return items.tensor_split(world_size())[rank()]
 
 
-def total(x: Tensor) -> Tensor:
-    """The sum of `x` over all processes. Differentiable: the gradient is that of the sum of their losses."""
-    return x if world_size() == 1 else _Total.apply(x)
+def all_reduce(x: Tensor) -> Tensor:
+    """The sum of `x` over all processes. Differentiable: the gradient is that of the sum of all processes' losses."""
+    return x if world_size() == 1 else _AllReduce.apply(x)
 
 
-def gathered(x: Tensor) -> Tensor:
-    """The rows of every process's `x` in order of rank: of a tensor whose `part` each has, the whole. No gradients."""
+def all_gather(x: Tensor) -> Tensor:
+    """The rows of every process's `x` in order of rank, so the inverse of `shard`. Not differentiable."""
     if world_size() == 1:
         return x
     length = torch.tensor([len(x)], device=x.device)
     lengths = [torch.empty_like(length) for _ in range(world_size())]
     dist.all_gather(lengths, length)
     counts = [int(count) for count in lengths]
-    # Messages have to be of one size: shorter parts are filled up.
+    # all_gather needs equal sizes: shorter shards are padded.
     message = x.new_zeros(max(counts), *x.shape[1:])
     message[: len(x)] = x
     messages = [torch.empty_like(message) for _ in counts]
     dist.all_gather(messages, message)
-    return torch.cat([part[:count] for part, count in zip(messages, counts, strict=True)])
+    return torch.cat([message[:count] for message, count in zip(messages, counts, strict=True)])
 
 
-def sum_gradients(parameters: list[Tensor]) -> None:
-    """Every gradient becomes its sum over all processes, in one message."""
+def all_reduce_gradients(parameters: list[Tensor]) -> None:
+    """Replaces every gradient by its sum over all processes, in one all_reduce."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if world_size() == 1 or not gradients:
         return
@@ -94,7 +94,7 @@ def sum_gradients(parameters: list[Tensor]) -> None:
     torch._foreach_copy_(gradients, [part.view(g.shape) for part, g in zip(parts, gradients, strict=True)])
 
 
-class _Total(torch.autograd.Function):
+class _AllReduce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         summed = x.detach().clone(memory_format=torch.contiguous_format)
@@ -103,5 +103,5 @@ class _Total(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        # A loss of any process may depend on the sum, hence on this process's part.
-        return total(gradients[0])
+        # The loss of any process may depend on the sum, and so on this process's `x`.
+        return all_reduce(gradients[0])

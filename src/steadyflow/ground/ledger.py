@@ -1,6 +1,7 @@
-"""How far a training got and what that took: a small JSON file beside its state, for whoever watches, counts or waits.
+"""A training's ledger: a small JSON file beside its checkpoint with its progress and the time spent.
 
-No result depends on it. It outlives the state, and says which process works on the training: the last that began to.
+It names the process that owns the training, which is the last one that started it; no result depends on it otherwise.
+It is kept when the checkpoint is deleted.
 """
 
 import dataclasses
@@ -15,12 +16,13 @@ from pathlib import Path
 from steadyflow.ground.artifacts import delete_leftovers, read_json, write_json
 
 NOTE_SECONDS = 5.0
-"""Between two notes of a training that goes on, at least."""
+"""Minimum time between two updates while a training runs."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A process, told from every other by when it began. `job` is its SLURM job, "" outside SLURM."""
+    """A process, identified by host, process id and start time (`began`, in seconds since the epoch). `job` is its
+    SLURM job, "" outside SLURM."""
 
     host: str
     pid: int
@@ -33,7 +35,7 @@ class Worker:
 
     @property
     def is_this(self) -> bool:
-        """Whether it is the process that asks."""
+        """Whether it is the calling process."""
         here = Worker.here()
         return (self.host, self.pid, self.job) == (here.host, here.pid, here.job)
 
@@ -43,14 +45,19 @@ class Worker:
 
 @dataclass(frozen=True)
 class Ledger:
-    """One training over all its starts.
+    """The history of one training over all processes that worked on it.
 
-    `step` of `steps` is done, `saved` is the step of the last state; `starts` counts processes, `stops` those that
-    saved and stopped by themselves; `recomputed` steps had been done before, by processes that were killed after their
-    last save (counted up to their last note, so a few seconds too low each). `seconds` were spent in steps and saves,
-    `saving_seconds` of them in saves. `images_per_second`, `mfu` and `loss` are those of the last point of the curve,
-    None where they are not known; `processes` share a batch of `batch_size`; `updated` in seconds since the epoch;
-    `stopped` from when it has stopped by itself until it goes on; `finished` once the results are written.
+    steps, batch_size: of the training; `processes` share a batch
+    worker: the process that owns the training
+    step, saved: steps that are done, and those of the last checkpoint
+    starts, stops: number of processes that started, and of those that saved a checkpoint and stopped by themselves
+    recomputed: steps computed again because a process was killed after its last checkpoint; counted up to that
+        process's last update, so a few seconds too low each
+    seconds, saving_seconds: spent in steps and checkpoints, and in checkpoints alone
+    images_per_second, mfu, loss: of the last point of the curve, None if unknown
+    updated: in seconds since the epoch
+    stopped: the last process stopped by itself, and none has resumed
+    finished: the results are written
     """
 
     name: str
@@ -74,22 +81,22 @@ class Ledger:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of the last point of the curve."""
+        """Estimate of the remaining time from the last `images_per_second`, None if that is unknown."""
         if not self.images_per_second:
             return None
         return (self.steps - self.step) * self.batch_size / self.images_per_second
 
 
-def ledger_file(state: Path | str) -> Path:
-    """The ledger of the training whose state lies at `state`."""
-    return Path(state).with_suffix(".json")
+def ledger_file(checkpoint: Path | str) -> Path:
+    """The ledger of the training whose checkpoint is the file `checkpoint`."""
+    return Path(checkpoint).with_suffix(".json")
 
 
 def read_ledger(path: Path | str) -> Ledger | None:
-    """None where there is none yet, or it is not a ledger: nothing depends on it."""
+    """None if the file does not exist or is not a ledger."""
     try:
         content = read_json(path)
-        # Of another version it may hold more.
+        # A ledger of another version may have other keys.
         known = {field.name: content[field.name] for field in dataclasses.fields(Ledger) if field.name in content}
         return Ledger(**{**known, "worker": Worker(**content["worker"])})
     except (OSError, ValueError, TypeError, KeyError):
@@ -97,23 +104,23 @@ def read_ledger(path: Path | str) -> Ledger | None:
 
 
 def is_held_here(path: Path | str) -> bool:
-    """Whether no other process has begun to work on the training since this one did."""
+    """Whether no other process has started the same training since this one did."""
     found = read_ledger(path)
     return found is None or found.worker.is_this
 
 
 def close_ledger(path: Path | str) -> None:
-    """The results are written."""
+    """Marks the training as finished."""
     found = read_ledger(path)
     if found is not None:
         write_json(path, dataclasses.asdict(dataclasses.replace(found, finished=True, updated=time.time())))
 
 
 class Bookkeeper:
-    """Keeps the ledger of one training while a process works on it. Only the process that writes states has one."""
+    """Updates the ledger of one training while a process works on it; only on rank 0, which writes checkpoints."""
 
     def __init__(self, path: Path, name: str, steps: int, batch_size: int, processes: int, start: int) -> None:
-        """Claims the training for this process, which goes on at step `start`."""
+        """Makes this process the owner of the training, which it resumes at step `start`."""
         delete_leftovers(path)
         earlier = read_ledger(path)
         if earlier is None or earlier.finished:
@@ -137,7 +144,8 @@ class Bookkeeper:
         self._write()
 
     def note(self, step: int, point: Mapping[str, float] | None = None) -> None:
-        """`step` steps are done; `point` is that of the curve at this step, if it has one. Written now and then."""
+        """Records that `step` steps are done, and the curve's `point` at this step if there is one. The file is written
+        at most every NOTE_SECONDS, and at the last step."""
         self.ledger = dataclasses.replace(self.ledger, step=step)
         if point is not None:
             rate, mfu, loss = (_known(point[name]) for name in ("images_per_second", "mfu", "loss"))
@@ -146,7 +154,7 @@ class Bookkeeper:
             self._write()
 
     def saved(self, seconds: float, *, stops: bool) -> None:
-        """The state was saved in `seconds`, and the process `stops`."""
+        """Records a checkpoint that took `seconds`, and whether the process `stops` after it."""
         ledger = self.ledger
         self.ledger = dataclasses.replace(
             ledger,
@@ -158,7 +166,7 @@ class Bookkeeper:
         self._write()
 
     def successor(self) -> Worker | None:
-        """Another process that has begun to work on this training since: it is that one's now."""
+        """The other process that owns the training by now, None if this one still does."""
         found = read_ledger(self._path)
         return None if found is None or found.worker == self._worker else found.worker
 

@@ -1,8 +1,8 @@
-"""Randomness as a pure function: x0 = f(seed, index), and every other draw of the pipeline.
+"""Counter-based randomness: x0 = f(seed, index), and every other random draw of the pipeline.
 
-Nothing here keeps a generator's state. Each number is the Philox-4x32-10 hash (Salmon et al., SC 2011)
-of (seed, purpose, step, index, position), so it does not depend on batch size, world size, device, or on
-what was drawn before: a restarted training and every model of a study see the same tensors.
+There is no generator state. Each number is the Philox-4x32-10 hash (Salmon et al., SC 2011) of (seed, purpose, step,
+index, position), so it does not depend on batch size, world size, device or earlier draws: a resumed training and
+every model of a study get the same tensors.
 """
 
 import functools
@@ -23,7 +23,7 @@ def philox(counter: Sequence[Tensor], key: tuple[int, int]) -> list[Tensor]:
 
     Returns four int64 tensors of that shape, each uniform on 0..2**32-1.
     """
-    # A 32x32-bit product wraps around in int64, but its 64 bits are right: shift and mask read both halves.
+    # A 32x32-bit product overflows int64, but its 64 bits are correct: shift and mask extract both halves.
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -46,7 +46,7 @@ def _words(seed: int, purpose: str, step: int, indices: Tensor, count: int) -> T
 
 
 def _as_indices(indices: Tensor | Sequence[int], device: torch.device | str | None) -> Tensor:
-    # MPS has no float64: draw on the CPU there, the caller's `.to` moves the result.
+    # MPS has no float64: numbers are drawn on the CPU, and the caller moves them.
     drawn_on = "cpu" if device is None or torch.device(device).type == "mps" else device
     return torch.as_tensor(indices, dtype=torch.int64, device=drawn_on)
 
@@ -79,13 +79,13 @@ def uniform(
     step: int = 0,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """Uniform float32 [len(indices)] in [0, 1): 24 random bits, so never rounded up to 1."""
+    """Uniform float32 [len(indices)] in [0, 1), from 24 random bits so that none is rounded up to 1."""
     drawn = (_words(seed, purpose, step, _as_indices(indices, device), 1)[:, 0] >> 8).to(torch.float32) / 2**24
     return drawn if device is None else drawn.to(device)
 
 
 def permutation(seed: int, purpose: str, n: int, *, step: int = 0) -> Tensor:
-    """A keyed permutation of 0..n-1, int64 [n]; `step` is usually the epoch."""
+    """A random permutation of 0..n-1, int64 [n], keyed by (seed, purpose, step); `step` is usually the epoch."""
     return _permutation(seed, purpose, n, step).clone()
 
 
@@ -96,22 +96,22 @@ def _permutation(seed: int, purpose: str, n: int, step: int) -> Tensor:
 
 
 def noise(seed: int, indices: Tensor | Sequence[int], shape: Sequence[int]) -> Tensor:
-    """The shared starting points x0 ~ N(0, I) at t=0, float32 [len(indices), *shape] on the CPU.
+    """The shared noise x0 ~ N(0, I) at t=0, float32 [len(indices), *shape] on the CPU.
 
-    Matched samples of two models are those of equal `seed` and index.
+    Samples of two models are matched if their `seed` and index are equal.
     """
     return normal(seed, "x0", indices, shape)
 
 
 def batch_rows(n: int, batch_size: int, seed: int, step: int) -> Tensor:
-    """The rows 0..n-1 that training step `step` sees, int64 [batch_size]."""
+    """The training samples of step `step`, out of 0..n-1: int64 [batch_size]."""
     return stream_rows(n, step * batch_size, batch_size, seed)
 
 
 def stream_rows(n: int, first: int, count: int, seed: int) -> Tensor:
-    """The rows 0..n-1 at positions first..first+count-1 of the data order, int64 [count].
+    """The training samples, out of 0..n-1, at positions first..first+count-1 of the data order: int64 [count].
 
-    Epochs follow each other without a ragged batch: position p of the endless stream lies in epoch p // n.
+    Position p lies in epoch p // n, each epoch a new permutation; a batch may span two epochs, so all have one size.
     """
     position = torch.arange(first, first + count)
     epoch, offset = position // n, position % n

@@ -1,4 +1,4 @@
-"""One progress bar for every loop: lively on a terminal, a line now and then in a log file."""
+"""The progress bar of every loop: updated twice a second on a terminal, every ten seconds in a log file."""
 
 import os
 import sys
@@ -13,14 +13,14 @@ T = TypeVar("T")
 def progress(
     items: Iterable[T], name: str, *, total: int | None = None, done: int = 0, unit: str = "it"
 ) -> Iterable[T]:
-    """`items`, with a bar on stderr; `done` of `total` were done before. Of several processes, rank 0 shows its own."""
+    """`items` with a progress bar on stderr, which starts at `done` of `total`. Only rank 0 shows one."""
     quiet = os.environ.get("RANK", "0") != "0"
     seconds = _seconds()
     return tqdm(items, name, total, initial=done, unit=unit, mininterval=seconds, maxinterval=seconds, disable=quiet)
 
 
 def byte_progress(name: str, *, total: int | None, done: int = 0) -> "tqdm[NoReturn]":
-    """A bar in the same manner, to be moved by `update(bytes)`."""
+    """A progress bar of bytes, advanced by `update(bytes)`."""
     seconds = _seconds()
     return tqdm(
         desc=name, total=total, initial=done, unit="B", unit_scale=True, mininterval=seconds, maxinterval=seconds
@@ -28,5 +28,5 @@ def byte_progress(name: str, *, total: int | None, done: int = 0) -> "tqdm[NoRet
 
 
 def _seconds() -> float:
-    """Between two lines of a bar."""
+    """Between two updates of a bar."""
     return 0.5 if sys.stderr.isatty() else 10.0

@@ -1,9 +1,9 @@
-"""The lock of a folder of results: one Snakemake at a time.
+"""The lock of a results folder, which allows one Snakemake at a time.
 
-Snakemake's own lock is that of a working directory, outlives a killed Snakemake, and knows nothing of the jobs that one
-left on a cluster. This one is the operating system's, which ends with the process that holds it. A JSON file beside it
-names the holder and its SLURM jobs, for whoever succeeds a dead holder, and for machines that do not see each other's
-locks.
+Snakemake's own lock is per working directory, outlasts a killed Snakemake, and does not cover jobs that one left on a
+cluster. This lock is the operating system's, and released when the process that holds it ends. A JSON file beside it
+names the holder and its SLURM jobs, so that the next Snakemake can cancel the jobs of a dead one, and for machines
+that do not see each other's file locks.
 """
 
 import dataclasses
@@ -22,13 +22,13 @@ from filelock import FileLock, Timeout
 from steadyflow.ground.artifacts import UserError, write_json
 
 END_SECONDS = 300.0
-"""For cancelled jobs to end: SLURM kills those that do not within its KillWait, 30 seconds by default."""
+"""Timeout for cancelled jobs to end: SLURM kills them after its KillWait, 30 seconds by default."""
 POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A Snakemake process that works on results; `jobs` is the name that all its SLURM jobs bear, "" without SLURM."""
+    """A Snakemake process that holds the lock; `jobs` is the common name of its SLURM jobs, "" without SLURM."""
 
     host: str
     pid: int
@@ -41,7 +41,7 @@ def holder_file(results: Path | str) -> Path:
 
 
 class ResultsLock:
-    """The lock of one folder of results. To make one locks nothing; to lose it unlocks."""
+    """The lock of one results folder. It is acquired by `acquire`, not by the constructor."""
 
     def __init__(self, results: Path | str) -> None:
         self._file = holder_file(results)
@@ -51,11 +51,11 @@ class ResultsLock:
     def acquire(self, jobs: str = "") -> None:
         """Locks the results for this process, whose SLURM jobs are named `jobs`.
 
-        SLURM jobs of a dead holder are cancelled first, and have ended: they will be submitted anew, and go on from
-        their states. An interrupt meanwhile leaves the results unlocked and the dead holder's file in its place.
+        SLURM jobs of a dead holder are cancelled first, and have ended on return: they are submitted again, and resume
+        from their checkpoints. An interrupt meanwhile leaves the results unlocked and the dead holder's file in place.
 
-        Raises UserError where another process holds the lock, where the last holder is of another machine, which may
-        not see our locks nor we its, or where its jobs do not end.
+        Raises UserError if another process holds the lock, if the last holder was on another machine (file locks may
+        not be visible across machines), or if its jobs do not end.
         """
         holder = Holder(socket.gethostname(), os.getpid(), jobs)
         try:
@@ -73,7 +73,7 @@ class ResultsLock:
         self._holder = holder
 
     def release(self) -> None:
-        """Unlocks the results; without effect where this process does not hold the lock."""
+        """Unlocks the results; no effect if this process does not hold the lock."""
         if not self._lock.is_locked:
             return
         if self._file.exists() and _read(self._file) == self._holder:
@@ -82,7 +82,7 @@ class ResultsLock:
 
 
 def _register(file: Path, holder: Holder) -> None:
-    """Names the new holder in the JSON file. It holds the lock, so a former holder on this machine is dead."""
+    """Writes the new holder to the JSON file. The lock is held, so a former holder on this machine is dead."""
     if _create(file, holder):
         return
     former = _read(file)
@@ -94,7 +94,7 @@ def _register(file: Path, holder: Holder) -> None:
 
 
 def _create(file: Path, holder: Holder) -> bool:
-    """Whether the file did not exist, and now names this holder. It appears whole, and on one of two machines alone."""
+    """Creates the file, complete from the start; False if it exists. Of two machines at most one succeeds."""
     try:
         with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", encoding="utf-8") as temporary:
             json.dump(dataclasses.asdict(holder), temporary)
@@ -105,7 +105,7 @@ def _create(file: Path, holder: Holder) -> bool:
         return False
     except OSError as error:
         raise UserError(
-            f"{file}: cannot be written ({error}); it needs room, and a disk that has hard links"
+            f"{file}: cannot be written ({error}); the file system needs free space and support for hard links"
         ) from error
     return True
 
@@ -131,8 +131,8 @@ def _refusal(file: Path, holder: Holder) -> str:
 
 
 def _cancel_jobs(name: str) -> None:
-    """Cancels the SLURM jobs of that name, if it is one, and waits until they have ended. They get SIGTERM first, so
-    trainings save the states that their successors go on from."""
+    """Cancels the SLURM jobs of that name, unless it is empty, and waits until they have ended. They get SIGTERM first,
+    on which trainings save a checkpoint."""
     if not name:
         return
     _slurm("scancel", f"--name={name}")
@@ -147,7 +147,7 @@ def _cancel_jobs(name: str) -> None:
 
 
 def _slurm(*command: str) -> str:
-    """What a command of SLURM prints."""
+    """The output of a SLURM command."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError) as error:

@@ -1,4 +1,4 @@
-"""A table that outlives kills: values in a memory-mapped file, and beside them which of them are there."""
+"""A table that is filled in batches and resumed after a kill: memory-mapped values, and marks of the finished items."""
 
 import contextlib
 import time
@@ -17,9 +17,11 @@ from steadyflow.ground.progress import progress
 
 @dataclass(frozen=True)
 class ResumableTable:
-    """`values` of any shape, filled item by item; `done` uint8 [items]: 1 where an item's values are on the disk.
+    """The table and its progress.
 
-    What an item is, the caller says: a row, or an entry. At least `seconds` lie between two marks.
+    values: of any shape; an item is a row or a single entry, as the caller defines it
+    done: uint8 [items], 1 where an item's values are on the disk
+    seconds: minimum time between two updates of `done`
     """
 
     values: np.memmap
@@ -37,48 +39,49 @@ def resumable_table(
     dtype: npt.DTypeLike = np.float64,
     seconds: float = 10.0,
 ) -> Iterator[ResumableTable]:
-    """The table in the .npy file `path`, as an earlier process left it; a new one holds zeros, and nothing is done.
+    """The table in the .npy file `path`: that of an earlier process, or a new one of zeros with no item done.
 
-    Under torchrun (inside `distributed.joined`) all processes share it, and afterwards each finds what all wrote.
-    `identity` is the hash of all that defines the values; with shape and type it stands in a .json beside the table.
-    The caller ends the table's life by `publish_table` or `delete_table`.
-    Raises UserError for the table of another identity, and OSError where the disk has no room for a new one.
+    Under torchrun (inside `distributed.process_group`) it is shared by all processes, and complete for each of them
+    after the context. `identity` is the hash of everything that defines the values; with shape and dtype it is stored
+    in a .json beside the table. The caller finishes with `publish_table` and `delete_table`.
+
+    Raises UserError if the existing table has another identity, and OSError if the disk is too full for a new one.
     """
     wanted = spec_hash([identity, list(shape), items, np.dtype(dtype).str])
     if distributed.rank() == 0 and not path.exists():
         write_json(_note(path), {"identity": wanted})
         with atomic_array(_marks(path), (items,), np.uint8):
             pass
-        # Last: where it is, the others are.
+        # Last, since its existence means that the other two files exist.
         with atomic_array(path, shape, dtype):
             pass
-    distributed.wait()
+    distributed.barrier()
     found = read_json(_note(path))["identity"]
     if found != wanted:
         raise UserError(
-            f"{path}: state of other work (identity {found}, expected {wanted}): its spec or its inputs have changed; "
-            "delete the file to start anew"
+            f"{path}: checkpoint of another job (identity {found}, expected {wanted}): its spec or its inputs have "
+            "changed; delete the file to start from the beginning"
         )
     table = ResumableTable(
         np.lib.format.open_memmap(path, "r+"), np.lib.format.open_memmap(_marks(path), "r+"), seconds
     )
     yield table
     table.values.flush()
-    distributed.wait()
+    distributed.barrier()
 
 
 def missing_batches(table: ResumableTable, batch_size: int, name: str) -> Iterator[slice]:
-    """The batches of consecutive items of which some are not done, this process's part of them.
+    """This process's shard of the batches of consecutive items that are not all done.
 
-    A batch counts as done when the caller, who has written its values, asks for the next one; a kill loses what came
-    in the `seconds` before, or one batch that takes longer. Batches are cut alike whatever was done, and shared among
-    the processes anew at each start: neither kills nor the number of processes change what stands in a batch.
+    The caller writes the values of a batch before it requests the next one, which marks the batch as done. A kill loses
+    at most the batches of the last `table.seconds`, or one batch that takes longer. Which items form a batch depends on
+    `batch_size` alone, not on kills or the number of processes.
     """
     starts = range(0, len(table.done), batch_size)
     missing = [start for start in starts if not table.done[start : start + batch_size].all()]
-    # Before any is marked: all have to see the same ones.
-    distributed.wait()
-    mine = distributed.part(torch.tensor(missing)).tolist()
+    # All processes have to compute the same list, so none may mark a batch before all have done so.
+    distributed.barrier()
+    mine = distributed.shard(torch.tensor(missing)).tolist()
     before = len(starts) - len(missing)
     written: list[slice] = []
     marked = time.monotonic()
@@ -92,13 +95,13 @@ def missing_batches(table: ResumableTable, batch_size: int, name: str) -> Iterat
                 written.clear()
                 marked = time.monotonic()
     finally:
-        # After an error of the caller's too.
+        # Also after an exception in the caller.
         _mark(table, written)
 
 
 def publish_table(path: Path, output: Path) -> None:
-    """The finished table becomes the file `output`. Its state stays, without taking room, until `delete_table`: a kill
-    before all else is written loses nothing."""
+    """Links the finished table to `output`. The checkpoint itself, which takes no more space, is kept until
+    `delete_table`, so that a kill before the stage's other outputs are written loses nothing."""
     link_file(path, output)
 
 
@@ -108,8 +111,8 @@ def delete_table(path: Path) -> None:
 
 
 def items_done(path: Path) -> tuple[int, int, float] | None:
-    """How many items of the table at `path` are done, of how many, and when one was marked last (seconds since the
-    epoch). None where there is no table. For whoever watches: nothing is opened for writing."""
+    """(items done, items, time of the last mark in seconds since the epoch) of the table at `path`, read-only; None if
+    there is no table."""
     try:
         done = np.load(_marks(path), mmap_mode="r", allow_pickle=False)
         return int(np.count_nonzero(done)), len(done), _marks(path).stat().st_mtime
@@ -118,7 +121,7 @@ def items_done(path: Path) -> tuple[int, int, float] | None:
 
 
 def _mark(table: ResumableTable, batches: list[slice]) -> None:
-    """First the values, then the marks: whatever a machine that breaks down loses, no mark is without its values."""
+    """Values are flushed before marks, so that after a crash of the machine no item is marked without its values."""
     table.values.flush()
     for batch in batches:
         table.done[batch] = 1

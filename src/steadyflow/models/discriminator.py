@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from steadyflow.ground.distributed import total
+from steadyflow.ground.distributed import all_reduce
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over the global batch, in fp32, by this batch's own statistics always: a discriminator
-    is only ever used in training. Thus several processes compute what one would."""
+    """Batch normalisation in fp32 with the statistics of the global batch, so that the result does not depend on the
+    number of processes. There are no running statistics: a discriminator is only used in training."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -19,17 +19,17 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.float()
-        count = total(torch.tensor(float(x.numel() // x.shape[1]), device=x.device))
-        mean = (total(x.sum((0, 2, 3))) / count)[:, None, None]
-        variance = (total((x - mean).square().sum((0, 2, 3))) / count)[:, None, None]
+        count = all_reduce(torch.tensor(float(x.numel() // x.shape[1]), device=x.device))
+        mean = (all_reduce(x.sum((0, 2, 3))) / count)[:, None, None]
+        variance = (all_reduce((x - mean).square().sum((0, 2, 3))) / count)[:, None, None]
         return (x - mean) * torch.rsqrt(variance + 1e-5) * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 class PatchDiscriminator(nn.Module):
     """Images [B, image_channels, H, W] -> logits [B, 1, h, w], one for each patch; high means real.
 
-    `layers` strided convolutions of `width`, 2 `width`... filters (8 `width` at most), then two more that look
-    around: with 3 layers a logit sees 70x70 pixels.
+    `layers` strided convolutions with `width`, 2 `width`, ... filters (8 `width` at most), then two with stride 1.
+    With 3 layers the receptive field of a logit is 70x70 pixels.
     """
 
     def __init__(self, *, image_channels: int, width: int, layers: int) -> None:
@@ -53,5 +53,5 @@ class PatchDiscriminator(nn.Module):
 
 
 def hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """The discriminator's loss, from its logits of real and of made images."""
+    """The discriminator's hinge loss from its logits of real and of reconstructed images, a scalar."""
     return 0.5 * (F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean())

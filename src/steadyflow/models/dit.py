@@ -32,7 +32,7 @@ class PatchEmbed(nn.Module):
 
 
 class TimestepEmbedder(nn.Module):
-    """t in [0, 1], unscaled, through 256 sinusoidal features and a two-layer perceptron."""
+    """t [B] in [0, 1], not rescaled -> [B, width]: sinusoidal features, then a two-layer perceptron."""
 
     frequencies: Tensor
 
@@ -49,7 +49,7 @@ class TimestepEmbedder(nn.Module):
 
 
 class LabelEmbedder(nn.Module):
-    """Labels 0..num_classes-1; the label num_classes means "no label" (for classifier-free guidance)."""
+    """Labels int64 [B] -> [B, width]. The label num_classes stands for "no label" (classifier-free guidance)."""
 
     def __init__(self, num_classes: int, width: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Attention(nn.Module):
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k' / sqrt(d)) v of [B, heads, tokens, d]."""
-    # In bf16 a CPU's fused kernel is slower than in fp32; the formula as it stands, compiled, is twice as fast.
+    # The CPU's fused kernel is slower in bf16 than in fp32; the formula, compiled, is twice as fast.
     if torch.compiler.is_compiling() and q.device.type == "cpu" and q.dtype == torch.bfloat16:
         logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         return logits.softmax(-1, dtype=torch.float32).to(v.dtype) @ v
@@ -173,7 +173,7 @@ class DiT(nn.Module):
 
 
 def _position_embedding(width: int, side: int) -> Tensor:
-    """Fixed 2-d sine-cosine embedding [1, side*side, width], the column's half first, as in the public code."""
+    """Fixed 2-d sine-cosine embedding [1, side*side, width]; columns are in the first half, as in the public code."""
     frequencies = 1 / 10000 ** (np.arange(width // 4) / (width / 4))
     rows, columns = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
     halves = [np.outer(axis.ravel(), frequencies) for axis in (columns, rows)]

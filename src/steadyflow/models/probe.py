@@ -1,7 +1,7 @@
 """The probe: a small classifier of the dataset's own attributes, whose penultimate layer is an encoder.
 
-It stands in wherever a study has no pretrained encoder, so that every table exists without a download. It is
-always named as what it is: distances in its space are comparable inside one study only.
+It replaces pretrained encoders in studies without downloads, so that every table exists for them. Distances in its
+feature space are comparable only within one study.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Probe(nn.Module):
             stages += [nn.Conv2d(out, out, 3, padding=1), nn.GroupNorm(out // 8, out), nn.ReLU()]
             channels = out
         self.trunk = nn.Sequential(*stages)
-        # Mean and maximum over positions: what is there, and how much of it.
+        # Mean and maximum over positions.
         self.project = nn.Linear(2 * channels, feature_dim)
         self.heads = nn.ModuleDict({name: nn.Linear(feature_dim, classes) for name, classes in targets.items()})
         self.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""U-Net velocity models: residual convolutions with FiLM of time and label (Dhariwal & Nichol 2021, less attention)."""
+"""U-Net velocity models: residual convolutions with FiLM of time and label (Dhariwal & Nichol 2021, no attention)."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ GROUPS = 32
 
 
 class Block(nn.Module):
-    """Two convolutions beside a skip; the second norm is scaled and shifted by the condition c (FiLM)."""
+    """A residual block of two convolutions; the second norm is scaled and shifted by the condition c (FiLM)."""
 
     def __init__(self, channels_in: int, channels_out: int, condition: int) -> None:
         super().__init__()
@@ -36,9 +36,10 @@ class Block(nn.Module):
 class UNet(nn.Module):
     """velocity(x [B,C,h,w], t [B] in [0,1], y int64 [B] or None) -> [B,C,h,w]; y is None when unconditional.
 
-    Level i has `width * multipliers[i]` channels at h / 2^i: `blocks` blocks on the way down and one more on the way
-    up, where each takes what the way down left at its level (after the first convolution, each block, each halving).
-    `width` is a multiple of 32, h and w are multiples of 2^(levels - 1). A fresh model is zero.
+    Level i has `width * multipliers[i]` channels at side h / 2^i, `blocks` blocks on the way down and one more on the
+    way up. Each block on the way up is concatenated with a skip connection of its level: from the first convolution,
+    each block and each downsampling. `width` has to be a multiple of 32, h and w multiples of 2^(levels - 1). At
+    initialisation the output is zero.
     """
 
     def __init__(

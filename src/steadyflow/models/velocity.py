@@ -15,7 +15,8 @@ from steadyflow.models.unet import UNet
 def build_velocity(name: str, latent_channels: int, latent_size: int, num_classes: int | None = None) -> nn.Module:
     """A freshly initialised module `model(x, t, y)`: x [B,C,h,w], t [B] in [0,1], y int64 [B], None if unconditional.
 
-    The caller seeds torch's generator. Raises UserError for an unknown name or latents of a side it does not accept.
+    The weights are drawn from torch's generator, which the caller seeds. Raises UserError for an unknown name, and if
+    `latent_size` is not a multiple of the model's patch or downsampling.
     """
     if name not in VELOCITY_MODELS:
         raise UserError(f"unknown velocity model '{name}' (known: {', '.join(VELOCITY_MODELS)})")
@@ -30,7 +31,7 @@ def build_velocity(name: str, latent_channels: int, latent_size: int, num_classe
 
 
 def forward_flops(model: nn.Module, latent_channels: int, latent_size: int, num_classes: int | None = None) -> int:
-    """FLOPs of one evaluation for one sample, a multiplication and an addition being two. Nothing is computed."""
+    """FLOPs of one function evaluation for one sample; a multiply-add counts as two. Counted on the meta device."""
     abstract = copy.deepcopy(model).to("meta")
     x, t = (torch.empty(1, *shape, device="meta") for shape in ((latent_channels, latent_size, latent_size), ()))
     y = None if num_classes is None else torch.zeros(1, dtype=torch.int64, device="meta")
@@ -40,7 +41,7 @@ def forward_flops(model: nn.Module, latent_channels: int, latent_size: int, num_
 
 
 def compile_blocks(model: nn.Module) -> None:
-    """Compiles the repeated blocks in place: they are alike, so one compilation serves all. Names stay as they are."""
+    """Compiles the repeated blocks in place, which share one compilation. The state dict's names do not change."""
     blocks = getattr(model, "blocks", None)
     for module in (model,) if blocks is None else blocks:
         module.compile()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from steadyflow.ground.artifacts import UserError
 from steadyflow.ground.constants import downsampling
-from steadyflow.ground.distributed import total
+from steadyflow.ground.distributed import all_reduce
 from steadyflow.ground.noise import permutation
 
 
@@ -76,8 +76,12 @@ def _decoder(image_channels: int, widths: Sequence[int], blocks: int, latent_cha
 
 @dataclass(frozen=True)
 class Quantised:
-    """`latents` [B,C,h,w]: the nearest code of every position, with the straight-through gradient;
-    `codes` int64 [B,h,w]; `codebook_loss` and `commitment_loss`: scalars, mean over elements."""
+    """The result of vector quantisation.
+
+    latents: [B,C,h,w], the nearest code of every position, with the straight-through gradient
+    codes: int64 [B,h,w], its index
+    codebook_loss, commitment_loss: scalars, means over elements
+    """
 
     latents: Tensor
     codes: Tensor
@@ -86,10 +90,10 @@ class Quantised:
 
 
 class Codebook(nn.Module):
-    """`size` codes of `channels` numbers, initialised U(-1/size, 1/size).
+    """`size` codes of dimension `channels`, initialised U(-1/size, 1/size).
 
-    `uses` int64 [size]: how often training chose each code since codes were last revived; a buffer, so that an
-    interrupted training goes on counting, and no part of the weights.
+    uses: int64 [size], how often training used each code since the last revival. A non-persistent buffer: it is in the
+        checkpoints, so that a resumed training continues to count, but not in the weights.
     """
 
     uses: Tensor
@@ -117,11 +121,14 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def initialise_from(self, z: Tensor, seed: int) -> None:
-        """Codes become encodings drawn from z [B,C,h,w]. Raises UserError when it holds fewer than `size` positions."""
+        """Initialises the codes with random positions of the encodings z [B,C,h,w], without replacement.
+
+        Raises UserError if z has fewer than `size` positions.
+        """
         vectors = z.movedim(1, -1).reshape(-1, z.shape[1])
         if len(vectors) < len(self.embedding.weight):
             raise UserError(
-                f"{len(self.embedding.weight)} codes cannot be drawn from {len(vectors)} encodings; take a smaller "
+                f"{len(self.embedding.weight)} codes cannot be drawn from {len(vectors)} encodings; set a smaller "
                 "codebook_size, or codebook_init: uniform"
             )
         drawn = permutation(seed, "codebook", len(vectors))[: len(self.embedding.weight)]
@@ -129,16 +136,18 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def count(self, codes: Tensor) -> Tensor:
-        """How often each code stands in the global batch of `codes` int64 [B,h,w]: int64 [size], added to `uses`."""
-        counts = total(torch.bincount(codes.flatten(), minlength=len(self.uses)))
+        """How often the global batch uses each code, int64 [size], which is added to `uses`; `codes` int64 [B,h,w] are
+        those of this process's shard."""
+        counts = all_reduce(torch.bincount(codes.flatten(), minlength=len(self.uses)))
         self.uses += counts
         return counts
 
     @torch.no_grad()
     def revive(self, z: Tensor, slots: Tensor, batch_size: int, seed: int, step: int) -> Tensor:
-        """Codes that nothing used since the last time become encodings drawn from the global batch; returns how many.
+        """Replaces codes that were not used since the last revival by random encodings of the global batch.
 
-        `z` [B,C,h,w] are this process's encodings, `slots` int64 [B] their places among the `batch_size` of all.
+        `z` [B,C,h,w] are the encodings of this process's shard, `slots` int64 [B] their positions in the global batch
+        of `batch_size`. Returns the number of replaced codes, a scalar.
         """
         unused = (self.uses == 0).nonzero()[:, 0]
         vectors = z.float().movedim(1, -1).flatten(1, 2)
@@ -148,23 +157,23 @@ class Codebook(nn.Module):
         mine = (image[:, None] == slots).nonzero()
         new = vectors.new_zeros(len(drawn), vectors.shape[2])
         new[mine[:, 0]] = vectors[mine[:, 1], (drawn % places)[mine[:, 0]]]
-        self.embedding.weight[unused[: len(drawn)]] = total(new)
+        self.embedding.weight[unused[: len(drawn)]] = all_reduce(new)
         self.uses.zero_()
         return torch.tensor(float(len(drawn)), device=z.device)
 
     def nearest(self, vectors: Tensor) -> Tensor:
-        """The code nearest to each row of `vectors` [n, channels], int64 [n]."""
+        """The index of the nearest code of each row of `vectors` [n, channels], int64 [n]."""
         weight = self.embedding.weight.detach()
         square = weight.square().sum(1)
-        # In parts: with 8192 codes, all distances of a batch of 512x512 images are 8.6 GB.
+        # In chunks: with 8192 codes, all distances of a batch of 512x512 images take 8.6 GB.
         return torch.cat([(square - 2 * part @ weight.T).argmin(1) for part in vectors.detach().split(1 << 14)])
 
 
 class VQVAE(nn.Module):
     """Images in [-1, 1] of shape [B, image_channels, H, W] <-> latents [B, latent_channels, H/f, W/f].
 
-    The channel width of level i is `width * multipliers[i]`, and f is `downsampling`. The decoder has one residual
-    block a level more than the encoder.
+    Level i has `width * multipliers[i]` channels; f is `downsampling`. The decoder has one residual block more per
+    level than the encoder.
     """
 
     def __init__(
@@ -186,7 +195,7 @@ class VQVAE(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Post-quantisation latents."""
+        """Latents after quantisation."""
         quantised: Quantised = self.codebook(self.encoder(images))
         return quantised.latents
 
@@ -196,7 +205,7 @@ class VQVAE(nn.Module):
 
     @property
     def last_layer(self) -> Tensor:
-        """The weight that an adaptive adversarial term balances its gradient at."""
+        """The decoder's last weight, whose gradient determines the adaptive weight of the adversarial term."""
         last = self.decoder[-1]
         assert isinstance(last, nn.Conv2d)
         return last.weight
@@ -205,10 +214,10 @@ class VQVAE(nn.Module):
 def to_model_range(images: Tensor) -> Tensor:
     """uint8 [B,H,W,C] -> float32 [B,C,H,W] in [-1, 1]."""
     assert images.dtype == torch.uint8
-    # In place: fresh memory for each step costs more than all the arithmetic.
+    # In place: allocating memory for each operation costs more than the arithmetic.
     return images.movedim(-1, 1).to(torch.float32).div_(127.5).sub_(1)
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """float [B,C,H,W] in about [-1, 1] -> uint8 [B,H,W,C], rounded to nearest and clipped."""
+    """float [B,C,H,W], nominally in [-1, 1] -> uint8 [B,H,W,C], rounded to nearest and clipped."""
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).movedim(1, -1).contiguous()

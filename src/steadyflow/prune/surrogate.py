@@ -25,17 +25,18 @@ def surrogate_scores(
     timesteps: int,
     noises: int,
     batch_size: int,
-    state_path: Path,
+    checkpoint_path: Path,
     identity: str,
     device: torch.device,
     save_seconds: float = 10.0,
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Scores s_i of every sample, float64 [n], by measure: "loss", "grad" (`prune.scores`).
+    """The score s_i of every sample, float64 [n], by measure: "loss", "grad" (`prune.scores`).
 
-    `model` is in evaluation mode on the `device`; measured at `timesteps` times and `noises` noises of this `seed`,
-    `batch_size` triples of sample, time and noise at a time. Killed and called again it goes on from the table at
-    `state_path`, which the caller deletes (`resumable.delete_table`) when the scores are safe; `identity` is the hash
-    of all that defines them. Under torchrun all processes share the work, and each returns all scores.
+    `model` is in evaluation mode on the `device`. Each sample is measured at `timesteps` times and `noises` noises of
+    this `seed`; `batch_size` counts triples of sample, time and noise. `identity` is the hash of everything that
+    defines the scores. A killed call resumes from the table at `checkpoint_path`, which the caller deletes
+    (`resumable.delete_table`) when the scores are saved. Under torchrun the processes share the work, and each returns
+    all scores.
     """
     t, x0 = shared_points(seed, timesteps, noises, samples.shape)
 
@@ -49,8 +50,8 @@ def surrogate_scores(
         return [getattr(measured, name) for name in measures]
 
     shape = (len(measures), samples.size, timesteps, noises)
-    table = resumable_table(state_path, shape, identity, items=math.prod(shape[1:]), seconds=save_seconds)
-    with distributed.joined(device), table as measured:
+    table = resumable_table(checkpoint_path, shape, identity, items=math.prod(shape[1:]), seconds=save_seconds)
+    with distributed.process_group(device), table as measured:
         batches = missing_batches(measured, batch_size, "score")
         measure_samples(measured.values, measure, load, t.to(device), x0.to(device), samples.labels, batches=batches)
     return {name: normalise(value) for name, value in zip(measures, measured.values, strict=True)}

@@ -336,4 +336,4 @@ def kept_files(study: Study, dataset: str) -> list[Artifact]:
 
 TOKENIZER_CURVES = curves("tokenizer", evaluated.tokenizers, tokenizer_artifacts)
 TRAINING_CURVES = curves("run", Study.trained_runs, run_artifacts)
-VALIDATION_CURVES = curves("run", Study.watched_runs, run_artifacts)
+VALIDATION_CURVES = curves("run", Study.validated_runs, run_artifacts)

@@ -31,7 +31,7 @@ def trained_groups(study: Study, dataset: str) -> Groups:
 
 def validated_groups(study: Study, dataset: str) -> Groups:
     """Those whose loss on held-out images is logged."""
-    return _among(groups(study, dataset), study.watched_runs(dataset))
+    return _among(groups(study, dataset), study.validated_runs(dataset))
 
 
 def _among(every: Groups, runs: Collection[str]) -> Groups:

@@ -1,7 +1,8 @@
-"""One engine trains everything; what is trained is an objective, a small function."""
+"""One training loop for all networks; an objective, a small function, gives the loss."""
 
+from steadyflow.train.checkpoint import delete_checkpoints
 from steadyflow.train.clock import Cadence
-from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Watch, train
+from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Validation, train
 from steadyflow.train.objectives import (
     OBJECTIVES,
     denoising,
@@ -12,7 +13,6 @@ from steadyflow.train.objectives import (
 )
 from steadyflow.train.probe import accuracy, classification, train_probe
 from steadyflow.train.samples import Samples, VelocityData, latent_samples, open_velocity_data
-from steadyflow.train.state import forget_state
 from steadyflow.train.tokenizer import (
     AdversarialTerm,
     PerceptualTerm,
@@ -35,14 +35,14 @@ __all__ = [
     "Samples",
     "Schedule",
     "Trained",
+    "Validation",
     "VelocityData",
-    "Watch",
     "accuracy",
     "classification",
+    "delete_checkpoints",
     "denoising",
     "explicit_flow_matching",
     "flow_matching",
-    "forget_state",
     "fresh_tokenizer",
     "initialise_codebook",
     "latent_samples",

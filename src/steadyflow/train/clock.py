@@ -1,4 +1,4 @@
-"""When a training is saved, when it stops, and how fast it is. Nothing here enters a result."""
+"""When a training saves checkpoints and stops, and its throughput. Nothing here affects a result."""
 
 import signal
 import threading
@@ -12,19 +12,21 @@ import torch
 
 from steadyflow.ground import distributed
 
-# Dense bf16 peak of a device, FLOP/s, by a part of its name (NVIDIA's data sheets). fp32 trainings use TF32: half.
+# Dense bf16 peak in FLOP/s by a substring of the device's name (NVIDIA's data sheets). TF32, used for fp32, has half.
 PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "A40": 150e12, "L40": 181e12, "4090": 165e12}
 SPARE_SECONDS = 60.0
-"""Left before a deadline, beyond what an interval and a save take; of a short allocation no more than SPARE_SHARE."""
+"""Margin before a deadline, in addition to the next points of the curve and a checkpoint; at most SPARE_SHARE of the
+time left when the training starts."""
 SPARE_SHARE = 0.05
 AGREEMENT_SECONDS = 1.0
-"""Between two steps after which several processes agree whether to stop, about. One process looks after each step."""
+"""Approximate time between two all_reduces by which several processes agree whether to stop. A single process checks
+after every step."""
 SAVING_SHARE = 0.05
-"""The most of a training's time that saving its state may take."""
+"""Maximum share of a training's time for saving checkpoints."""
 
 
 Deadline = Callable[[], float]
-"""When a training has to have stopped, in seconds since the epoch. A function, since SLURM may have to be asked."""
+"""Gives the time by which a training has to stop, in seconds since the epoch; a function, since it may query SLURM."""
 
 
 def no_deadline() -> float:
@@ -33,9 +35,9 @@ def no_deadline() -> float:
 
 @dataclass(frozen=True)
 class Cadence:
-    """When a state is saved: at the first point of the curve after `seconds`, or after `steps`, whichever is earlier.
+    """When to save a checkpoint: at the first point of the curve after `seconds` or `steps`, whichever is earlier.
 
-    A state that takes more than SAVING_SHARE of `seconds` to write waits longer, unless so many steps have passed.
+    If a checkpoint takes longer than SAVING_SHARE of `seconds` to write, the interval in seconds grows accordingly.
     """
 
     seconds: float = 60.0
@@ -46,9 +48,10 @@ EVERY_MINUTE = Cadence()
 
 
 class Clock:
-    """Measures the time of steps and saves. As a context, it keeps SIGTERM from ending the process, and notes it.
+    """Measures the time of steps and checkpoints. As a context manager it handles SIGTERM: the training stops at the
+    next agreement instead of at once.
 
-    Steps are counted as in the training: `step` of them are done.
+    In all methods `step` is the number of steps of the training that are done.
     """
 
     def __init__(self, cadence: Cadence, deadline: float, device: torch.device, step: int = 0) -> None:
@@ -62,7 +65,7 @@ class Clock:
         self._term_came = False
 
     def __enter__(self) -> Self:
-        # Elsewhere than in the main thread Python allows no handler, and none is needed.
+        # Python allows signal handlers only in the main thread.
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGTERM, self._note)
         return self
@@ -90,36 +93,36 @@ class Clock:
         return waited or self._logged_step - self._saved_step >= self._cadence.steps
 
     def saved(self, step: int, seconds: float) -> None:
-        """To be called when a save has ended, which took `seconds`."""
+        """To be called after a checkpoint, which took `seconds`."""
         self._saved, self._saved_step, self._save_took = time.monotonic(), step, seconds
 
     def agreement_is_due(self, step: int) -> bool:
-        """Whether the processes have to agree after this step: on each of them the same. A single process has to when
-        it must stop."""
+        """Whether `agree` is due after this step, the same on every process. For a single process: whether it has to
+        stop."""
         return self._must_stop() if distributed.world_size() == 1 else step >= self._next_agreement
 
     def agree(self, step: int, lost: bool) -> tuple[bool, bool]:
-        """(whether any process must stop, whether any is `lost`): on each of them the same.
+        """(whether any process has to stop, whether any has `lost` the training to another), the same on all processes.
 
-        To be called by all processes after the same step. The time of a step, their mean, says when they are to agree
-        again: an all_reduce after each step would cost much on a slow network.
+        An all_reduce, to be called by all processes after the same step. The next one is due after about
+        AGREEMENT_SECONDS, estimated from the mean time of a step: one after each step is costly on a slow network.
         """
         now = time.monotonic()
         seconds = (now - self._agreed) / max(1, step - self._agreed_step)
         flags = torch.tensor([self._must_stop(), lost, seconds], dtype=torch.float32, device=self._device)
-        stopping, losing, seconds = distributed.total(flags).tolist()
+        stopping, losing, seconds = distributed.all_reduce(flags).tolist()
         steps = AGREEMENT_SECONDS * distributed.world_size() / max(seconds, 1e-6)
         self._agreed, self._agreed_step, self._next_agreement = now, step, step + max(1, int(steps))
         return stopping > 0, losing > 0
 
     def why(self) -> str:
-        """Why it stops, as far as this process knows."""
+        """The reason for stopping, as far as this process knows."""
         if self._term_came:
             return "on SIGTERM"
         return "before its time limit" if self._deadline_is_near() else "with another process"
 
     def _must_stop(self) -> bool:
-        """Whether SIGTERM came, or the deadline is too near for two more points of the curve and a save."""
+        """Whether SIGTERM was received, or the deadline is too near for two more points of the curve and a save."""
         return self._term_came or self._deadline_is_near()
 
     def _deadline_is_near(self) -> bool:
@@ -127,7 +130,7 @@ class Clock:
 
 
 def peak_flops(device: torch.device, precision: str) -> float:
-    """FLOP/s of the device at its best, NaN where we do not know it."""
+    """Peak FLOP/s of the device, NaN if unknown. `precision`: "bf16" or "fp32"."""
     if device.type != "cuda":
         return float("nan")
     name = torch.cuda.get_device_name(device)

@@ -1,5 +1,4 @@
-"""What velocity models are trained towards: each objective binds its settings, and returns `(model, batch) -> loss,
-logged scalars`."""
+"""Objectives of velocity models: functions that bind settings and return (model, batch) -> loss, logged scalars."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,14 +10,17 @@ from torch import Tensor, nn
 from steadyflow.flow import ALPHAS_CUMPROD, COUPLINGS, Coupling, diffuse, explicit_target, independent, interpolate
 from steadyflow.ground import distributed, noise
 from steadyflow.ground.artifacts import UserError
-from steadyflow.train.engine import Batch, Objective, Watch
+from steadyflow.train.engine import Batch, Objective, Validation
 from steadyflow.train.samples import Samples
 
 
 def velocity_objective(
     kind: str, samples: Samples, seed: int, *, label_dropout: float = 0.0, **settings: Any
 ) -> Objective:
-    """The objective of a kind, with the other `settings` of its function. Raises UserError for an unknown kind."""
+    """The objective of a `kind` in OBJECTIVES; `settings` are the further arguments of its function.
+
+    Raises UserError for an unknown kind.
+    """
     if kind not in OBJECTIVES:
         raise UserError(f"unknown objective '{kind}' (known: {', '.join(OBJECTIVES)})")
     return OBJECTIVES[kind](samples, seed, label_dropout=label_dropout, **settings)
@@ -27,10 +29,10 @@ def velocity_objective(
 def flow_matching(
     samples: Samples, seed: int, *, label_dropout: float = 0.0, coupling: str = "independent"
 ) -> Objective:
-    """Conditional flow matching (eq. 1): MSE of the velocity to u = x1 - x0 at t ~ U[0,1].
+    """Conditional flow matching (eq. 1): MSE between the predicted velocity and u = x1 - x0, at t ~ U[0,1].
 
-    `batch.x` is x1 float32 [B,C,h,w], rows of `samples`, whose labels are hidden with probability `label_dropout`.
-    `coupling`, one of flow.COUPLINGS, pairs noise and data of the whole global batch.
+    `batch.x` is x1, float32 [B,C,h,w], of `samples`; a label is replaced by "no label" with probability
+    `label_dropout`. `coupling`, one of flow.COUPLINGS, pairs noise and data of the whole global batch.
     """
     couple = COUPLINGS[coupling]
 
@@ -58,11 +60,11 @@ def logit_normal_flow_matching(samples: Samples, seed: int, *, label_dropout: fl
 
 
 def explicit_flow_matching(samples: Samples, seed: int, *, label_dropout: float = 0.0, candidates: int) -> Objective:
-    """Flow matching to the closed-form velocity of M = `candidates` samples, x1 among them (`flow.explicit_target`).
+    """Flow matching to the closed-form velocity of M = `candidates` samples that include x1 (`flow.explicit_target`).
 
-    The candidates are the global batch and the M minus its size samples that follow it in the data order of the
-    `samples`, one draw without replacement in which each x1 may be any. A row with a label sees those of its label,
-    about M / classes; a row whose label is hidden sees all, as does an unconditional one. Other arguments as in
+    The candidates are the M samples of the data order that begin with the global batch: one draw without replacement,
+    in which each x1 is equally likely to be any candidate. For a sample with a label they are restricted to those with
+    the same label, about M / classes; without a label, or after label dropout, all are used. Other arguments as in
     `flow_matching`.
     """
 
@@ -83,7 +85,7 @@ def explicit_flow_matching(samples: Samples, seed: int, *, label_dropout: float 
 
 
 def denoising(samples: Samples, seed: int, *, label_dropout: float = 0.0, schedule: str, timesteps: int) -> Objective:
-    """DDPM (Ho et al., 2020): MSE of the network to the noise of x_k, at whole k ~ U{0..T-1}, given as k/T.
+    """DDPM (Ho et al., 2020): MSE between the predicted noise and that of x_k, at k ~ U{0..T-1}; the network gets k/T.
 
     `schedule` is one of flow.ALPHAS_CUMPROD, T = `timesteps`. Other arguments, and the noise, as in `flow_matching`.
     """
@@ -105,12 +107,12 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "explicit_flow_matching": explicit_flow_matching,
     "diffusion": denoising,
 }
-"""Kind -> (samples, seed, label_dropout=..., settings of the kind) -> objective."""
+"""Kind -> function (samples, seed, label_dropout=..., further settings) -> objective."""
 
 
-def validation_losses(samples: Samples, seed: int, device: torch.device, bins: int = 10) -> Watch:
-    """The flow-matching loss of all `samples` together in each of equal bins of t: `val_loss_0`, ..., by the bin's
-    beginning. Noise and times are keyed, hence the same at every step and for every model."""
+def validation_losses(samples: Samples, seed: int, device: torch.device, bins: int = 10) -> Validation:
+    """Logs the flow-matching loss of `samples` in each of `bins` equal bins of t, named by the bin's lower end
+    (`val_loss_0`, `val_loss_0.1`, ...). Noise and times are the same at every step and for every model."""
     slots = torch.arange(samples.size, device=device)
     x1, y = samples.load(torch.arange(samples.size)).to(device), samples.labels
 
@@ -128,7 +130,7 @@ def validation_losses(samples: Samples, seed: int, device: torch.device, bins: i
 
 
 def _noise(seed: int, batch: Batch, couple: Coupling = independent) -> Tensor:
-    """x0 [B, ...] of this process's slots."""
+    """x0 [B, ...] for this process's shard."""
 
     def drawn(slots: Tensor) -> Tensor:
         shape = batch.x.shape[1:]
@@ -136,13 +138,13 @@ def _noise(seed: int, batch: Batch, couple: Coupling = independent) -> Tensor:
 
     if couple is independent:
         return drawn(batch.slots)
-    # Every process can draw all noise; only data has to be fetched from the others.
+    # Noise is keyed, so every process draws that of the global batch; only data has to be gathered.
     whole = drawn(torch.arange(batch.size, device=batch.x.device))
-    return couple(whole, distributed.gathered(batch.x))[batch.slots]
+    return couple(whole, distributed.all_gather(batch.x))[batch.slots]
 
 
 def _labels(samples: Samples, seed: int, batch: Batch, dropout: float) -> Tensor | None:
-    """The batch's labels int64 [B], some of them hidden."""
+    """The batch's labels int64 [B] after label dropout; None if unconditional."""
     if samples.labels is None:
         return None
     dropped = noise.uniform(seed, "label dropout", batch.slots, step=batch.step, device=batch.x.device) < dropout

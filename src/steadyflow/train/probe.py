@@ -1,4 +1,4 @@
-"""The probe's training: a classifier of a dataset's own attributes."""
+"""Training of the probe, a classifier of a dataset's own attributes."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,14 +14,15 @@ from steadyflow.models import Probe, to_model_range
 from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
 from steadyflow.train.engine import Batch, Objective, Schedule, Trained, train
 
-# Numpy's ids of images -> uint8 [n,H,W,C].
+# ids int64 [n] -> images uint8 [n,H,W,C]
 ReadImages = Callable[[npt.NDArray[np.int64]], Picture]
 
 
 def classification(codes: Mapping[str, Tensor]) -> Objective:
-    """Sum of cross-entropies over attributes; `codes[name]` int64 [n], -1 where unknown. Logs each accuracy.
+    """The sum over attributes of the cross-entropy; logs the accuracy of each.
 
-    `batch.x` is uint8 [B,H,W,C]."""
+    `codes[name]` is int64 [n], -1 if unknown; `batch.x` is uint8 [B,H,W,C].
+    """
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(model, Probe)
@@ -45,22 +46,22 @@ def train_probe(
     codes: Mapping[str, npt.NDArray[np.int64]],
     schedule: Schedule,
     *,
-    state_path: Path,
+    checkpoint_path: Path,
     identity: str,
     device: torch.device,
     cadence: Cadence = EVERY_MINUTE,
     deadline: Deadline = no_deadline,
     name: str = "probe",
 ) -> Trained:
-    """Trains it on the images `ids` [n]; `codes[name]` int64 [number of ids] of all images, -1 where unknown. The rest
-    is as in `train`."""
+    """Trains a probe on the images `ids` [n]; `codes[name]`, int64 [images of the dataset], is -1 if unknown. The other
+    arguments are those of `train`."""
     return train(
         model,
         classification({name: torch.from_numpy(column[ids]).to(device) for name, column in codes.items()}),
         lambda rows: torch.from_numpy(read(ids[rows.numpy()])),
         len(ids),
         schedule,
-        state_path=state_path,
+        checkpoint_path=checkpoint_path,
         identity=identity,
         device=device,
         cadence=cadence,
@@ -77,15 +78,15 @@ def accuracy(
     codes: Mapping[str, npt.NDArray[np.int64]],
     device: torch.device,
 ) -> dict[str, float]:
-    """Share of the images `ids` with a known value that are classified right, per attribute; 0 where none is known.
+    """Accuracy in 0..1 per attribute over the images `ids` whose value is known; 0 if none is.
 
-    `model` is in evaluation mode; `codes` as in `train_probe`.
+    `model` has to be in evaluation mode; `codes` as in `train_probe`.
     """
-    right, known = dict.fromkeys(codes, 0), dict.fromkeys(codes, 0)
+    correct, known = dict.fromkeys(codes, 0), dict.fromkeys(codes, 0)
     for start in range(0, len(ids), 256):
         part = ids[start : start + 256]
         logits = model.classify(model(to_model_range(torch.from_numpy(read(part)).to(device))))
         for name, column in codes.items():
-            right[name] += int((logits[name].argmax(1).cpu().numpy() == column[part]).sum())
+            correct[name] += int((logits[name].argmax(1).cpu().numpy() == column[part]).sum())
             known[name] += int((column[part] >= 0).sum())
-    return {name: right[name] / max(known[name], 1) for name in codes}
+    return {name: correct[name] / max(known[name], 1) for name in codes}

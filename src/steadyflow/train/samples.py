@@ -1,4 +1,4 @@
-"""What a velocity model is trained on: latents of chosen images, with their labels."""
+"""The training data of a velocity model: latents of a dataset's images, with their labels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from steadyflow.flow.transform import Matrix
 from steadyflow.ground.artifacts import UserError, file_hash, spec_hash
 
 VALIDATION_SAMPLES = 64
-"""The loss over time is that of so many validation images, the first ones, for every run."""
+"""Number of validation images, the first ones, for the validation loss of every run."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Data x1 as a velocity model sees them; `rows` are positions 0..size-1 among them.
+    """The data x1 of a training; `rows` are indices 0..size-1.
 
-    size: how many
-    shape: (C, h, w) of one
+    size: number of samples
+    shape: (C, h, w) of one sample
     load: rows int64 [B] on the CPU -> x1 float32 [B, C, h, w] on the CPU
-    labels: int64 [size], 0..num_classes-1, on the device of the computation; None of an unconditional model
-    num_classes: None of an unconditional model
+    labels: int64 [size], 0..num_classes-1, on the device of the computation; None for an unconditional model
+    num_classes: None for an unconditional model
     """
 
     size: int
@@ -39,7 +39,7 @@ class Samples:
 
     @property
     def no_label(self) -> int:
-        """The label that means none."""
+        """The label that stands for "no label"."""
         return self.num_classes or 0
 
 
@@ -52,10 +52,10 @@ def latent_samples(
     num_classes: int | None,
     device: torch.device,
 ) -> Samples:
-    """The latents x1' = A x1 of the images `ids` [n], in this order, one as often as it is named.
+    """The latents x1' = A x1 of the images `ids` [n], in this order, which may contain repeats.
 
-    `matrix` is A, float64 [C, C] (`flow.channel_matrix`); `labels` [number of ids] are those of all images, None of an
-    unconditional model, as `num_classes`.
+    `matrix` is A, float64 [C, C] (`flow.channel_matrix`); `labels` [images of the dataset] and `num_classes` are None
+    for an unconditional model.
     """
 
     def load(rows: Tensor) -> Tensor:
@@ -67,12 +67,12 @@ def latent_samples(
 
 @dataclass(frozen=True)
 class VelocityData:
-    """All data of one training of a velocity model.
+    """The data of one training of a velocity model.
 
-    samples: trained on, each image as often as its multiplicity
+    samples: training samples, each image repeated by its multiplicity
     validation: the first VALIDATION_SAMPLES images of the validation split
-    images: how many different ones are trained on
-    hashes: of the latents' file, of the ids, and of the labels where they are used
+    images: number of distinct training images
+    hashes: of the file of latents, the ids, and, for a conditional model, the labels
     """
 
     samples: Samples
@@ -91,10 +91,10 @@ def open_velocity_data(
     device: torch.device,
     place: str = "run",
 ) -> VelocityData:
-    """Of the folder of a dataset, the .npy of its latents, and a subset's table (all training images without one).
+    """Opens the folder of a dataset, the .npy of its latents, and a subset's table (None: all training images).
 
-    `transform` is as in `flow.channel_matrix`. Raises UserError, after the name `place`, where it does not fit the
-    latents, or where the model is `conditional` and the dataset has no classes.
+    `transform` as in `flow.channel_matrix`. Raises UserError, whose message begins with `place`, if the transform does
+    not fit the latents, or if the model is `conditional` and the dataset has no classes.
     """
     info = read_dataset_info(dataset / "dataset.json")
     manifest = read_manifest(dataset / "manifest.parquet", ["id", "split", "label"])
@@ -114,13 +114,13 @@ def open_velocity_data(
     def samples(ids: npt.NDArray[np.int64]) -> Samples:
         return latent_samples(store, matrix, ids, labels=labels, num_classes=num_classes, device=device)
 
-    held_out = manifest.loc[manifest["split"] == "val", "id"].to_numpy()[:VALIDATION_SAMPLES]
-    return VelocityData(samples(ids), samples(held_out), len(np.unique(ids)), hashes)
+    validation_ids = manifest.loc[manifest["split"] == "val", "id"].to_numpy()[:VALIDATION_SAMPLES]
+    return VelocityData(samples(ids), samples(validation_ids), len(np.unique(ids)), hashes)
 
 
 def training_ids(manifest: pd.DataFrame, subset: Path | None) -> npt.NDArray[np.int64]:
-    """The ids of a subset's table (id, multiplicity), each as often as its multiplicity; without a subset the
-    training split's of the manifest."""
+    """The ids of a subset's table (columns id, multiplicity), each repeated by its multiplicity; without a subset those
+    of the manifest's training split."""
     if subset is None:
         return train_ids(manifest)
     table = pd.read_parquet(subset)

@@ -1,4 +1,4 @@
-"""The tokenizer's training: reconstruction with a perceptual and an adversarial term (taming VQ-GAN)."""
+"""Training of the tokenizer: reconstruction with a perceptual and an adversarial term, as in taming VQ-GAN."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from steadyflow.ground.distributed import total
+from steadyflow.ground.distributed import all_reduce
 from steadyflow.models import VQVAE, hinge, to_model_range
 from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
 from steadyflow.train.engine import Batch, Load, Objective, Schedule, Trained, train
 
-# Images whose encodings a codebook may be drawn from, unless it needs more.
+# Number of images from whose encodings a codebook is initialised, unless it needs more.
 FIRST_IMAGES = 64
 
 
 @dataclass(frozen=True)
 class PerceptualTerm:
-    """`distance(a, b)` of images [B,C,H,W] in [-1, 1] -> [B], times `weight`."""
+    """`weight` times `distance(a, b)`, which maps images [B,C,H,W] in [-1, 1] to [B]."""
 
     distance: Callable[[Tensor, Tensor], Tensor]
     weight: float
@@ -29,7 +29,8 @@ class PerceptualTerm:
 
 @dataclass(frozen=True)
 class AdversarialTerm:
-    """`discriminator` of images in [-1, 1] -> logits, from step `start` on; `weight` of the generator's part."""
+    """Used from step `start` on. `discriminator` maps images in [-1, 1] to logits; `weight` is that of the generator's
+    term."""
 
     discriminator: nn.Module
     start: int
@@ -38,7 +39,7 @@ class AdversarialTerm:
 
 @dataclass(frozen=True)
 class Revival:
-    """Every `every` steps, codes not chosen since become encodings of that step's images."""
+    """Every `every` steps, codes that were not used since are replaced by encodings of that step's images."""
 
     every: int
     seed: int
@@ -51,11 +52,11 @@ def reconstruction(
     adversarial: AdversarialTerm | None = None,
     revival: Revival | None = None,
 ) -> Objective:
-    """The VQ-VAE's loss (taming VQ-GAN): the sum of its terms, each logged under its name.
+    """The VQ-VAE's loss (taming VQ-GAN): the sum of its terms, each logged by its name.
 
-    `batch.x` is uint8 [B,H,W,C]. Logged too: the number of codes that the global batch uses, of codes revived, and
-    the adaptive weight. The discriminator's own loss is one of the terms: it moves the discriminator alone, since it
-    sees detached images, and the generator's term moves the tokenizer alone, since it sees a frozen discriminator.
+    `batch.x` is uint8 [B,H,W,C]. Also logged: the number of codes that the global batch uses, the number of revived
+    codes, and the adaptive weight. The discriminator's loss is one of the terms. Its images are detached, so its
+    gradient in the tokenizer is zero; the generator's term uses detached weights of the discriminator.
     """
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -79,20 +80,20 @@ def reconstruction(
         terms["commitment"] = commitment * quantised.commitment_loss
         loss = torch.stack(list(terms.values())).sum()
         if adversarial is not None:
-            against, contest = _contest(adversarial, batch, x, reconstructed, error, model.last_layer)
-            loss, terms = loss + against, terms | contest
+            added, adversarial_terms = _adversarial(adversarial, batch, x, reconstructed, error, model.last_layer)
+            loss, terms = loss + added, terms | adversarial_terms
         return loss, {**terms, **logged}
 
     return objective
 
 
-def _contest(
+def _adversarial(
     term: AdversarialTerm, batch: Batch, x: Tensor, reconstructed: Tensor, error: Tensor, last_layer: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The generator's term plus the discriminator's loss; both logged, NaN before they start.
+    """The generator's term plus the discriminator's loss, and both to be logged; NaN before `term.start`.
 
-    The generator's term is balanced by the gradient of the reconstruction `error` at the decoder's last layer over
-    its own there (Esser et al., 2021, eq. 7).
+    The generator's term has an adaptive weight: the norm of the gradient of the reconstruction `error` at the decoder's
+    last layer, divided by that of the term itself (Esser et al., 2021, eq. 7).
     """
     if batch.step < term.start:
         return x.new_zeros(()), dict.fromkeys(
@@ -101,7 +102,7 @@ def _contest(
     frozen = {name: parameter.detach() for name, parameter in term.discriminator.named_parameters()}
     fooling = -functional_call(term.discriminator, frozen, (reconstructed,)).float().mean()
     of_error, of_fooling = (
-        total(torch.autograd.grad(loss * batch.share, last_layer, retain_graph=True)[0]).norm()
+        all_reduce(torch.autograd.grad(loss * batch.share, last_layer, retain_graph=True)[0]).norm()
         for loss in (error, fooling)
     )
     balance = (of_error / of_fooling.clamp(min=1e-3)).clamp(max=1e4).detach()
@@ -112,15 +113,15 @@ def _contest(
 
 
 def fresh_tokenizer(architecture: Mapping[str, Any], seed: int) -> VQVAE:
-    """A VQ-VAE with random weights. Seeds torch's generator, from which a discriminator may be drawn next."""
+    """A VQ-VAE with random weights. Seeds torch's generator, from which a discriminator may be initialised next."""
     torch.manual_seed(seed)
     return VQVAE(**architecture)
 
 
 @torch.no_grad()
 def initialise_codebook(model: VQVAE, load: Load, size: int, resolution: int, seed: int) -> None:
-    """Codes become encodings drawn from the first of `size` images of `resolution`^2 pixels: of FIRST_IMAGES, or of as
-    many as have a position for every code. `load` as in `train`."""
+    """Initialises the codes with random encodings of the first FIRST_IMAGES images, or of as many as are needed to have
+    a position for every code. There are `size` images of `resolution`^2 pixels; `load` as in `train`."""
     positions = (resolution // model.downsampling) ** 2
     codes = len(model.codebook.embedding.weight)
     first = torch.arange(min(max(FIRST_IMAGES, -(-codes // positions)), size))
@@ -138,22 +139,22 @@ def train_tokenizer(
     perceptual: PerceptualTerm | None = None,
     adversarial: AdversarialTerm | None = None,
     revival: Revival | None = None,
-    state_path: Path,
+    checkpoint_path: Path,
     identity: str,
     device: torch.device,
     cadence: Cadence = EVERY_MINUTE,
     deadline: Deadline = no_deadline,
     name: str = "tokenizer",
 ) -> Trained:
-    """Trains a tokenizer on `size` images, of which `load` gives uint8 [B,H,W,C]. Terms are as in `reconstruction`, the
-    rest as in `train`."""
+    """Trains a tokenizer on `size` images; `load` returns uint8 [B,H,W,C]. The terms are those of `reconstruction`, the
+    other arguments those of `train`."""
     return train(
         model,
         reconstruction(commitment, perceptual=perceptual, adversarial=adversarial, revival=revival),
         load,
         size,
         schedule,
-        state_path=state_path,
+        checkpoint_path=checkpoint_path,
         identity=identity,
         device=device,
         adversary=adversarial.discriminator if adversarial else None,

@@ -1,4 +1,4 @@
-"""Velocity models: trained on samples, or read from a file of weights."""
+"""Velocity models, trained on samples or pretrained, from a file of weights."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from steadyflow.train.samples import Samples
 
 
 def velocity_architecture(name: str, samples: Samples) -> dict[str, Any]:
-    """The arguments of `models.build_velocity` for these samples, as run.json keeps them."""
+    """The arguments of `models.build_velocity` for these samples, as stored in run.json."""
     channels, side, _ = samples.shape
     return {"name": name, "latent_channels": channels, "latent_size": side, "num_classes": samples.num_classes}
 
@@ -30,17 +30,17 @@ def train_velocity(
     validation: Samples | None = None,
     compiled: bool = False,
     micro_batch: int | None = None,
-    state_path: Path,
+    checkpoint_path: Path,
     identity: str,
     device: torch.device,
     cadence: Cadence = EVERY_MINUTE,
     deadline: Deadline = no_deadline,
     name: str = "run",
 ) -> Trained:
-    """Trains a fresh velocity model (`models.build_velocity`), or goes on from its state.
+    """Trains a freshly initialised velocity model (`models.build_velocity`), or resumes from its checkpoint.
 
-    `validation` are samples whose flow-matching loss over time the curve has; None for a network that is no velocity.
-    `compiled` says whether the repeated blocks are compiled. The rest is as in `train`.
+    `validation`: samples whose flow-matching loss over t is logged; None for a network that does not predict velocity.
+    `compiled`: whether to compile the repeated blocks. The other arguments are those of `train`.
     """
     channels, side, _ = samples.shape
     forward = forward_flops(model, channels, side, samples.num_classes)
@@ -52,10 +52,10 @@ def train_velocity(
         samples.load,
         samples.size,
         schedule,
-        state_path=state_path,
+        checkpoint_path=checkpoint_path,
         identity=identity,
         device=device,
-        watch=None if validation is None else validation_losses(validation, seed=0, device=device),
+        validation=None if validation is None else validation_losses(validation, seed=0, device=device),
         micro_batch=micro_batch,
         cadence=cadence,
         deadline=deadline,
@@ -65,8 +65,11 @@ def train_velocity(
 
 
 def pretrained_velocity(model: nn.Module, path: Path) -> tuple[Trained, dict[str, Any]]:
-    """The weights of a file as those of a training without a step, and where they are from: the file, its sha256, and
-    notes on what was chosen, dropped or cut (`models.load_dit_weights`, whose errors it raises)."""
+    """Loads `model` from a file of weights. Returns them as the result of a training without steps, and their origin:
+    the file, its sha256, and notes on what was selected, dropped or cut.
+
+    Raises UserError as `models.load_dit_weights` does.
+    """
     notes = load_dit_weights(model, path)
     curve = pd.DataFrame(columns=["step", "loss", "grad_norm", "images_per_second", "mfu"], dtype=float)
     return Trained(model.state_dict(), curve), {"file": str(path), "sha256": sha256_of(path), "notes": notes}

@@ -42,10 +42,11 @@ def tokenizer(name, stop=9):
             os._exit(0)
         return whole(model, batch)
 
-    with distributed.joined(cpu):
+    with distributed.process_group(cpu):
         trained = train(
             model, objective, lambda rows: images[rows], 23, Schedule(9, 8, 1e-3, 0.9, 0, clip_norm=0.5),
-            state_path=folder / f"{name}.pt", identity="id", device=cpu, adversary=discriminator, cadence=Cadence(0.0),
+            checkpoint_path=folder / f"{name}.pt", identity="id", device=cpu, adversary=discriminator,
+            cadence=Cadence(0.0),
         )
     weights = {key: value.double().abs().sum().item() for key, value in trained.ema.items()}
     curve = trained.curve.drop(columns=["images_per_second", "mfu"]).fillna(-1).to_dict("list")
@@ -62,10 +63,10 @@ def velocity(name):
         "explicit": ("explicit_flow_matching", {"candidates": 16}),
     }[name.partition("-")[0]]
     objective = velocity_objective(kind, samples, 5, label_dropout=0.3, **settings)
-    with distributed.joined(cpu):
+    with distributed.process_group(cpu):
         trained = train(
             model, objective, samples.load, samples.size, Schedule(12, 8, 1e-3, 0.9, 5),
-            state_path=folder / f"{name}.pt", identity="id", device=cpu, cadence=Cadence(float("inf")),
+            checkpoint_path=folder / f"{name}.pt", identity="id", device=cpu, cadence=Cadence(float("inf")),
         )
     return {"curve": trained.curve.drop(columns=["images_per_second", "mfu"]).to_dict("list")}
 
@@ -91,8 +92,8 @@ def failing(name):
 
 def gathering(name):
     whole = torch.arange(14.0).reshape(7, 2)
-    with distributed.joined(cpu):
-        found = distributed.gathered(distributed.part(whole))
+    with distributed.process_group(cpu):
+        found = distributed.all_gather(distributed.shard(whole))
     return {"whole": found.tolist()}
 
 def interrupted(name):
@@ -113,10 +114,10 @@ def terminated(name):
     schedule = Schedule(20_000, 8, 1e-3, 0.9, 5)
     began = time.monotonic()
     try:
-        with distributed.joined(cpu):
+        with distributed.process_group(cpu):
             train(
                 torch.nn.Linear(1, 1), objective, lambda rows: rows[:, None].float(), 23, schedule, identity="id",
-                state_path=folder / f"{name}.pt", device=cpu, cadence=Cadence(float("inf")), deadline=deadline,
+                checkpoint_path=folder / f"{name}.pt", device=cpu, cadence=Cadence(float("inf")), deadline=deadline,
             )
     except Unfinished:
         return {"step": torch.load(folder / f"{name}.pt")["step"], "seconds": time.monotonic() - began}

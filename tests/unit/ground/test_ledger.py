@@ -7,7 +7,7 @@ from support.trainings import ALWAYS, NEVER, Killed, fit, killed_at, line
 from steadyflow.ground import ledger as ledgers
 from steadyflow.ground.artifacts import Unfinished, write_json
 from steadyflow.ground.ledger import Bookkeeper, Ledger, Worker, ledger_file, read_ledger
-from steadyflow.train import forget_state
+from steadyflow.train import delete_checkpoints
 
 POINT = {"images_per_second": 32.0, "mfu": float("nan"), "loss": 0.5}
 
@@ -29,7 +29,7 @@ def test_steps_that_a_kill_lost_are_counted_as_recomputed(tmp_path, monkeypatch)
     found = of(tmp_path)
     assert (found.starts, found.step, found.recomputed, found.stops) == (3, 40, 10, 0)
     assert not found.finished
-    forget_state(tmp_path / "state.pt")
+    delete_checkpoints(tmp_path / "state.pt")
     assert of(tmp_path).finished
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
@@ -48,7 +48,7 @@ def test_a_stop_loses_nothing(tmp_path):
 
 def test_a_training_made_anew_has_a_new_ledger(tmp_path):
     fit(tmp_path)
-    forget_state(tmp_path / "state.pt")
+    delete_checkpoints(tmp_path / "state.pt")
     fit(tmp_path)
     assert (of(tmp_path).starts, of(tmp_path).recomputed) == (1, 0)
 
@@ -59,7 +59,7 @@ def test_states_of_a_training_that_another_process_took_over_are_that_ones(tmp_p
     found = of(tmp_path)
     other = dataclasses.replace(found, worker=dataclasses.replace(found.worker, pid=found.worker.pid + 1))
     write_json(tmp_path / "state.json", dataclasses.asdict(other))
-    forget_state(tmp_path / "state.pt")
+    delete_checkpoints(tmp_path / "state.pt")
     assert of(tmp_path) == other
     assert (tmp_path / "state.pt").exists() and (tmp_path / "state.previous.pt").exists()
 

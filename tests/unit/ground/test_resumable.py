@@ -45,7 +45,7 @@ def score(name, rank, killed):
 
     t, x0 = shared_points(0, 4, 2, (2, 4, 4))
     table = resumable_table(folder / f"{name}.npy", (2, n, 4, 2), "id", items=n * 8, seconds=0)
-    with distributed.joined(torch.device("cpu")), table as found:
+    with distributed.process_group(torch.device("cpu")), table as found:
         batches = missing_batches(found, batch, "score")
         measure_samples(found.values, measure, lambda rows: data[rows], t, x0, labels, batches=batches)
         (folder / f"{name}-{rank}.asked").write_text(json.dumps(asked))
@@ -170,7 +170,9 @@ def test_a_table_is_kept_and_knows_whose_it_is(tmp_path):
     for other in others:
         asked = {"shape": (2, 3), "identity": "mine", "items": 2, **other}
         with (
-            pytest.raises(UserError, match=r"a-0\.5-0123\.npy: state of other work .* delete the file to start anew"),
+            pytest.raises(
+                UserError, match=r"a-0\.5-0123\.npy: checkpoint of another job .* delete the file to start from"
+            ),
             resumable_table(path, **asked),
         ):
             pass

@@ -1,56 +1,20 @@
 """What is out of date follows from the records: every way in which a result can stop being what the study says."""
 
-import copy
 import itertools
 import os
 import shutil
-from pathlib import Path
 
 import pytest
-from support.tiny import TINY
+from support.records import finish, study_in
 
 from steadyflow.ground.artifacts import UserError, read_json, write_json
 from steadyflow.plan.freshness import out_of_date, require_fresh
 from steadyflow.plan.layout import record_file
-from steadyflow.plan.provenance import Provenance, fingerprint, identity_of, write_record
+from steadyflow.plan.provenance import Provenance, fingerprint
 from steadyflow.plan.targets import all_jobs
 from steadyflow.stages.pruning import SELECT_SUBSET
 from steadyflow.stages.registry import STAGES
 from steadyflow.stages.stage import output_files, upstream
-from steadyflow.study.load import parse_study
-
-RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "conditional")
-SMALL = TINY | {
-    "runs": {run: TINY["runs"][run] for run in RUNS},
-    "subsets": {name: TINY["subsets"][name] for name in ("cluster_b-0.5", "loss-0.5")},
-    "clusterings": {"k10": TINY["clusterings"]["k10"]},
-    "evaluations": {"digits": {"sampling": "euler", "reference": "unpruned", "paths": 8}},
-}
-
-
-def study_in(folder: Path, **edits):
-    raw = copy.deepcopy(SMALL) | {"results": str(folder)}
-    for place, value in edits.items():
-        *parents, key = place.split("/")
-        inner = raw
-        for parent in parents:
-            inner = inner[parent]
-        inner[key] = value
-    return parse_study(raw)
-
-
-def finish(study, jobs=None):
-    """Every job's outputs, each with a content of its own, and its record."""
-    for job in jobs or upstream(study, all_jobs(study)):
-        inputs = Provenance(study).inputs(job)
-        for name, path in output_files(study, job).items():
-            if job.stage.outputs[name].endswith("/"):
-                path.mkdir(parents=True, exist_ok=True)
-                path = path / "00000.arrow"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made_from = [identity_of(study, job), sorted(each.sha256 for each in inputs.values())]
-            path.write_text(f"{job} {name} {made_from}")
-        write_record(study, job, inputs)
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ def test_scores_of_a_surrogate_are_those_of_all_its_triples_at_once(model, tmp_p
     samples = Samples(5, (2, 4, 4), lambda rows: x1[rows], y, 3)
     common = {"seed": 3, "timesteps": 2, "noises": 2, "identity": "id", "device": torch.device("cpu")}
     found = [
-        surrogate_scores(model, samples, measures, batch_size=size, state_path=tmp_path / f"{size}.npy", **common)
+        surrogate_scores(model, samples, measures, batch_size=size, checkpoint_path=tmp_path / f"{size}.npy", **common)
         for size in (3, 100)
     ]
     t, x0 = shared_points(3, 2, 2, (2, 4, 4))
@@ -168,7 +168,7 @@ def test_scores_of_a_surrogate_are_those_of_all_its_triples_at_once(model, tmp_p
             wanted = normalise(getattr(measured, name).double().numpy().reshape(5, 2, 2))
             np.testing.assert_allclose(scores[name], wanted, rtol=1e-4)
     del model.conv
-    again = surrogate_scores(model, samples, measures, batch_size=3, state_path=tmp_path / "3.npy", **common)
+    again = surrogate_scores(model, samples, measures, batch_size=3, checkpoint_path=tmp_path / "3.npy", **common)
     assert all((again[name] == found[0][name]).all() for name in measures)
     delete_table(tmp_path / "3.npy")
     assert not (tmp_path / "3.npy").exists()

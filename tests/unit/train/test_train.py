@@ -21,18 +21,18 @@ def test_a_batch_taken_in_pieces_has_the_same_gradient(tmp_path, most):
     assert pieces.ema["weight"].item() == pytest.approx(whole.ema["weight"].item(), rel=1e-4)
 
 
-def test_the_averaged_model_is_watched_ten_times(tmp_path):
+def test_the_averaged_model_is_validated_ten_times(tmp_path):
     seen = []
 
-    def watch(model):
+    def validation(model):
         assert not model.training
         seen.append(model.weight.item())
         return {"weight": model.weight.item()}
 
-    trained = fit(tmp_path, steps=400, watch=watch, cadence=NEVER)
-    watched = trained.curve.dropna(subset="weight")
-    assert watched["step"].tolist() == list(range(40, 401, 40))
-    assert watched["weight"].tolist() == seen
+    trained = fit(tmp_path, steps=400, validation=validation, cadence=NEVER)
+    validated = trained.curve.dropna(subset="weight")
+    assert validated["step"].tolist() == list(range(40, 401, 40))
+    assert validated["weight"].tolist() == seen
     assert seen[-1] == trained.ema["weight"].item()
 
 

@@ -45,7 +45,7 @@ def training(name, cadence, pause):
 
     trained = train(
         model, slowly, samples.load, samples.size, Schedule(160, 12, 1e-3, 0.9, 5), identity="id",
-        state_path=folder / f"{name}.pt", device=torch.device("cpu"), cadence=cadence,
+        checkpoint_path=folder / f"{name}.pt", device=torch.device("cpu"), cadence=cadence,
     )
     weights = hashlib.sha256()
     for key, value in sorted(trained.ema.items()):

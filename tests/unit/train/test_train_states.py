@@ -10,13 +10,13 @@ from torch import nn
 from steadyflow.ground import distributed
 from steadyflow.ground.artifacts import Unfinished, UserError
 from steadyflow.ground.ledger import read_ledger
-from steadyflow.train.state import TrainingState
+from steadyflow.train.checkpoint import TrainingCheckpoint
 
 
 def test_the_state_of_another_training_is_refused_and_left_alone(tmp_path):
     fit(tmp_path, identity="mine")
     before = (tmp_path / "state.pt").read_bytes()
-    with pytest.raises(UserError, match=r"state\.pt: state of another training \(identity mine, expected yours\)"):
+    with pytest.raises(UserError, match=r"state\.pt: checkpoint of another training \(identity mine, expected yours\)"):
         fit(tmp_path, identity="yours")
     assert (tmp_path / "state.pt").read_bytes() == before
 
@@ -32,8 +32,8 @@ def test_a_damaged_state_is_passed_over_for_the_one_before_it(tmp_path, capsys, 
     spoil(path, damage)
     with pytest.raises(Killed):
         fit(tmp_path, killed_at(19, line))
-    said = {"missing": "missing, as after a kill while it was saved"}.get(damage, "unreadable")
-    assert f"{path}: {said}; going on from the state before it, of step 19" in capsys.readouterr().err
+    said = {"missing": "missing, as after a kill during a save"}.get(damage, "unreadable")
+    assert f"{path}: {said}; resuming from the checkpoint before it, of step 19" in capsys.readouterr().err
     assert read_ledger(tmp_path / "state.json").recomputed == 1
     with pytest.raises(Killed):
         fit(tmp_path, killed_at(20, line))
@@ -43,11 +43,11 @@ def test_a_damaged_state_is_passed_over_for_the_one_before_it(tmp_path, capsys, 
     spoil(path, damage)
     spoil(before, damage)
     if damage != "missing":
-        refused = f"{path} and {before}: unreadable training state; delete both to start anew"
+        refused = f"{path} and {before}: unreadable checkpoint; delete both to start from the beginning"
         with pytest.raises(UserError, match=re.escape(refused)):
             fit(tmp_path)
         path.unlink()
-        with pytest.raises(UserError, match=re.escape(f"{before}: unreadable training state; delete it to start anew")):
+        with pytest.raises(UserError, match=re.escape(f"{before}: unreadable checkpoint; delete it to start from")):
             fit(tmp_path)
 
 
@@ -56,7 +56,9 @@ def test_every_process_opens_the_state_that_the_first_one_chose(tmp_path, monkey
     with pytest.raises(Killed):
         fit(tmp_path, killed_at(20, line))
     model = nn.Linear(1, 1)
-    state = TrainingState("id", [model], nn.Linear(1, 1), torch.optim.AdamW(model.parameters()), tmp_path / "state.pt")
+    state = TrainingCheckpoint(
+        "id", [model], nn.Linear(1, 1), torch.optim.AdamW(model.parameters()), tmp_path / "state.pt"
+    )
     before = tmp_path / "state.previous.pt"
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     for told, step in (((before, 19), 19), ((before, 20), None), ((tmp_path / "gone.pt", 19), None)):
@@ -92,7 +94,7 @@ def test_a_state_is_on_the_disk_before_the_last_one_gives_way(tmp_path, monkeypa
         raise Killed
 
     # The ledger goes to the disk too, by other means.
-    monkeypatch.setattr("steadyflow.train.state.os.fsync", killed)
+    monkeypatch.setattr("steadyflow.train.checkpoint.os.fsync", killed)
     monkeypatch.setattr("steadyflow.ground.artifacts._sync", lambda path: None)
     with pytest.raises(Killed):
         fit(tmp_path)
@@ -146,7 +148,7 @@ SPOILERS = {
 @pytest.mark.parametrize("step", [6, 7])
 def test_what_is_not_finite_is_named_by_its_step_and_never_saved(tmp_path, what, step):
     """Every second step of 400 is logged and saved."""
-    with pytest.raises(UserError, match=rf"the {what} is not finite at step {step}; the last good state is kept in"):
+    with pytest.raises(UserError, match=rf"the {what} is not finite at step {step}; the last good checkpoint is"):
         fit(tmp_path, spoiled_at(step, SPOILERS[what]), steps=400)
     state = saved(tmp_path)
     assert state["step"] == step // 2 * 2
@@ -154,7 +156,7 @@ def test_what_is_not_finite_is_named_by_its_step_and_never_saved(tmp_path, what,
 
 
 def test_a_loss_not_finite_before_any_save_says_so(tmp_path):
-    with pytest.raises(UserError, match="not finite at step 0; no state was saved before it"):
+    with pytest.raises(UserError, match="not finite at step 0; no checkpoint was saved"):
         fit(tmp_path, spoiled_at(0, SPOILERS["loss"]))
     assert not (tmp_path / "state.pt").exists()
 

@@ -49,6 +49,6 @@ def test_a_loss_that_is_not_finite_is_not_saved_amid_an_interval(tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
         return line(model, batch)[0] * (float("nan") if batch.step == 1 else 1), {}
 
-    with pytest.raises(UserError, match="the loss is not finite at step 1; no state was saved before it"):
+    with pytest.raises(UserError, match="the loss is not finite at step 1; no checkpoint was saved"):
         fit(tmp_path, spoiled, steps=1000, cadence=NEVER)
     assert not (tmp_path / "state.pt").exists()

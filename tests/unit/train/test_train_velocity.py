@@ -78,7 +78,7 @@ def test_a_velocity_is_trained_and_its_loss_over_time_follows(folder):
         data.samples,
         Schedule(3, 4, 1e-3, 0.9, 0),
         validation=data.validation,
-        state_path=folder / "state.pt",
+        checkpoint_path=folder / "state.pt",
         identity="id",
         device=CPU,
     )

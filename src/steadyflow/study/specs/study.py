@@ -118,7 +118,7 @@ class Study(Spec):
         """The dataset's evaluated runs that have a training's curve."""
         return [run for run in self.evaluations[dataset].runs or () if self.runs[run].weights is None]
 
-    def watched_runs(self, dataset: str) -> list[str]:
+    def validated_runs(self, dataset: str) -> list[str]:
         """Those of them whose loss over time on validation images is measured."""
         return [run for run in self.trained_runs(dataset) if self.runs[run].objective.predicts_velocity]
 

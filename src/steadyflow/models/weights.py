@@ -1,4 +1,4 @@
-"""Networks from files of weights, ours or trained elsewhere, opened without running any code that they hold."""
+"""Networks from files of weights, trained here or pretrained elsewhere; no code in the files is run."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -19,24 +19,25 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def load_trained(build: Callable[..., Network], architecture: Mapping[str, Any], path: Path | str) -> Network:
-    """`build(**architecture)` with the weights that one of our trainings left at `path`, in evaluation mode."""
+    """`build(**architecture)` with the safetensors at `path`, written by a training of this library; in evaluation
+    mode."""
     network = build(**architecture)
     network.load_state_dict(read_weights(path))
     return network.eval()
 
 
 def load_dit_weights(model: nn.Module, path: Path | str) -> list[str]:
-    """Fills a velocity model with a state dict in its own keys, which are those of the public DiT and SiT code.
+    """Loads a state dict with the keys of the public DiT and SiT code into a velocity model.
 
-    `path` is a safetensors file by its suffix, otherwise one of `torch.save`: a state dict, or a dictionary that holds
-    one as `ema` or else `model`, and the like of a training's arguments beside it. A prefix `module.` of all keys is
-    dropped. Of a DiT that predicts a variance too (`learn_sigma`) the first half of the output channels is kept.
+    `path` is a safetensors file by its suffix, otherwise one of `torch.save`: a state dict, or a dictionary with one
+    under `ema` or else `model`, beside other entries such as a training's arguments. A prefix `module.` of all keys is
+    dropped. Of a DiT that also predicts a variance (`learn_sigma`) the first half of the output channels is kept.
 
-    Returns what was chosen, dropped or cut, a sentence each. Raises UserError, naming the file and the first key that
-    is missing, unexpected or of another shape, and for a file with anything in it but tensors and plain values.
+    Returns what was selected, dropped or cut, one sentence each. Raises UserError naming the file and the first key
+    that is missing, unexpected or of another shape, and for a file with content other than tensors and plain values.
 
-    What the numbers mean is in no file. SiT's linear path with velocity prediction, its code's default, is ours: t=0
-    noise, t=1 data, velocity x1 - x0. Others are not: see docs/models.md.
+    The file does not say what the network predicts. SiT's linear interpolant with velocity prediction, the default of
+    its code, is the convention here: t=0 noise, t=1 data, velocity x1 - x0. For others see docs/models.md.
     """
     path = Path(path)
     weights, notes = _read_state_dict(path)
@@ -54,17 +55,17 @@ def load_dit_weights(model: nn.Module, path: Path | str) -> list[str]:
 
 
 def read_torch_file(path: Path, expected: str) -> Any:
-    """What a file of `torch.save` holds, on the CPU. Raises UserError, ending with `expected`, for other files.
+    """The content of a file written by `torch.save`, on the CPU. Raises UserError, ending with `expected`, otherwise.
 
-    Nothing in the file is run: only tensors, plain values and an argparse.Namespace of them are made from it.
+    No code in the file is run: it may contain tensors, plain values and an argparse.Namespace of them only.
     """
     try:
-        # DiT's and SiT's trainings save their arguments beside the weights; a Namespace of plain values does nothing.
+        # The public DiT and SiT trainings save their arguments, a Namespace of plain values, with the weights.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {expected}") from error
-    # Bytes that are no pickle, or a damaged one, raise whatever they like.
+    # Files that are not pickles, or are damaged, raise errors of many types.
     except Exception as error:
         raise UserError(
             f"{path}: not a file of PyTorch weights, or one with code in it, which is never run; {expected}"
@@ -72,7 +73,7 @@ def read_torch_file(path: Path, expected: str) -> Any:
 
 
 def require_tensors(path: Path, found: Any, expected: str) -> dict[str, Tensor]:
-    """`found`, if it is tensors by name. Raises UserError, ending with `expected`, for anything else."""
+    """`found`, if it is a dictionary of tensors by name. Raises UserError, ending with `expected`, otherwise."""
     pairs = found.items() if isinstance(found, dict) else ()
     if not pairs or not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in pairs):
         raise UserError(f"{path}: not a dictionary of tensors; {expected}")
@@ -80,7 +81,7 @@ def require_tensors(path: Path, found: Any, expected: str) -> dict[str, Tensor]:
 
 
 def require_shapes(path: Path | str, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], trouble: str) -> None:
-    """Raises UserError with the first name, in sorted order, that is not in both or not of one shape."""
+    """Raises UserError naming the first key, in sorted order, that is missing in one of them or differs in shape."""
     for name in sorted(found.keys() | wanted.keys()):
         shapes = [tensors[name].shape if name in tensors else None for tensors in (found, wanted)]
         if shapes[0] != shapes[1]:
@@ -92,7 +93,7 @@ def _words(shape: torch.Size | None) -> str:
 
 
 def _read_state_dict(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """Tensors by name, and notes on which of a file's they are."""
+    """Tensors by name, and notes on which entries of the file they are."""
     expected, notes = "expected a state dict, as .safetensors or of torch.save", []
     if path.suffix == ".safetensors":
         try:
@@ -119,6 +120,6 @@ def _is_doubled(found: Tensor | None, wanted: Tensor) -> bool:
 
 
 def _first_half(parameter: Tensor, patch: int, channels: int) -> Tensor:
-    """Outputs stand in the order (row in the patch, column, channel): the cut is made for each pixel."""
+    """Outputs are ordered by (row in the patch, column, channel), so the channels are cut for each pixel."""
     pixels = parameter.unflatten(0, (patch * patch, 2 * channels))
     return pixels[:, :channels].flatten(0, 1).clone()
