@@ -58,7 +58,7 @@ def test_a_killed_training_leaves_no_old_numbers_under_a_new_spec(copied: Finish
     assert copied.planned(figure, study=study) >= CHAIN
 
 
-def by_hand(script: str, *flags: object) -> subprocess.CompletedProcess[str]:
+def manual_download(script: str, *flags: object) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "WEIGHTS_LOCK": str(REPOSITORY / "resources" / "weights.lock")}
     command = [sys.executable, str(SCRIPTS / script), *map(str, flags)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -69,7 +69,7 @@ def test_a_table_of_a_broken_chain_is_refused_by_name(copied: Finished) -> None:
     weights = copied.target("digits", "runs", "threes", "weights.safetensors")
     weights.unlink()
     table = ["--table", "quality", "--paper", REPOSITORY / "resources" / "paper"]
-    done = by_hand("write_table.py", "--study", copied.path, "--dataset", "digits", *table)
+    done = manual_download("write_table.py", "--study", copied.path, "--dataset", "digits", *table)
     assert done.returncode == 1
     assert f"{weights} is missing" in done.stderr
     assert f"run `snakemake {copied.target('digits', 'tables', 'quality.csv')} " in done.stderr
@@ -84,7 +84,9 @@ def test_a_flipped_bit_is_found_by_what_reads_it(copied: Finished) -> None:
     latents.unlink()
     latents.write_bytes(content)
     os.utime(latents, ns=(times.st_atime_ns, times.st_mtime_ns))
-    done = by_hand("train_run.py", "--study", copied.path, "--dataset", "digits", "--run", "threes", "--device", "cpu")
+    done = manual_download(
+        "train_run.py", "--study", copied.path, "--dataset", "digits", "--run", "threes", "--device", "cpu"
+    )
     assert done.returncode == 1
     assert f"{latents}: is not what its job wrote" in done.stderr
 
