@@ -92,11 +92,13 @@ WRITE_TABLE = _exhibit_stage("write_table", "table", ("csv", "md", "tex", "html"
 DRAW_FIGURE = _exhibit_stage("draw_figure", "figure", ("pdf", "png"))
 
 
+EXHIBIT_STAGES: dict[Kind, Stage] = {"table": WRITE_TABLE, "figure": DRAW_FIGURE}
+
+
 def exhibit_jobs(study: Study, kind: Kind, name: str | None = None) -> list[Job]:
     """Of every table, or figure, that the study's evaluations show; of one, if it is named."""
-    stage = {"table": WRITE_TABLE, "figure": DRAW_FIGURE}[kind]
     return [
-        stage.job({"dataset": dataset, kind: each})
+        EXHIBIT_STAGES[kind].job({"dataset": dataset, kind: each})
         for dataset in study.evaluations
         for each in shown(EXHIBITS[kind], study, dataset)
         if name in (None, each)
