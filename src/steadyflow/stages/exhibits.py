@@ -42,9 +42,10 @@ def _inputs(exhibit: Exhibit, study: Study, dataset: str) -> Inputs:
 
 
 def _resources(exhibit: Exhibit) -> list[str]:
-    """Hashes of what it is made from in the repository: where that lies is no concern of a result."""
+    """Hashes of what it is made from in the repository: its own file, so that an edit of it draws it again, and the
+    papers' tables. Where they lie is no concern of a result."""
     files = dict.fromkeys(file for name in exhibit.reads for file in READINGS[name].resources)
-    return [file_hash(RESOURCES / file) for file in files]
+    return [file_hash(file) for file in (exhibit.file, *(RESOURCES / file for file in files))]
 
 
 def _evaluated(study: Study, dataset: str) -> list[Any]:
