@@ -107,9 +107,9 @@ def _begin(study: Study, job: Job, study_file: Path, *, first: bool) -> dict[str
     provenance = Provenance(study)
     inputs = provenance.inputs(job)
     if first:
-        record_file(study, job).unlink(missing_ok=True)
         if not job.stage.checks_all_upstream:
             _verify(study, job, inputs)
+        record_file(study, job).unlink(missing_ok=True)
     return inputs
 
 

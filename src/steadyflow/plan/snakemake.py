@@ -3,7 +3,8 @@
 What is out of date is decided by provenance records (steadyflow.plan.provenance), not by Snakemake's rerun triggers,
 whose memory lies in one working directory and whose file times a copy loses. So the jobs that have to be run are
 forced, and the inputs of all others are `ancient` to Snakemake. Those of a forced job are not: Snakemake does not look
-at what follows from a forced job, but runs it if an input that is not `ancient` is made again.
+at what follows from a forced job, but runs it if an input that is not `ancient` is made again. Nor do its marks of
+incomplete files count: the job of a killed Snakemake may have ended well, and then its record is there.
 """
 
 import math
@@ -26,7 +27,7 @@ from steadyflow.stages.cost import Cost
 from steadyflow.stages.data import outdated_downloads
 from steadyflow.stages.exhibits import EXHIBIT_STAGES
 from steadyflow.stages.registry import FIXED, STAGES, entries
-from steadyflow.stages.stage import External, Job, each_input, file_of, output_files, upstream
+from steadyflow.stages.stage import Artifact, External, Job, each_input, file_of, output_files, upstream
 from steadyflow.study import Study
 
 KNOWN_CONFIG = {
@@ -80,7 +81,7 @@ def decide_by_provenance(workflow: Any, rules: "Rules") -> None:
         # The processes that run single jobs have been told which.
         if workflow.is_main_process:
             rules.stale = _force_out_of_date(workflow.dag_settings, rules.study)
-        prepare(*arguments, **settings)
+        prepare(*arguments, **(settings | {"ignore_incomplete": True}))
 
     workflow._prepare_dag = prepare_with_forced_jobs
 
@@ -88,13 +89,15 @@ def decide_by_provenance(workflow: Any, rules: "Rules") -> None:
 def _force_out_of_date(settings: Any, study: Study) -> frozenset[Job]:
     try:
         wanted = [job for target in settings.targets or {"all"} for job in _jobs_of(study, str(target))]
-        forced = [job for target in settings.forcerun for job in _forced(study, wanted, str(target))]
-        stale = out_of_date(study, wanted, forced)
+        forced = {str(target): list(_forced(study, wanted, str(target))) for target in settings.forcerun}
+        stale = out_of_date(study, wanted, [job for jobs in forced.values() for job in jobs])
         downloads = outdated_downloads(study) if "fetch" in settings.targets else []
     except UserError as error:
         raise WorkflowError(str(error)) from None
     results = [str(next(iter(output_files(study, job).values()))) for job in stale]
-    settings.forcerun = frozenset([*results, *downloads])
+    # Of no stage: downloads, or what Snakemake refuses.
+    others = [target for target, jobs in forced.items() if not jobs]
+    settings.forcerun = frozenset([*results, *downloads, *others])
     _explain(stale)
     return frozenset(stale)
 
@@ -127,11 +130,11 @@ def rule_of(job: Job) -> str:
 
 
 def _maker(study: Study, file: str) -> Job | None:
-    """The job whose output a file is, if it is one of the study's."""
+    """The job whose output, or record, a file is, if it is one of the study's."""
     place = os.path.relpath(file, study.results)
     sections = entries(study)
     for stage in STAGES.values():
-        for pattern in stage.outputs.values():
+        for pattern in (*stage.outputs.values(), record_place(stage.place)):
             parts = re.split(r"\{(\w+)\}", pattern.rstrip("/"))
             expression = "".join(
                 re.escape(part) if index % 2 == 0 else _group(part, sections[part], parts[1:index:2])
@@ -169,17 +172,20 @@ class Rules:
         self.stale: frozenset[Job] = frozenset()
 
     def inputs(self, stage: str, **fixed: str) -> Callable[[Any], list[Any]]:
-        """All that a job reads. Raises WorkflowError for files from outside that have to be there, and are not."""
+        """All that a job reads; of one that is up to date, without files from outside that are no longer there. Raises
+        WorkflowError for those that have to be there, and are not."""
 
         def inputs(wildcards: Any) -> list[Any]:
             try:
                 job = STAGES[stage].job({**dict(wildcards.items()), **fixed})
-                needed = list(dict.fromkeys(each_input(job.stage.inputs(self.study, job.names))))
+                needed = dict.fromkeys(each_input(job.stage.inputs(self.study, job.names)))
+                if job not in self.stale:
+                    there = (each for each in needed if isinstance(each, Artifact) or Path(each.path).exists())
+                    return [ancient(str(file_of(self.study, each))) for each in there]
                 for each in needed:
                     if isinstance(each, External) and each.required is not None:
                         each.required()
-                files = [str(file_of(self.study, each)) for each in needed]
-                return files if job in self.stale else [ancient(file) for file in files]
+                return [str(file_of(self.study, each)) for each in needed]
             except UserError as error:
                 raise WorkflowError(str(error)) from None
 

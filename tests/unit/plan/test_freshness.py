@@ -156,3 +156,32 @@ def test_a_table_of_a_broken_chain_is_refused_by_name(finished):
     weights.unlink()
     with pytest.raises(UserError, match=rf"run `snakemake all`\n.*run=surrogate: {weights} is missing"):
         require_fresh(finished, job, "snakemake all")
+
+
+def test_a_record_that_may_not_be_read_is_named(finished):
+    """It is no reason to delete a result."""
+    job = SELECT_SUBSET.job({"dataset": "digits", "subset": "cluster_b-0.5"})
+    record_file(finished, job).unlink()
+    record_file(finished, job).mkdir()
+    with pytest.raises(UserError, match="make it readable"):
+        stale(finished)
+
+
+def test_a_record_of_a_later_version_is_named(finished):
+    job = SELECT_SUBSET.job({"dataset": "digits", "subset": "cluster_b-0.5"})
+    write_json(record_file(finished, job), {**read_json(record_file(finished, job)), "later": 1})
+    assert "no record that this version" in causes(finished)[str(job)]
+
+
+def test_an_unmounted_dataset_has_not_changed(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(b"a")
+    spec = {"source": "folder", "path": str(pictures), "resolution": 16, "val_fraction": 0.2}
+    study = study_in(tmp_path / "results", **{"datasets/digits": spec})
+    job = STAGES["prepare_dataset"].job({"dataset": "digits"})
+    finish(study, [job])
+    (pictures / "a.png").unlink()
+    assert out_of_date(study, [job]) == {}
+    (pictures / "b.png").write_bytes(b"b")
+    assert set(out_of_date(study, [job])) == {job}

@@ -1,5 +1,6 @@
 """Snakemake runs the jobs that are out of date, and no other."""
 
+import base64
 import re
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def folder(tmp_path_factory):
 
 def dry_run(folder, *arguments, **edits):
     """What Snakemake says that it would do."""
-    study = {"results": str(folder / "results"), **edited(SMALL, edits)}
+    study = {"results": "results", **edited(SMALL, edits)}
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--nocolor", "-n"]
     command += ["--directory", str(folder), "--configfile", str(folder / "study.yaml"), "--cores", "1", *arguments]
@@ -68,3 +69,27 @@ def test_forcing_runs_all_that_follows(folder, forced):
     code, output = dry_run(folder, "--forcerun", forced)
     assert code == 0, output
     assert jobs_of(output) == counted(out_of_date(study, all_jobs(study), roots))
+
+
+def test_a_job_that_outlived_its_snakemake_is_not_run_again(folder):
+    """Snakemake, killed, leaves its marks of incomplete files; the record says that the job ended well."""
+    marks = folder / ".snakemake" / "incomplete"
+    marks.mkdir(parents=True, exist_ok=True)
+    mark = marks / base64.b64encode(b"results/digits/runs/surrogate/weights.safetensors").decode()
+    mark.write_text("{}")
+    for flags in ((), ("--rerun-incomplete",)):
+        code, output = dry_run(folder, *flags)
+        assert (code, jobs_of(output)) == (0, {}), output
+    mark.unlink()
+
+
+def test_an_unknown_rule_is_not_forced_in_silence(folder):
+    code, output = dry_run(folder, "--forcerun", "trian_run")
+    assert code != 0
+    assert "trian_run" in output
+
+
+def test_a_record_is_a_target(folder):
+    code, output = dry_run(folder, "results/provenance/digits/runs/surrogate.json", **TRAINED)
+    assert code == 0, output
+    assert jobs_of(output) == {"train_run": 1}
