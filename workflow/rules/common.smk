@@ -54,6 +54,7 @@ def lock_results():
     try:
         if plan.writes_results(workflow):
             results_lock.acquire(jobs=plan.slurm_name(workflow))
+            stage.require_same_plan()
     except UserError as error:
         raise WorkflowError(str(error)) from None
 

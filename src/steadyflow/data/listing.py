@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from steadyflow.data import celeba_files
 from steadyflow.data.files import cifar10_files, class_folders, idx_files, image_files, matching_shards, split_folders
@@ -16,18 +16,24 @@ from steadyflow.ground.artifacts import file_hash
 class _File(Protocol):
     def stat(self) -> os.stat_result: ...
 
+    def __fspath__(self) -> str: ...
+
 
 _Files = Iterator[tuple[str, _File]]
 """(key, file), unordered."""
 
 
-def source_listing(source: str, arguments: Mapping[str, Any]) -> str:
+Detail = Literal["sizes", "times", "content"]
+
+
+def source_listing(source: str, arguments: Mapping[str, Any], detail: Detail = "times") -> str:
     """sha256, 16 hex digits, of the files that the source named `source` reads if it is called with `arguments`; '' if
     it reads no local files (generated images, and downloads, which are listed in files.json).
 
-    It covers key, size and modification time in ns of each image, shard or archive, and the content of `labels_csv` and
-    `class_names`. It does not depend on files that the source ignores (hidden, of other types) or on the times of
-    folders. No image is opened: 100,000 take about a second. Raises UserError as the source does if there are no files.
+    It covers the key of each image, shard or archive, with its size ("sizes"), size and modification time in ns
+    ("times") or content, and the content of `labels_csv` and `class_names`. It does not depend on files that the source
+    ignores (hidden, of other types) or on the times of folders. Except for "content" no image is opened: 100,000 take
+    about a second. Raises UserError as the source does if there are no files.
     """
     find = LISTINGS.get(source)
     if find is None:
@@ -38,7 +44,7 @@ def source_listing(source: str, arguments: Mapping[str, Any]) -> str:
         return ""
     path = Path(given.pop(parameters[0])).resolve()
     files = iter([(path.name, path)]) if path.is_file() else find(path, **given)
-    lines = [_state(key, file) for key, file in files]
+    lines = [_line(key, file, detail) for key, file in files]
     lines += [f"{name}\0{_content(arguments[name])}" for name in ("labels_csv", "class_names") if arguments.get(name)]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
@@ -91,13 +97,15 @@ LISTINGS: Mapping[str, Callable[..., _Files]] = {
 source."""
 
 
-def _state(key: str, file: _File) -> str:
+def _line(key: str, file: _File, detail: Detail) -> str:
     try:
         found = file.stat()
+        if detail == "content":
+            return f"{key}\0{file_hash(os.fspath(file))}"
     # Missing, or a broken link; the source raises an error when it reads the file.
     except OSError:
         return f"{key}\0missing"
-    return f"{key}\0{found.st_size}\0{found.st_mtime_ns}"
+    return f"{key}\0{found.st_size}" + (f"\0{found.st_mtime_ns}" if detail == "times" else "")
 
 
 def _content(path: Path | str) -> str:

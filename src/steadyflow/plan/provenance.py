@@ -9,11 +9,12 @@ as the first.
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steadyflow.data.listing import Detail
 from steadyflow.ground.artifacts import UserError, provenance, read_json, spec_hash, write_json
 from steadyflow.plan.layout import checkpoint_file, record_file
 from steadyflow.stages.stage import Artifact, External, Input, Inputs, Job, file_of, output_files
@@ -51,6 +52,16 @@ def fingerprint(path: Path, known: Fingerprint | None = None) -> Fingerprint | N
         return Fingerprint(size, mtime_ns, _sha256(path))
     listed = "".join(f"{_sha256(file)} {file.relative_to(path)}\n" for file in files)
     return Fingerprint(size, mtime_ns, hashlib.sha256(listed.encode()).hexdigest())
+
+
+def _listed(listing: Callable[[Detail], str], known: Fingerprint | None) -> Fingerprint:
+    """Of a source of images, as `fingerprint`: `size` and `mtime_ns` are hashes of its listing."""
+    size, times = int(listing("sizes"), 16), int(listing("times"), 16)
+    if known is not None and (known.size, known.mtime_ns) == (size, times):
+        return known
+    if known is not None and known.size != size:
+        return Fingerprint(size, times, "")
+    return Fingerprint(size, times, listing("content"))
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -164,8 +175,8 @@ class Provenance:
             record = self.record(item.job)
             output = record.outputs.get(item.output) if record else None
             return output and Fingerprint(0, 0, output.sha256)
-        if item.state is not None:
-            return Fingerprint(0, 0, item.state()) if _holds_something(Path(item.path)) else None
+        if item.listing is not None:
+            return _listed(item.listing, known) if _holds_something(Path(item.path)) else None
         return fingerprint(Path(item.path), known)
 
     def reason(self, job: Job) -> str | None:
@@ -180,21 +191,29 @@ class Provenance:
         identity = identity_of(self.study, job)
         if record.identity != identity:
             return "; ".join(differences(record.identity, identity)[:3])
-        return self._changed_inputs(job, record) or self._changed_outputs(job, record)
+        return self._changed_inputs(job, record) or self._changed_outputs(job, self.record(job) or record)
 
     def _changed_inputs(self, job: Job, record: Record) -> str | None:
         items = dict(named_inputs(job.stage.inputs(self.study, job.names)))
         if items.keys() != record.inputs.keys():
             changed = ", ".join(sorted(items.keys() ^ record.inputs.keys())[:3])
             return f"it reads other inputs now ({changed})"
+        seen = {name: self._content(item, record.inputs[name]) for name, item in items.items()}
         for name, item in items.items():
-            known = record.inputs[name]
-            content = self._content(item, known)
             # A file from outside that was deleted since has not changed.
-            gone = content is None and isinstance(item, External)
-            if not gone and (content is None or content.sha256 != known.sha256):
+            gone = seen[name] is None and isinstance(item, External)
+            if not gone and ((now := seen[name]) is None or now.sha256 != record.inputs[name].sha256):
                 return f"{file_of(self.study, item)} is not what it was made from"
+        inputs = record.inputs | {name: each for name, each in seen.items() if each is not None}
+        self._refresh(job, dataclasses.replace(record, inputs=inputs))
         return None
+
+    def _refresh(self, job: Job, refreshed: Record) -> None:
+        """The same content under other times, as in a copy: the record learns the times, and the next look is quick."""
+        if refreshed != self.record(job):
+            self._records[job] = refreshed
+            if os.access(record_file(self.study, job).parent, os.W_OK):
+                write_json(record_file(self.study, job), dataclasses.asdict(refreshed))
 
     def _changed_outputs(self, job: Job, record: Record) -> str | None:
         files = output_files(self.study, job)
@@ -206,13 +225,8 @@ class Provenance:
                 return f"{path} is missing"
             if now.sha256 != record.outputs[name].sha256:
                 return f"{path} has changed since it was made"
-        times = {name: each for name, each in seen.items() if each is not None}
-        if times != record.outputs:
-            # The same content under another time, as in a copy: the record learns the time, and the next look is quick.
-            refreshed = dataclasses.replace(record, outputs=times)
-            self._records[job] = refreshed
-            if os.access(record_file(self.study, job).parent, os.W_OK):
-                write_json(record_file(self.study, job), dataclasses.asdict(refreshed))
+        outputs = {name: each for name, each in seen.items() if each is not None}
+        self._refresh(job, dataclasses.replace(record, outputs=outputs))
         return None
 
 

@@ -96,7 +96,7 @@ def _names(study: Study, stage: Stage, flags: argparse.Namespace) -> dict[str, s
 
 def _is_first_process() -> bool:
     """Of those that torchrun starts; each parses, one keeps the record."""
-    return int(os.environ.get("RANK", 0)) == 0
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
 
 
 def _begin(study: Study, job: Job, study_file: Path, *, first: bool) -> dict[str, Fingerprint]:

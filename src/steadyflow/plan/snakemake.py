@@ -80,17 +80,19 @@ def decide_by_provenance(workflow: Any, rules: "Rules") -> None:
         workflow.dag_settings.rerun_triggers = frozenset()
         # The processes that run single jobs have been told which.
         if workflow.is_main_process:
-            rules.stale = _force_out_of_date(workflow.dag_settings, rules.study)
+            _force_out_of_date(workflow.dag_settings, rules)
         prepare(*arguments, **(settings | {"ignore_incomplete": True}))
 
     workflow._prepare_dag = prepare_with_forced_jobs
 
 
-def _force_out_of_date(settings: Any, study: Study) -> frozenset[Job]:
+def _force_out_of_date(settings: Any, rules: "Rules") -> None:
+    study = rules.study
     try:
         wanted = [job for target in settings.targets or {"all"} for job in _jobs_of(study, str(target))]
         forced = {str(target): list(_forced(study, wanted, str(target))) for target in settings.forcerun}
-        stale = out_of_date(study, wanted, [job for jobs in forced.values() for job in jobs])
+        rules.wanted, rules.forced = wanted, [job for jobs in forced.values() for job in jobs]
+        stale = out_of_date(study, wanted, rules.forced)
         downloads = outdated_downloads(study) if "fetch" in settings.targets else []
     except UserError as error:
         raise WorkflowError(str(error)) from None
@@ -98,8 +100,8 @@ def _force_out_of_date(settings: Any, study: Study) -> frozenset[Job]:
     # Of no stage: downloads, or what Snakemake refuses.
     others = [target for target, jobs in forced.items() if not jobs]
     settings.forcerun = frozenset([*results, *downloads, *others])
+    rules.stale = frozenset(stale)
     _explain(stale)
-    return frozenset(stale)
 
 
 def _explain(stale: Mapping[Job, Stale]) -> None:
@@ -164,11 +166,15 @@ def files_of(study: Study, target: str) -> list[Any]:
 class Rules:
     """The parts of a rule that follow from the declaration of its stage. `fixed` are wildcards that a rule fills in.
 
-    stale: the jobs that have to be run, once they are known
+    Once the workflow is planned:
+    wanted, forced: the jobs of the requested targets, and those that the user forces
+    stale: the jobs, of these and all that they need, that have to be run
     """
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self.wanted: list[Job] = []
+        self.forced: list[Job] = []
         self.stale: frozenset[Job] = frozenset()
 
     def inputs(self, stage: str, **fixed: str) -> Callable[[Any], list[Any]]:
@@ -190,6 +196,14 @@ class Rules:
                 raise WorkflowError(str(error)) from None
 
         return inputs
+
+    def require_same_plan(self) -> None:
+        """Raises UserError where other jobs are out of date than when the workflow was planned: another Snakemake
+        worked on these results before this one locked them."""
+        if out_of_date(self.study, self.wanted, self.forced).keys() != self.stale:
+            raise UserError(
+                f"{self.study.results}: another Snakemake has changed them meanwhile; run the command again"
+            )
 
     def outputs(self, stage: str, **fixed: str) -> dict[str, Any]:
         """Every output by its name, and the provenance record."""

@@ -29,8 +29,9 @@ def _source(study: Study, names: Names) -> Inputs:
     if not files:
         return {}
     # The listing is of all of them together.
-    first = External(files[0], lambda: source_listing(spec.source, spec.model_dump(mode="json")))
-    return {"source": (first, *(External(file, lambda: "") for file in files[1:]))}
+    arguments = spec.model_dump(mode="json")
+    first = External(files[0], listing=lambda detail: source_listing(spec.source, arguments, detail))
+    return {"source": (first, *(External(file, listing=lambda detail: "0") for file in files[1:]))}
 
 
 PREPARE_DATASET = Stage(

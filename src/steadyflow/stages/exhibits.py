@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from steadyflow.ground.artifacts import UserError, file_hash
+from steadyflow.ground.artifacts import UserError, file_hash, spec_hash
 from steadyflow.report.exhibits import Exhibit, Kind, find_exhibits
 from steadyflow.stages.readings import CONDITIONS, READINGS
 from steadyflow.stages.results import RESOURCES
@@ -48,6 +48,16 @@ def _resources(exhibit: Exhibit) -> list[str]:
     return [file_hash(file) for file in (exhibit.file, *(RESOURCES / file for file in files))]
 
 
+def _facts(exhibit: Exhibit, study: Study, dataset: str) -> dict[str, str]:
+    """Hashes of what it reads of the study alone: arms, groups, comparisons, labels, in their order."""
+    of_study = [name for name in exhibit.reads if not READINGS[name].resources]
+    return {
+        name: spec_hash(repr(READINGS[name].load(study, dataset)))
+        for name in of_study
+        if not READINGS[name].files(study, dataset)
+    }
+
+
 def _evaluated(study: Study, dataset: str) -> list[Any]:
     """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[dataset]
@@ -76,7 +86,8 @@ def _exhibit_stage(name: str, kind: Kind, suffixes: tuple[str, ...]) -> Stage:
 
     def identity(study: Study, names: Names) -> list[Any]:
         dataset, exhibit = names["dataset"], exhibits[names[kind]]
-        return [*_evaluated(study, dataset), _display(study, dataset), _resources(exhibit)]
+        facts = _facts(exhibit, study, dataset)
+        return [*_evaluated(study, dataset), _display(study, dataset), facts, _resources(exhibit)]
 
     place = f"{{dataset}}/{kind}s/{{{kind}}}"
     return Stage(

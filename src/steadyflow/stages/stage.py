@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from steadyflow.data.listing import Detail
 from steadyflow.stages.cost import Cost
 from steadyflow.study import Study
 
@@ -59,12 +60,12 @@ class Artifact:
 class External:
     """A file, or a folder, from outside the results.
 
-    state: a hash of what a folder of images holds; the content of other files counts
+    listing: of a source of images, a function of a level of detail to a hash of what it reads (data.listing)
     required: raises UserError where it is not there and no job brings it
     """
 
     path: str
-    state: Callable[[], str] | None = field(default=None, compare=False)
+    listing: Callable[[Detail], str] | None = field(default=None, compare=False)
     required: Callable[[], None] | None = field(default=None, compare=False)
 
     def __str__(self) -> str:

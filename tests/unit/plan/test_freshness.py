@@ -16,6 +16,8 @@ from steadyflow.stages.pruning import SELECT_SUBSET
 from steadyflow.stages.registry import STAGES
 from steadyflow.stages.stage import output_files, upstream
 
+FOLDER = {"source": "folder", "resolution": 16}
+
 
 @pytest.fixture
 def finished(tmp_path):
@@ -140,13 +142,28 @@ def test_images_of_a_folder_count_wherever_they_lie(tmp_path):
     images = tmp_path / "images" / "deep" / "deeper"
     images.mkdir(parents=True)
     (images / "a.png").write_bytes(b"a picture")
-    folder = {"source": "folder", "path": str(tmp_path / "images"), "resolution": 16}
-    study = study_in(tmp_path / "results", datasets={"digits": folder})
+    study = study_in(tmp_path / "results", datasets={"digits": {**FOLDER, "path": str(tmp_path / "images")}})
     finish(study)
     (tmp_path / "images" / ".DS_Store").write_bytes(b"")
     assert stale(study) == {}
     (images / "b.png").write_bytes(b"another")
     assert set(causes(study)) == {"prepare_dataset dataset=digits"}
+
+
+def test_copied_images_make_nothing_again(tmp_path):
+    """The same bytes under other times are read once; then their times are known."""
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "a.png").write_bytes(b"a picture")
+    study = study_in(tmp_path / "results", datasets={"digits": {**FOLDER, "path": str(images)}})
+    finish(study)
+    os.utime(images / "a.png", (1, 1))
+    assert stale(study) == {}
+    job = STAGES["prepare_dataset"].job({"dataset": "digits"})
+    known = Provenance(study).record(job).inputs
+    assert Provenance(study).inputs(job, known) == known
+    (images / "a.png").write_bytes(b"z picture")
+    assert set(causes(study)) == {str(job)}
 
 
 def test_a_table_of_a_broken_chain_is_refused_by_name(finished):
