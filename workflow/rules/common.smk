@@ -38,7 +38,7 @@ os.environ |= {
 }
 # By default a training knows how often to save its state.
 if "save_seconds" in settings:
-    os.environ["SAVE_SECONDS"] = str(settings["save_seconds"])
+    os.environ |= {"SAVE_SECONDS": str(settings["save_seconds"])}
 
 # Inputs, outputs, log, benchmark and resource requests of the rule of a stage, from its declaration.
 stage = plan.Rules(study)

@@ -1,4 +1,4 @@
-"""Classifiers: the attributes of images, as a network perceives them. Imports no torch until one is opened."""
+"""Classifiers, which predict attributes of images. Importing the package does not import torch."""
 
 from steadyflow.classifiers.classifier import UNKNOWN, Classifier
 from steadyflow.classifiers.registry import load_classifier

@@ -1,4 +1,4 @@
-"""From a model's answer in words to the value that it means."""
+"""Maps the text answers of a model to values of an attribute."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +9,11 @@ from steadyflow.ground.constants import plain_words
 
 
 def answer_reader(answers: Mapping[str, Sequence[str]]) -> Callable[[str], int]:
-    """A function from an answer to the code of its value; `answers` are each value's words, or several words in a row.
+    """A function from an answer to the code of its value; `answers` maps each value to its words or phrases.
 
-    Whole words count, in any case, with a plural s or without, and of those that overlap the longest: "light brown" is
-    not "brown". An answer with words of no value, or of more than one, is UNKNOWN.
-    Raises UserError where a word would mean two values, or nothing.
+    Whole words are matched, ignoring case and a plural s; of overlapping phrases the longest counts, so "light brown"
+    is not "brown". An answer that matches no value, or more than one, is UNKNOWN. Raises UserError if a word belongs to
+    two values, or is empty.
     """
     code_of: dict[str, int] = {}
     for value, words in enumerate(answers.values()):

@@ -1,4 +1,4 @@
-"""What every classifier is."""
+"""The interface of classifiers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ Codes: TypeAlias = dict[str, npt.NDArray[np.int8]]
 
 @dataclass(frozen=True)
 class Classifier:
-    """Predicts attributes of images, from the images or from features of them.
+    """Predicts attributes of images, from the images or from an encoder's features.
 
-    kind: as studies call it
-    hash: of all that its predictions depend on but the image (weights, prompts), 16 hex digits
+    kind: its name in studies
+    hash: of everything but the image that predictions depend on (weights, prompts), 16 hex digits
     licence: of the weights
-    protocol: how it predicts, in a few words
+    protocol: short description of the prediction
     values: attribute -> its values, in the order of their codes
-    classify: features [n,d] of the encoder that it reads, or uint8 images [n,H,W,C] where it reads none -> of each
-        attribute int8 [n], a code or UNKNOWN; each row of its own image alone
+    classify: features [n,d] of its encoder, or images uint8 [n,H,W,C] if it has none -> attribute -> codes int8 [n],
+        UNKNOWN if undecided; independent of the other images of the batch
     """
 
     kind: str
@@ -34,5 +34,5 @@ class Classifier:
 
 
 def most_likely(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.int8]:
-    """The code of the highest of each row's scores [n,K], UNKNOWN in rows with NaN: int8 [n]."""
+    """The argmax of each row of `scores` [n,K] as a code int8 [n]; UNKNOWN for rows with NaN."""
     return np.where(np.isnan(scores).any(axis=1), UNKNOWN, scores.argmax(axis=1)).astype(np.int8)

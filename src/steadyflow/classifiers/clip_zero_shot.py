@@ -1,4 +1,4 @@
-"""CLIP without any training: an image has the value whose text is nearest (Radford et al. 2021, section 3.1.4)."""
+"""Zero-shot classification by CLIP (Radford et al. 2021, section 3.1.4): the value with the nearest prompts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,8 @@ from steadyflow.ground.artifacts import spec_hash
 
 
 def load(path: Path, attributes: Mapping[str, Mapping[str, Sequence[str]]], entry: Locked) -> Classifier:
-    """`path` is OpenAI's ViT-B-32.pt, by which the features were made that will be read; `entry` is the lock's."""
+    """`path` is OpenAI's ViT-B-32.pt, the encoder of the features; `attributes`: attribute -> value -> prompts; `entry`
+    is that of the lock."""
     texts = [text for values in attributes.values() for prompts in values.values() for text in prompts]
     embedded = dict(zip(texts, F.normalize(embed_texts(path, texts), dim=1), strict=True))
 
@@ -30,7 +31,7 @@ def load(path: Path, attributes: Mapping[str, Mapping[str, Sequence[str]]], entr
     }
 
     def classify(features: npt.NDArray[np.generic]) -> Codes:
-        # The length of an image's features changes nothing about which direction is nearest.
+        # The norm of an image's features does not affect the argmax.
         return {attribute: most_likely(features @ columns) for attribute, columns in directions.items()}
 
     return Classifier(

@@ -1,4 +1,4 @@
-"""PaliGemma, a vision-language model of 3 billion weights: visual question answering (Beyer et al. 2024)."""
+"""Visual question answering by PaliGemma, a vision-language model of 3 billion weights (Beyer et al. 2024)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,22 +16,22 @@ from steadyflow.encoders.pixels import rgb
 from steadyflow.ground.artifacts import UserError, file_hash, spec_hash
 from steadyflow.ground.constants import PALIGEMMA_REPO
 
-# Of an answer; more than any value's words take.
+# Maximum length of an answer, more than any value's words need.
 MOST_TOKENS = 10
 PRECISION = torch.bfloat16
 
 
 def load(files: Sequence[Path], attributes: Mapping[str, Mapping[str, Any]], device: torch.device) -> Classifier:
-    """`files` are all of the model's folder (JSON and safetensors); `attributes` name -> question and answers.
+    """`files` are all files of the model's folder (JSON and safetensors); `attributes`: name -> question and answers.
 
-    Everything is read from that folder: no network is used, no code in it is run, nothing in it is unpickled.
+    No network is used, no code in the folder is run, and no pickle is read. Raises UserError for other files.
     """
     processor, model = _open(files[0].parent, device)
     readers = {attribute: answer_reader(spec["answers"]) for attribute, spec in attributes.items()}
 
     @torch.no_grad()
     def generate(question: str, pictures: list[Image.Image]) -> list[str]:
-        """Greedy decoding: the most likely token, one after another, to the end of the answer."""
+        """Answers by greedy decoding."""
         inputs = processor(text=[f"<image>{question}"] * len(pictures), images=pictures, return_tensors="pt")
         inputs = inputs.to(device, dtype=model.dtype)
         inputs.pop("labels", None)
@@ -59,18 +59,18 @@ def load(files: Sequence[Path], attributes: Mapping[str, Mapping[str, Any]], dev
 
 
 def _open(folder: Path, device: torch.device) -> tuple[Any, Any]:
-    """The processor and the model. Raises UserError for a folder of anything else, or without some of the weights."""
+    """The processor and the model. Raises UserError for another folder, or one without some of the weights."""
     expected = f"expected the files of {PALIGEMMA_REPO}, fetched whole"
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     opened: dict[str, Any] = {"use_safetensors": True, "dtype": PRECISION, "output_loading_info": True}
     try:
         processor = AutoProcessor.from_pretrained(folder, **local)
         both: Any = PaliGemmaForConditionalGeneration.from_pretrained(folder, **local, **opened)
-    # Each of the many files has errors of its own kind.
+    # Errors are of many types.
     except Exception as error:
         raise UserError(f"{folder}: cannot be opened as PaliGemma ({error}); {expected}") from error
     model, found = both
-    # The library would draw these at random, and only warn.
+    # The library would initialise these at random, and only warn.
     lacking = sorted([*found["missing_keys"], *map(str, found["mismatched_keys"])])
     if lacking:
         raise UserError(f"{folder}: no weights for {lacking[0]} and {len(lacking) - 1} others; {expected}")

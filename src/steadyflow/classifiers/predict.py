@@ -1,4 +1,4 @@
-"""The predictions of a classifier for many images, and the record of how they were made: the stage classify_images."""
+"""Predictions of a classifier for many images, with their sidecar: the stage classify_images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import torch
 
 FEATURES = 4096
-"""Rows of features at a time."""
+"""Rows of features per batch."""
 
 
 def classify_features(
     classifier: Classifier, features: npt.NDArray[np.generic], usable: npt.NDArray[np.int64]
 ) -> Codes:
-    """The codes [m] of the rows `usable` int64 [m] of `features` [n,d], in seconds, by one process."""
+    """The codes [m] of the rows `usable` int64 [m] of `features` [n,d], in one process."""
     parts = [usable[start : start + FEATURES] for start in range(0, len(usable), FEATURES)]
     found = [classifier.classify(features[part]) for part in parts]
     return {name: np.concatenate([part[name] for part in found]) for name in classifier.values}
@@ -40,7 +40,7 @@ def classify_pictures(
 ) -> Codes:
     """The codes [m] of the usable pictures, by one process or several under torchrun.
 
-    Killed and called again it goes on from `state`, a `resumable_table` that the caller deletes.
+    A killed call resumes from `state`, a `resumable_table` that the caller deletes.
     """
     from steadyflow.ground import distributed
     from steadyflow.ground.resumable import missing_batches, resumable_table
@@ -57,8 +57,8 @@ def classify_pictures(
 
 @dataclass(frozen=True)
 class Predictions:
-    """`codes` of each attribute, int8 [count], and the `sidecar` that says what they are; `unknown` of each attribute
-    so many of the classified images."""
+    """The codes of each attribute as a column, int8 [count], their JSON `sidecar`, and the number of `unknown` codes of
+    each attribute among the classified images."""
 
     codes: "pd.DataFrame"
     sidecar: dict[str, Any]
@@ -73,8 +73,8 @@ def predictions(
     spec: Mapping[str, Any],
     hashes: Mapping[str, str],
 ) -> Predictions:
-    """The `codes` [m] of the usable pictures as rows of all, UNKNOWN elsewhere; `spec` is the classifier's identity,
-    `hashes` are of its inputs."""
+    """Expands the `codes` [m] of the usable pictures to all rows, UNKNOWN elsewhere, and writes the sidecar; `spec` is
+    the classifier's identity, `hashes` are those of its inputs."""
     import pandas as pd
 
     table = {name: np.full(pictures.count, UNKNOWN, np.int8) for name in codes}

@@ -1,4 +1,4 @@
-"""The heads of a probe, on the features that it gives as an encoder."""
+"""The heads of a probe, applied to its own features."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,8 @@ from steadyflow.ground.artifacts import UserError, read_json
 
 
 def load_probe_heads(files: Mapping[str, Path]) -> Classifier:
-    """`files` are weights.safetensors and config.json, which its training left."""
+    """`files` are weights.safetensors and config.json, as written by the stage train_probe. Raises UserError for an
+    incomplete file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

@@ -1,4 +1,4 @@
-"""Which classifiers there are, and how one is opened."""
+"""The classifiers by kind."""
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -23,16 +23,15 @@ def load_classifier(
     lock: Mapping[str, Locked],
     device: "torch.device | None" = None,
 ) -> Classifier:
-    """The classifier of a kind, opened from its files alone.
+    """Loads a classifier.
 
     kind: "probe", "clip_zero_shot" or "paligemma"
-    attributes: as a study describes them: for clip_zero_shot attribute -> value -> prompts, for paligemma
+    attributes: as in a study, for clip_zero_shot attribute -> value -> prompts, for paligemma
         attribute -> {"question": ..., "answers": value -> words}; a probe has its own
-    files: what our training of a probe left; CLIP's file of `lock`; all files of PaliGemma's folder
-    device: of PaliGemma, which reads images; the others, which read features, need none
+    files: weights.safetensors and config.json of a probe, CLIP's file of `lock`, or all files of PaliGemma's folder
+    device: of PaliGemma, which reads images; the others read features, and need none
 
-    Raises UserError for a file that is missing or not what it has to be, and names the extra to install where a library
-    is missing.
+    Raises UserError for an unknown kind, a missing or wrong file, and a missing library, naming the extra to install.
     """
     if kind not in _OPEN:
         raise UserError(f"classifier '{kind}': unknown (known: {', '.join(_OPEN)})")
@@ -40,7 +39,7 @@ def load_classifier(
 
 
 def _module(kind: str, extra: str) -> ModuleType:
-    """Imported on first use: its library is heavy, and may not be installed."""
+    """The kind's module, imported on first use: its library is heavy, and may not be installed."""
     try:
         return importlib.import_module(f"steadyflow.classifiers.{kind}")
     except ImportError as error:

@@ -1,1 +1,1 @@
-"""Sources of images, the dataset on disk, and reading it back."""
+"""Sources of images, writing a dataset to disk, and reading it."""

@@ -1,10 +1,9 @@
-"""Tar and zip archives of images, extracted so that nothing can be written outside the folder.
+"""Safe extraction of tar and zip archives of images: nothing is written outside the folder.
 
-Neither tarfile's nor zipfile's own extraction is used. tarfile's `data` filter lets symbolic links be made, and before
-Python 3.11.13, 3.12.11 and 3.13.4 a chain of long ones leads out of the folder (CVE-2025-4517; the tests hold such an
-archive, which on 3.11.7 overwrites a file outside); it strips a leading slash silently and replaces a member that comes
-twice. zipfile renames members with `..`, and neither limits the bytes written. Here only plain files and folders are
-made, under names that were all checked before the first byte is written, so no link can lead a later file anywhere.
+The extraction of tarfile and zipfile is not used. tarfile's `data` filter creates symbolic links, a chain of which can
+lead out of the folder before Python 3.11.13, 3.12.11 and 3.13.4 (CVE-2025-4517; the tests have such an archive); it
+silently strips leading slashes and overwrites duplicate members. zipfile renames members with `..`. Neither limits the
+bytes written. Here only plain files and folders are created, after the names of all members were checked.
 """
 
 import contextlib
@@ -26,7 +25,7 @@ from steadyflow.ground.artifacts import UserError, atomic_directory
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 ZIP = (".zip",)
 _BLOCK = 4096
-"""Bytes of disk that a file or folder is assumed to need besides its content."""
+"""Assumed overhead of a file or folder on the disk, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +45,17 @@ class _Entry:
 
 
 def is_archive(path: Path | str) -> bool:
-    """By its name's end."""
+    """Whether the name has the suffix of a supported archive."""
     return str(path).lower().endswith(TAR + ZIP)
 
 
 @contextlib.contextmanager
 def as_folder(path: Path | str, scratch: Path | str) -> Iterator[Path]:
-    """`path` itself when it is a folder; the files of an archive, while the context lasts, when it is one.
+    """`path` itself if it is a folder; if it is an archive, a folder with its files while the context lasts.
 
-    An archive is extracted to the folder `scratch`, which is removed at the end, and at the beginning when a killed job
-    left it. Where the archive holds a single folder, that folder is given, or the single one in it, and so on. Raises
-    UserError as `extract` does, and for a file that is no archive.
+    An archive is extracted to the folder `scratch`, which is deleted at the end, and at the beginning if a killed job
+    left it. If the archive contains a single folder, that folder is yielded, recursively. Raises UserError as `extract`
+    does, and for a file that is not an archive.
     """
     path, scratch = Path(path), Path(scratch)
     if not path.is_file():
@@ -76,14 +75,14 @@ def as_folder(path: Path | str, scratch: Path | str) -> Iterator[Path]:
 def extract(
     archive: Path | str, folder: Path | str, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
 ) -> None:
-    """All files of a tar (plain, gz, xz, bz2) or zip archive, in a new folder `folder`: all of them or none.
+    """Extracts a tar (plain, gz, xz, bz2) or zip archive to a new folder `folder`, atomically.
 
-    A link to a file of the archive becomes a hard link to that file. `free` returns the bytes free on a path's disk.
-    The archive is read twice: nothing is written before every member is checked.
+    A link to a file of the archive becomes a hard link. `free` returns the free bytes on a path's disk. The archive is
+    read twice, since nothing is written before every member was checked.
 
-    Raises UserError for a member with an absolute path, a `..` or a backslash in its name, a name that is not UTF-8 or
-    comes twice, a link to anything but a file of the archive, a device, an encrypted file, when the disk has no room
-    for all that the archive declares, and when the archive cannot be read to its end.
+    Raises UserError for a member with an absolute path, a `..` or a backslash in its name, a name that is not UTF-8, a
+    duplicate name, a link to anything but a file of the archive, a device and an encrypted file; if the disk has less
+    free space than the archive's declared size; and if the archive cannot be read to its end.
     """
     archive, folder = Path(archive), Path(folder)
     needed = 0
@@ -102,7 +101,7 @@ def extract(
         links = []
         with _readable(archive) as entries:
             for entry in entries:
-                # A file that changed meanwhile is no better than one that was wrong before.
+                # Checked again, since the archive may have changed since the first pass.
                 _check(archive, entry)
                 if entry.link is not None:
                     links.append(entry)
@@ -160,15 +159,15 @@ def _link(archive: Path, entry: _Entry, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _readable(archive: Path) -> Iterator[Iterator[_Entry]]:
-    """The archive's members; every error of the formats' readers becomes one UserError."""
+    """The archive's members. Errors of the libraries that read it are turned into UserError."""
     entries = _zip_entries if str(archive).lower().endswith(ZIP) else _tar_entries
     try:
         yield entries(archive)
     except UnicodeDecodeError as error:
-        # A zip whose flag declares its names UTF-8.
+        # From a zip file whose flag declares its names to be UTF-8.
         raise UserError(f"{archive}: the name {error.object!r} in it is not UTF-8; rename it") from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
-        # Broken gzip and bzip2 streams are OSErrors without a number; a full disk has one.
+        # Broken gzip and bzip2 streams raise OSError without errno, unlike a full disk.
         if getattr(error, "errno", None) is not None:
             raise
         raise UserError(f"{archive}: cannot be read to its end ({error}); get the archive again") from error
@@ -177,7 +176,7 @@ def _readable(archive: Path) -> Iterator[Iterator[_Entry]]:
 def _tar_entries(archive: Path) -> Iterator[_Entry]:
     with tarfile.open(archive, "r|*") as tar:
         while (member := tar.next()) is not None:
-            # tarfile keeps every member read: a GB for a million files.
+            # tarfile keeps all members in memory, about 1 GB for a million files.
             tar.members.clear()  # type: ignore[attr-defined]  # typeshed leaves it out
             yield _tar_entry(tar, member)
 
@@ -190,7 +189,7 @@ def _tar_entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:
     if member.islnk():
         return _Entry(member.name, link=member.linkname)
     if member.issym():
-        # Relative to the link's own folder, and never through another link: there are none on the disk.
+        # Relative to the link's own folder; there are no other links on the way, since none is created.
         return _Entry(member.name, link=_joined(member.name, member.linkname))
     return _Entry(member.name, problem="is neither a file, a folder nor a link")
 
@@ -202,7 +201,7 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _joined(name: str, target: str) -> str:
-    """What a symbolic link `name` leads to, from the archive's top; left as it is when that is outside."""
+    """The target of the symbolic link `name`, relative to the archive's top; unchanged if it is outside."""
     joined = os.path.normpath(PurePosixPath(name).parent / target)
     return target if joined.startswith(("/", "..")) else joined
 
@@ -226,7 +225,7 @@ def _zip_entry(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Entry:
 
 def _single_top(folder: Path) -> Path:
     while True:
-        # A Mac adds a folder of its own.
+        # macOS adds a folder __MACOSX.
         inside = [entry for entry in folder.iterdir() if entry.name != "__MACOSX" and not entry.name.startswith(".")]
         if len(inside) != 1 or not inside[0].is_dir():
             return folder

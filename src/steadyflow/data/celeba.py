@@ -1,4 +1,4 @@
-"""CelebA: aligned faces with 40 attributes, as its authors give them out."""
+"""CelebA: aligned faces with 40 attributes, in the files that its authors distribute."""
 
 import zipfile
 import zlib
@@ -21,17 +21,17 @@ from steadyflow.ground.artifacts import UserError
 
 
 def celeba(path: Path | str) -> Source:
-    """The training and validation images, RGB uint8 [218, 178, 3] as a rule, in the order of the authors' list.
+    """The training and validation images, RGB uint8, usually [218, 178, 3], in the order of the authors' list.
 
-    `path` holds img_align_celeba/ or img_align_celeba.zip (read as it is, never extracted), list_attr_celeba.txt and
-    list_eval_partition.txt. Keys are file names; the attributes are the list's, 'no' or 'yes'; no classes. The test
-    images are left out.
+    `path` contains img_align_celeba/ or img_align_celeba.zip (which is not extracted), list_attr_celeba.txt and
+    list_eval_partition.txt. Keys are file names; attributes have the values 'no' and 'yes'; there are no classes. The
+    test images are excluded.
 
-    Raises UserError naming the file, and the line, that is missing or not as expected.
+    Raises UserError naming the file, and the line, that is missing or malformed.
     """
     path = Path(path).resolve()
     names = attribute_names(path)
-    # Both lists are read twice rather than held.
+    # The lists are read twice, so as not to hold them in memory.
     count = sum(1 for _ in labelled_images(path, names))
     load = _loader(path)
 
@@ -50,7 +50,7 @@ def _loader(path: Path) -> Callable[[str], Picture]:
         opened = zipfile.ZipFile(archive)
     except (OSError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: no folder {IMAGES}, and {archive.name} cannot be read ({error})") from error
-    # One reader at a time: the file has one position. Decoding runs side by side.
+    # Reading is serialised, since the file has one position; decoding runs in parallel.
     lock = Lock()
 
     def load(file: str) -> Picture:

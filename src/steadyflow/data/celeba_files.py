@@ -1,4 +1,4 @@
-"""CelebA's lists, and where its images lie. Standard library only, as `files`."""
+"""CelebA's lists and the paths of its images. Standard library only, as `files`."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -15,7 +15,7 @@ VALUES = {"-1": "no", "1": "yes"}
 
 
 def images_folder(path: Path) -> Path | None:
-    """The folder of images; None where they are still in `images_archive`."""
+    """The folder of images; None if they are still in `images_archive`."""
     folder = path / IMAGES
     return folder if folder.is_dir() else None
 
@@ -25,7 +25,7 @@ def images_archive(path: Path) -> Path:
 
 
 def attribute_names(path: Path) -> list[str]:
-    """Raises UserError when the list of attributes does not begin as it has to."""
+    """The names of the attributes. Raises UserError if the file does not begin with a count and the names."""
     file = path / ATTRIBUTES
     head = [words for _, words in islice(_lines(file), 2)]
     if len(head) < 2 or len(head[0]) != 1 or len(set(head[1])) != len(head[1]):
@@ -34,8 +34,8 @@ def attribute_names(path: Path) -> list[str]:
 
 
 def partition(path: Path) -> Iterator[tuple[str, str, str | None]]:
-    """Of each line of the partition's list: 'FILE, line 3', the image's file name, and its split, None for a test
-    image. Raises UserError for a line that is not as expected."""
+    """For each line of the partition: its location ('FILE, line 3'), the image's file name, and its split, None for
+    test images. Raises UserError for a malformed line."""
     for place, words in _lines(path / PARTITION):
         if len(words) != 2 or words[1] not in (*SPLITS, TEST):
             raise UserError(f"{place}: expected a file name and 0, 1 or 2; get the file again")
@@ -43,14 +43,14 @@ def partition(path: Path) -> Iterator[tuple[str, str, str | None]]:
 
 
 def read_images(path: Path) -> Iterator[str]:
-    """The file names of the images that are not for testing."""
+    """The file names of the training and validation images."""
     return (file for _, file, split in partition(path) if split is not None)
 
 
 def labelled_images(path: Path, names: list[str]) -> Iterator[tuple[str, str, list[str]]]:
-    """File name, split and values of the attributes `names`, of the images that are not for testing.
+    """File name, split and values of the attributes `names` of the training and validation images.
 
-    Raises UserError, naming the file and the line, where one of the two lists is not as expected or lacks an image.
+    Raises UserError naming the file and the line if one of the two lists is malformed or lacks an image.
     """
     attributes, assigned = _lines(path / ATTRIBUTES), partition(path)
     (_, head), _ = next(attributes), next(attributes)
@@ -71,7 +71,7 @@ def labelled_images(path: Path, names: list[str]) -> Iterator[tuple[str, str, li
 
 
 def _lines(file: Path) -> Iterator[tuple[str, list[str]]]:
-    """'FILE, line 3' and the line's words, without empty lines."""
+    """The location ('FILE, line 3') and the words of each line that is not empty."""
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):

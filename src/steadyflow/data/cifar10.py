@@ -23,10 +23,10 @@ _Read = Callable[[str], bytes]
 def cifar10(path: Path | str) -> Source:
     """The images of data_batch_1.bin to data_batch_5.bin ('train') and test_batch.bin ('val'), uint8 [32, 32, 3].
 
-    `path` is a folder that holds these files and batches.meta.txt (the classes), or cifar-10-batches-bin/ with them, or
-    cifar-10-binary.tar.gz, which is read as it is. Keys are `data_batch_1/00042`. Nothing is unpickled.
+    `path` is a folder with these files and batches.meta.txt (the classes), or with cifar-10-batches-bin/ that contains
+    them, or with cifar-10-binary.tar.gz, which is not extracted. Keys are `data_batch_1/00042`. No pickles are read.
 
-    Raises UserError when a file is missing or is no such file.
+    Raises UserError if a file is missing or malformed.
     """
     path = Path(path).resolve()
     read = _reader(path)
@@ -42,12 +42,12 @@ def cifar10(path: Path | str) -> Source:
 
 
 def _picture(row: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    # Planes of red, green and blue.
+    # Channels first: planes of red, green and blue.
     return np.ascontiguousarray(row[1:].reshape(3, SIDE, SIDE).transpose(1, 2, 0))
 
 
 def _batch(path: Path, content: bytes, classes: int) -> npt.NDArray[np.uint8]:
-    """uint8 [n, 3073]."""
+    """The records of a batch, uint8 [n, 3073]."""
     if not content or len(content) % _RECORD:
         raise UserError(f"{path}: {len(content)} bytes, expected a multiple of {_RECORD}; get the file again")
     rows = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
@@ -60,7 +60,7 @@ def _batch(path: Path, content: bytes, classes: int) -> npt.NDArray[np.uint8]:
 
 
 def _reader(path: Path) -> _Read:
-    """A function from a file's name to its bytes."""
+    """A function that returns the bytes of a file by its name."""
     files = cifar10_files(path)
     archive = next((file for file in files.values() if file.name == CIFAR10_ARCHIVE), None)
     return partial(_from_folder, files) if archive is None else _from_archive(archive).__getitem__
@@ -77,7 +77,7 @@ def _from_archive(archive: Path) -> dict[str, bytes]:
     wanted = {CIFAR10_CLASSES, *(f"{name}.bin" for name in CIFAR10_BATCHES)}
     found: dict[str, bytes] = {}
     try:
-        # One pass, file by file: the archive is compressed as a whole.
+        # In one pass, since the archive is compressed as a whole.
         with tarfile.open(archive) as tar:
             for member in tar:
                 name = member.name.rsplit("/", 1)[-1]

@@ -1,4 +1,4 @@
-"""From a source of images to the dataset on disk: a manifest, Arrow shards of images at one resolution, a summary."""
+"""Writes a source of images as a dataset: a manifest, Arrow shards of images at one resolution, a summary."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ B = TypeVar("B")
 
 
 def split_of(key: str, val_fraction: float) -> str:
-    """'val' or 'train', by a hash of the key: an image stays where it is when others come or go."""
+    """'val' or 'train', by a hash of the key, so that it does not depend on the other images."""
     return "val" if key_hash(key) / 2**64 < val_fraction else "train"
 
 
@@ -41,22 +41,23 @@ def write_dataset(
     threads: int = 1,
     details: Mapping[str, Any],
 ) -> None:
-    """Streams `source` to `directory`: images/data-00000.arrow..., then manifest.parquet, then dataset.json.
+    """Streams `source` to `directory`: images/data-00000.arrow, ... (`write_shards`), manifest.parquet, dataset.json.
 
-    Ids count the source's records from 0. The split is the source's own, else `split_of(key, val_fraction)`, and
-    'skipped' for records that cannot be loaded. `write_shards` says what the shards hold. `details` is written into
-    dataset.json as it is. `threads` records are loaded and fitted side by side; what is written does not depend on it.
-    Memory is that of a few images of the source a thread and two record batches, and 8 bytes for each image.
+    Ids number the source's records from 0. The split is the source's own, otherwise `split_of(key, val_fraction)`, and
+    'skipped' for records that cannot be loaded. `details` is written to dataset.json. `threads` records are loaded and
+    resized in parallel, without effect on the result. Memory: a few source images per thread, two record batches, and
+    8 bytes per image.
 
-    Nothing appears under its final name before all is written. A run that is killed leaves what was there before, and
-    `.images.*` and `.manifest.*`, which nothing reads and the next run deletes; killed in the instant of renaming, it
-    leaves no dataset.json, without which the other two mean nothing. Two runs must not write to one folder at once.
+    Files appear under their final names only after all are written. A killed process leaves the former files, and
+    temporary `.images.*` and `.manifest.*` that the next one deletes; if killed while renaming, it leaves no
+    dataset.json, without which the other files are invalid. There must be only one writer per folder at a time.
 
-    Raises UserError for an image that cannot be loaded ('skip' passes it over), an image of other channels, one that
-    cannot be fitted, a wrong attribute, a repeated key, and a dataset without training or validation images.
+    Raises UserError for an image that cannot be loaded (unless `bad_images` is 'skip'), has another number of channels
+    or cannot be resized, an unknown value of an attribute, a duplicate key, and a dataset without training or
+    validation images.
     """
     directory = Path(directory)
-    # At ImageNet's size they are 250 GB.
+    # Up to 250 GB, at the size of ImageNet.
     for name in ("images", "manifest.parquet"):
         delete_leftovers(directory / name)
     prepare = partial(
@@ -119,7 +120,7 @@ def _check_counts(name: str, counts: Mapping[str, int]) -> None:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A record on its way to the disk. size: (height, width) in the source; digest: sha256 of all that is kept."""
+    """A loaded record. size: (height, width) in the source; digest: sha256 of everything that is written."""
 
     record: Record
     split: str
@@ -169,7 +170,7 @@ def _fitted(key: str, image: Picture, resolution: int, channels: int, fit: Fit) 
 
 
 def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
-    """`function` of each item, in their order, `threads` at a time; at most 8 results a thread wait for their turn."""
+    """`function` of each item, in order, by `threads` threads; at most 8 results per thread are held in memory."""
     if threads == 1:
         yield from map(function, items)
         return

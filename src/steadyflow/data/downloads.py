@@ -1,4 +1,4 @@
-"""files.json, the list that a download leaves beside its files."""
+"""files.json, the list of files that a download writes beside them."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,11 @@ from steadyflow.ground.artifacts import UserError, read_json
 def check_downloads(listing: Path | str, repo: str | None = None, revision: str = "") -> dict[str, Any]:
     """The content of files.json, after a check that every file it lists exists with its size.
 
-    repo: the hub's dataset that the files must belong to, None when they belong to none
-    revision: must be their commit when it is a commit's hash; for a branch or tag any commit is accepted
+    repo: the dataset on the hub that the files have to belong to, None if they are not from the hub
+    revision: if it is a commit's hash, the commit they have to be of; for a branch or tag any commit is accepted
 
-    Raises UserError when a file is missing or incomplete, when the files are of another dataset or commit, or when the
-    list cannot be read.
+    Raises UserError if a file is missing or incomplete, the files are of another dataset or commit, or the list cannot
+    be read.
     """
     listing = Path(listing)
     again = "run `snakemake fetch` again, where there is a network"
@@ -34,14 +34,13 @@ def check_downloads(listing: Path | str, repo: str | None = None, revision: str 
 
 
 def _check_origin(listing: Path, content: dict[str, Any], repo: str | None, revision: str) -> None:
-    """The folder has the dataset's name in a study, and another study may use that name for other images."""
+    """The folder is named after the dataset in a study, and another study may use the name for other images."""
     pairs = [(content.get("repo") or "no dataset of the hub", repo or "no dataset of the hub")]
     if re.fullmatch(r"[0-9a-f]{40}", revision):
         pairs.append((f"commit {content.get('commit')}", f"commit {revision}"))
-    for found, asked in pairs:
-        if found != asked:
+    for found, expected in pairs:
+        if found != expected:
             raise UserError(
-                f"{listing}: lists files of {found}, but the study asks for {asked}; call the dataset otherwise in the "
-                f"study, name another folder as its `downloads`, or delete {listing.parent} and run `snakemake fetch` "
-                "again"
+                f"{listing}: lists files of {found}, but the study asks for {expected}; rename the dataset in the "
+                f"study, set another folder as `downloads`, or delete {listing.parent} and run `snakemake fetch` again"
             )

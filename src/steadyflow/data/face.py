@@ -1,4 +1,4 @@
-"""Everything a synthetic face depends on: numbers and colours.
+"""The parameters of a synthetic face.
 
 Head units: the head's centre is (0, 0), the crown y=-1, the chin y=+1, x to the viewer's right.
 """
@@ -10,7 +10,7 @@ from steadyflow.data.pen import Colour
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is (in half images), how large (half its height), and how it is turned (radians)."""
+    """The head's position and scale (half its height), in half images, and rotation in radians."""
 
     x: float
     y: float
@@ -81,7 +81,7 @@ class Hair:
 
 @dataclass(frozen=True)
 class Outfit:
-    """Clothes and things worn; None where there is none."""
+    """Clothes and accessories; None for those that are absent."""
 
     colour: Colour
     trim: Colour
@@ -96,7 +96,7 @@ class Outfit:
 
 @dataclass(frozen=True)
 class Scene:
-    """`background`: the gradient's two ends, running along `angle`; light comes from `light` (radians)."""
+    """`background`: the two colours of a gradient along `angle`; `light`: the direction of the light. In radians."""
 
     background: tuple[Colour, Colour]
     angle: float
@@ -107,7 +107,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Face:
-    """Everything a picture depends on."""
+    """All parameters of a picture."""
 
     pose: Pose
     head: Head

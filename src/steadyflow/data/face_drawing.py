@@ -1,4 +1,4 @@
-"""A `Face` in, an RGB picture out: drawn from back to front, one function for each thing seen."""
+"""Draws a `Face` as an RGB picture, from back to front, with one function for each part."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which files each source of images reads, found by their names alone. Standard library only: the sources share it with
+"""The files that each source of images reads, found by name. Standard library only: used by the sources and by
 `listing`, which runs while Snakemake plans."""
 
 import os
@@ -10,7 +10,7 @@ from steadyflow.ground.artifacts import UserError
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 IMAGENET_SPLITS = {"train": ("train",), "val": ("val", "validation")}
-"""Split -> what its folder may be called."""
+"""Split -> possible names of its folder."""
 
 IDX_SPLITS = {"train": "train", "t10k": "val"}
 IDX_KINDS = ("images-idx3", "labels-idx1")
@@ -27,25 +27,24 @@ CIFAR10_BATCHES = {**{f"data_batch_{number}": "train" for number in range(1, 6)}
 
 
 def check_name(path: Path, key: str) -> None:
-    """Raises UserError when the path `key` inside a folder or archive is not UTF-8, which the manifest's keys are, or
-    holds a line break: the lists of kept images have one key a line."""
+    """Raises UserError if the path `key` inside a folder or archive is not UTF-8, as the manifest's keys are, or has a
+    line break, since lists of kept images have one key per line."""
     try:
         key.encode()
     except UnicodeEncodeError as error:
-        # As bytes: what they mean in another encoding can still be seen.
+        # Shown as bytes, from which the name in another encoding can be recognised.
         raise UserError(f"{path}: the name {os.fsencode(key)!r} in it is not UTF-8; rename it") from error
     if "\n" in key or "\r" in key:
         raise UserError(f"{path}: the name {key!r} in it holds a line break, and lists of names are lines; rename it")
 
 
 def image_files(path: Path) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
-    """All images under `path` with their keys, relative posix paths, in no order. Links are followed, hidden files and
-    folders left out, hence what macOS leaves behind (.DS_Store, ._*) too.
+    """All images under `path` with their keys (relative posix paths), unordered. Links are followed; hidden files and
+    folders are ignored, which includes those of macOS (.DS_Store, ._*).
 
-    Raises UserError for a folder that cannot be listed, a link that leads round in a circle, and a name that
-    `check_name` refuses.
+    Raises UserError for a folder that cannot be listed, a circular link, and a name that `check_name` rejects.
     """
-    # Not rglob: it passes over folders that are links, and large data sets are often assembled from links.
+    # rglob ignores folders that are links, from which large datasets are often assembled.
     pending = [""]
     while pending:
         inner = pending.pop()
@@ -71,19 +70,19 @@ def image_files(path: Path) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
-    # A link that leads to itself.
+    # A link to itself.
     except OSError:
         return False
 
 
 def _leads_back(link: Path, path: Path) -> bool:
-    """Whether a link under `path` leads to one of the folders on the way to it, which may be links themselves."""
+    """Whether a link under `path` points to one of its parent folders, which may be links themselves."""
     way = [folder for folder in link.parents if folder.is_relative_to(path)]
     return link.resolve() in [folder.resolve() for folder in way]
 
 
 def split_folders(path: Path) -> dict[str, Path]:
-    """ImageNet's layout: the folder of each split. Raises UserError when there is none, or more than one."""
+    """The folder of each split in ImageNet's layout. Raises UserError if there is none, or more than one."""
     return {split: _split_folder(path, names) for split, names in IMAGENET_SPLITS.items()}
 
 
@@ -96,7 +95,7 @@ def _split_folder(path: Path, names: tuple[str, ...]) -> Path:
 
 
 def class_folders(folder: Path) -> list[str]:
-    """The names of a split's class folders, sorted. Raises UserError when there is none, or as `check_name`."""
+    """The names of a split's class folders, sorted. Raises UserError if there are none, and as `check_name`."""
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
     if not names:
@@ -110,19 +109,19 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def matching_shards(path: Path, pattern: str, listed: Collection[str] | None = None) -> list[Path]:
-    """The files under `path` that match `pattern`, sorted; of them those `listed` (paths relative to `path`), if that
-    is given. Raises UserError when there is none, or as `check_name`."""
+    """The files under `path` that match `pattern`, sorted, restricted to those `listed` (paths relative to `path`) if
+    given. Raises UserError if there are none, and as `check_name`."""
     found = {file.relative_to(path).as_posix(): file for file in path.glob(pattern) if file.is_file()}
     names = sorted(name for name in found if listed is None or name in listed)
     if not names:
-        raise UserError(f"{path}: no file matches {pattern}; mend the pattern, or run `snakemake fetch` again")
+        raise UserError(f"{path}: no file matches {pattern}; correct the pattern, or run `snakemake fetch` again")
     for name in names:
         check_name(path, name)
     return [found[name] for name in names]
 
 
 def idx_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """(part, kind) -> its file. Raises UserError when one is missing (saying how to get it)."""
+    """(part, kind) -> its file. Raises UserError if one is missing, with instructions for getting it."""
     return {(part, kind): _idx_file(folder, f"{part}-{kind}-ubyte") for part in IDX_SPLITS for kind in IDX_KINDS}
 
 
@@ -134,9 +133,9 @@ def _idx_file(folder: Path, name: str) -> Path:
 
 
 def cifar10_files(path: Path) -> dict[str, Path]:
-    """Name -> file, of the classes and of each batch; all are the archive, where the files are not extracted.
+    """Name -> file, for the classes and each batch; if the files are not extracted, all are the archive.
 
-    Raises UserError when neither the file of classes nor the archive is there.
+    Raises UserError if neither the file of classes nor the archive exists.
     """
     names = [CIFAR10_CLASSES, *(f"{name}.bin" for name in CIFAR10_BATCHES)]
     for folder in (path, path / CIFAR10_FOLDER):

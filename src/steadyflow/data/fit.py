@@ -1,8 +1,8 @@
-"""The one rule by which images of any shape become square pictures of one size.
+"""Resizes images of any shape to square pictures of one size.
 
-It is applied once, when the dataset is written, so training, encoding and evaluation see the same pixels. It is given
-whole images: a decoder that shrinks while it decodes (JPEG's `draft`, `thumbnail`) is faster, but gives other pixels,
-up to 36 of 255 away on photographs.
+This is done once, when the dataset is written, so training, encoding and evaluation use the same pixels. The input is
+the image at full size: decoders that reduce it while decoding (JPEG's `draft`, `thumbnail`) are faster, but their
+pixels differ by up to 36 of 255 on photographs.
 """
 
 from typing import Literal
@@ -16,20 +16,19 @@ from steadyflow.ground.artifacts import UserError
 Fit = Literal["crop", "pad"]
 
 MOST_ASPECT = 16
-"""Of a longer image 'crop' resizes only a middle of this aspect: a row of pixels would else be resized to gigabytes."""
+"""Images of larger aspect are cropped to this one before they are resized, which bounds the memory."""
 
 
 def fit_image(image: Picture, resolution: int, fit: Fit = "crop") -> Picture:
-    """A square picture, uint8 [H, W, C] -> uint8 [resolution, resolution, C].
+    """Image uint8 [H, W, C] -> square picture uint8 [resolution, resolution, C].
 
-    'crop': the shorter side becomes `resolution`, and the centre is kept. Pillow's bicubic with antialiasing on 8 bits,
-    as in torchvision's `Resize` of a PIL image; in floats it is 0.15 of 255 away on average. Where nothing is left to
-    round, `Resize` and `CenterCrop` give the same picture. Else not always: the longer side is rounded here and cut
-    there, and the margins are cut here and rounded there, so that theirs may lie a pixel further right or below.
-    What lies further out than MOST_ASPECT / 2 shorter sides from the centre is cut off beforehand: it is several times
-    further from the square than the filter sees.
-    'pad': the pixels stay as they are, with zeros around them; UserError when the image is too large for that.
-    Either leaves an image of the right size as it is. Where the margins are odd, the smaller is left and above.
+    'crop': the shorter side is resized to `resolution`, and the centre is cropped. Pillow's bicubic with antialiasing
+    on 8 bits, as in torchvision's `Resize` of a PIL image. It equals `Resize` and `CenterCrop` unless the longer side
+    or the margins have to be rounded: then the longer side is rounded here and truncated there, and the margins are
+    truncated here and rounded there, so that torchvision's crop may lie one pixel further right or below. Parts further
+    than MOST_ASPECT / 2 shorter sides from the centre, which is outside the filter's support, are cropped beforehand.
+    'pad': the image is surrounded by zeros. Raises UserError if it is larger than `resolution`.
+    Images of the right size are unchanged. If margins are odd, the smaller one is left and above.
     """
     return _FITS[fit](image, resolution)
 
@@ -39,7 +38,7 @@ def _crop(image: Picture, resolution: int) -> Picture:
     image = _middle(image, min(image.shape[0], MOST_ASPECT * shorter), min(image.shape[1], MOST_ASPECT * shorter))
     if shorter != resolution:
         height, width = image.shape[:2]
-        # round(shorter * resolution / shorter) is exact, so only the longer side is rounded.
+        # Only the longer side is rounded: shorter * resolution / shorter is exact.
         size = (round(width * resolution / shorter), round(height * resolution / shorter))
         squeezed = Image.fromarray(image.squeeze(-1) if image.shape[2] == 1 else image)
         image = np.asarray(squeezed.resize(size, Image.Resampling.BICUBIC)).reshape(size[1], size[0], image.shape[2])

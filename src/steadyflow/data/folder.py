@@ -1,4 +1,4 @@
-"""Any folder of images, with classes from its subfolders or from a CSV."""
+"""A folder of images, with classes from its subfolders or a CSV file."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from steadyflow.ground.artifacts import UserError
 
 @dataclass(frozen=True)
 class _Labels:
-    """What is known about the images besides their pixels: a class index by key, attributes by key, and their names."""
+    """Names of the classes and attributes' values, and of each image, by key, the class index and the attributes."""
 
     classes: list[str] | None = None
     label: Mapping[str, int] = field(default_factory=dict)
@@ -29,17 +29,17 @@ def folder(
     channels: int = 3,
     classes: Literal["subfolders", "none"] = "subfolders",
 ) -> Source:
-    """All images under `path`, uint8 [H, W, channels], turned upright as their EXIF data say.
+    """All images under `path`, uint8 [H, W, channels], rotated according to their EXIF orientation.
 
-    Keys are relative posix paths, sorted; links are followed, hidden files and folders left out. `labels_csv` has a
-    column `file` (relative to `path`), if wanted a column `label` (the class), and every other column is a categorical
-    attribute; empty cells mean unknown. Without it the first subfolders are the classes, unless some images lie
-    directly in `path` or `classes` is 'none': then there are none.
+    Keys are relative posix paths, sorted; links are followed, hidden files and folders ignored. `labels_csv` has a
+    column `file` (relative to `path`), optionally a column `label` (the class), and every other column is a categorical
+    attribute; empty cells are unknown values. Without it the top-level subfolders are the classes; there are none if
+    some images lie directly in `path` or `classes` is 'none'.
 
-    Nothing is converted silently: an image must be of mode RGB (`channels` 3) or L (`channels` 1). One that is not, or
-    cannot be decoded, raises UserError when its record is loaded.
+    Images are not converted: loading a record raises UserError unless its mode is RGB (`channels` 3) or L (`channels`
+    1), and if it cannot be decoded.
 
-    Raises UserError when there are no images, and when folder and CSV do not list the same files.
+    Raises UserError if there are no images, and if folder and CSV do not list the same files.
     """
     path = Path(path).resolve()
     keys = sorted(key for key, _ in image_files(path))
@@ -93,11 +93,11 @@ def _read_rows(path: Path, images: Path, keys: frozenset[str]) -> dict[str, dict
         reader = csv.DictReader(lines)
         columns = reader.fieldnames or []
         if "file" not in columns:
-            raise UserError(f"{path}: no column `file` (found: {', '.join(columns)}); name the images' column so")
+            raise UserError(f"{path}: no column `file` (found: {', '.join(columns)}); rename the column of the images")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
-                raise UserError(f"{where}: {len(columns)} columns expected; mend this line")
+                raise UserError(f"{where}: {len(columns)} columns expected; correct this line")
             key = row["file"]
             if key not in keys:
                 raise UserError(f"{where}: {key} is not an image in {images}; remove the line, or add the image")
@@ -108,6 +108,6 @@ def _read_rows(path: Path, images: Path, keys: frozenset[str]) -> dict[str, dict
 
 
 def _values(rows: Mapping[str, Mapping[str, str]], column: str) -> list[str]:
-    """The values of a column but the empty one, sorted; whole numbers by size."""
+    """The values of a column, without the empty one, sorted; integers numerically and first."""
     values = {row[column] for row in rows.values()} - {""}
     return sorted(values, key=lambda value: (not value.isdecimal(), int(value) if value.isdecimal() else 0, value))

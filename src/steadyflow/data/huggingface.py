@@ -1,4 +1,4 @@
-"""Parquet shards of a dataset on the Hugging Face hub, one row an image, read batch by batch."""
+"""Parquet shards of a dataset on the Hugging Face hub, one row per image, read in batches."""
 
 import contextlib
 import json
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_SIZE = 64
-"""Rows in memory at a time, besides what Arrow holds of the row group."""
+"""Rows in memory at once, in addition to Arrow's buffers of the row group."""
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """What is read of a shard; no labels when `label` is None."""
+    """The columns that are read; `label` is None if there are no labels."""
 
     image: str
     label: str | None
@@ -39,14 +39,14 @@ def huggingface(
 ) -> Source:
     """The rows of the Parquet files under `path` that match `train` and `val`, uint8 [H, W, channels], file by file.
 
-    The image column holds encoded images, plainly or as the `bytes` of a struct; other modes are converted as
-    `decode_image` says. The label column holds whole numbers; classes are called as the shards' metadata say
-    (`datasets` writes them), else by their numbers from 0. Negative and missing labels mean unknown. Keys are the
-    file's path without its suffix and the row: `data/train-00000-of-00006/00042`. Without `val` the records have no
-    split of their own. Of the files, only those `listed` (paths relative to `path`) are read, if that is given.
+    The image column contains encoded images, directly or as the field `bytes` of a struct; other modes are converted
+    (`decode_image`). The label column contains integers; class names are those in the shards' metadata (written by
+    `datasets`), otherwise the numbers from 0. Negative and missing labels are unknown. Keys are the file's path without
+    suffix and the row: `data/train-00000-of-00006/00042`. Without `val` the records have no split of their own. If
+    `listed` is given, only those files (paths relative to `path`) are read.
 
-    Raises UserError when no file matches, for a name that is not UTF-8, a file that is no complete Parquet file, and a
-    column that is missing or holds something else.
+    Raises UserError if no file matches, for a name that is not UTF-8, an incomplete Parquet file, and a column that is
+    missing or of another type.
     """
     path = Path(path).resolve()
     columns = _Columns(image_column, label_column)
@@ -72,7 +72,7 @@ def huggingface(
 
 @contextlib.contextmanager
 def _opened(file: Path) -> Iterator[Any]:
-    """The file as pyarrow's ParquetFile; whatever it finds broken, then or later, is one error."""
+    """The file as pyarrow's ParquetFile; errors of pyarrow inside the context become UserError."""
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -86,7 +86,7 @@ def _opened(file: Path) -> Iterator[Any]:
 
 
 def _check(file: Path, columns: _Columns) -> int:
-    """The number of rows, from the file's end: a file cut short is found before any work is done."""
+    """The number of rows, from the file's footer, which detects truncated files before any image is read."""
     import pyarrow as pa
 
     with _opened(file) as opened:
@@ -141,7 +141,7 @@ def _known(label: int | None, classes: list[str] | None, file: Path, row: int) -
 
 
 def _classes(files: list[Path], column: str) -> list[str]:
-    """The names in the shards' metadata, or the numbers up to the largest one found."""
+    """The class names in the shards' metadata, or the numbers up to the largest label."""
     named = {file: names for file in files if (names := _class_names(file, column))}
     for file, names in named.items():
         if names != next(iter(named.values())):
@@ -150,7 +150,7 @@ def _classes(files: list[Path], column: str) -> list[str]:
         return next(iter(named.values()))
     largest = max(_largest(file, column) for file in files)
     if largest < 0:
-        raise UserError(f"{files[0].parent}: no label in the column `{column}`; say `label_column: null`")
+        raise UserError(f"{files[0].parent}: no label in the column `{column}`; set `label_column: null`")
     return [str(number) for number in range(largest + 1)]
 
 
@@ -160,14 +160,14 @@ def _class_names(file: Path, column: str) -> list[str] | None:
     try:
         feature = json.loads(metadata[b"huggingface"])["info"]["features"][column]
         names = feature["names"] if feature["_type"] == "ClassLabel" else None
-    # Foreign metadata say nothing of classes.
+    # Metadata of other writers have no class names.
     except (KeyError, TypeError, ValueError):
         return None
     return None if names is None else [str(name) for name in names]
 
 
 def _largest(file: Path, column: str) -> int:
-    """The largest label, -1 where there is none."""
+    """The largest label, -1 if there is none."""
     import pyarrow.compute
 
     with _opened(file) as opened:

@@ -1,4 +1,4 @@
-"""MNIST-like data sets in idx files, among them Fashion-MNIST as Debian packages it."""
+"""Datasets in MNIST's idx format, such as Fashion-MNIST from the Debian package."""
 
 import gzip
 import math
@@ -25,10 +25,10 @@ _MAGIC_UINT8 = 0x0800
 def idx(folder: Path | str = DEBIAN_FASHION_MNIST) -> Source:
     """The images of `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` in `folder`, uint8 [H, W, 1], in file order.
 
-    Keys are `train-00042` and `t10k-00042`; train becomes 'train', t10k becomes 'val'. The classes are Fashion-MNIST's
-    names when the folder's name holds "fashion", else '0' to '9'. Files without .gz are memory-mapped. Opens no socket.
+    Keys are `train-00042` and `t10k-00042`; the split of t10k is 'val'. Class names are those of Fashion-MNIST if the
+    folder's name contains "fashion", otherwise '0' to '9'. Files without .gz are memory-mapped. Needs no network.
 
-    Raises UserError when a file is missing (saying how to get it), or when it is corrupt (naming it).
+    Raises UserError if a file is missing, with instructions for getting it, or corrupt.
     """
     folder = Path(folder).resolve()
     files = idx_files(folder)
@@ -50,7 +50,7 @@ def idx(folder: Path | str = DEBIAN_FASHION_MNIST) -> Source:
 
 
 def download_fashion_mnist(folder: Path | str) -> None:
-    """Puts Fashion-MNIST's four .gz files into `folder`. Needs the network; torchvision verifies the checksums."""
+    """Downloads Fashion-MNIST's four .gz files to `folder`; torchvision verifies the checksums."""
     from torchvision.datasets import FashionMNIST
 
     folder = Path(folder)

@@ -1,4 +1,4 @@
-"""ImageNet's layout: a folder for each split, in it a folder for each class."""
+"""ImageNet's layout: a folder per split with a folder per class."""
 
 import os
 from collections import Counter
@@ -15,16 +15,16 @@ from steadyflow.ground.artifacts import UserError
 def imagefolder(path: Path | str, class_names: Path | str | None = None, channels: int = 3) -> Source:
     """The images of `path`/train/CLASS and `path`/val/CLASS (or validation), uint8 [H, W, channels].
 
-    Classes are counted in sorted order of their folders, images inside a class come in torchvision's order: train
-    before val. Keys are paths relative to `path`. Images of other modes are converted as `decode_image` says. The
-    files of one class are listed at a time, so that memory does not grow with the dataset.
+    Classes are numbered in sorted order of their folders; images are in the order of torchvision, train before val.
+    Keys are paths relative to `path`. Images of other modes are converted (`decode_image`). The files are listed class
+    by class, so that memory does not grow with the dataset.
 
-    `class_names` has a line `n01440764 tench, Tinca tinca` for each class folder. A class is called by its first name
-    ("tench"), and with its folder where several share that ("crane (n03126707)"). Without it classes are called as
-    their folders.
+    `class_names` is a file with a line `n01440764 tench, Tinca tinca` per class folder. The name of a class is the
+    first one ("tench"), followed by the folder if several classes share it ("crane (n03126707)"). Without the file,
+    class names are those of the folders.
 
-    Raises UserError when a split or its classes are missing, when both splits do not have the same classes, and for a
-    class without images or without a name.
+    Raises UserError if a split or its classes are missing, if the splits have different classes, and for a class
+    without images or without a name.
     """
     path = Path(path).resolve()
     folders = split_folders(path)
@@ -35,7 +35,7 @@ def imagefolder(path: Path | str, class_names: Path | str | None = None, channel
     def records() -> Iterator[Record]:
         for split, folder in folders.items():
             for label, name in enumerate(classes):
-                # As torchvision sorts: by the folder first, then by the file.
+                # The order of torchvision: by folder, then by file.
                 for key in sorted((key for key, _ in image_files(folder / name)), key=os.path.split):
                     file = folder / name / key
                     load = partial(decode_image, file, str(file), channels, convert=True)

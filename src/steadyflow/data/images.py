@@ -1,4 +1,4 @@
-"""Reading a dataset back: its summary, its manifest, and its images by id."""
+"""Reads a dataset: its summary, its manifest, and its images by id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image left out, and why."""
+    """An image that was skipped, and the reason."""
 
     key: str
     problem: str
@@ -28,12 +28,12 @@ class Skipped:
 class DatasetInfo:
     """dataset.json.
 
-    n: number of ids, skipped ones included
-    counts: how many are 'train', 'val' and 'skipped'
-    classes: names of the labels, None when there are none
+    n: number of ids, including skipped ones
+    counts: number of 'train', 'val' and 'skipped' images
+    classes: names of the labels, None if there are none
     attributes: name -> its values in the order of their codes
-    skipped: the first thousand of them; the manifest has them all
-    content_hash: of keys, labels, attributes, splits and pixels in id order
+    skipped: the first thousand of them; all are in the manifest
+    content_hash: of keys, labels, attributes, splits and pixels in the order of ids
     details: how the dataset was made
     """
 
@@ -50,20 +50,20 @@ class DatasetInfo:
 
 
 def read_dataset_info(path: Path | str) -> DatasetInfo:
-    """The summary that `write_dataset` left in dataset.json."""
+    """Reads the dataset.json that `write_dataset` wrote."""
     content = read_json(path)
     return DatasetInfo(**{**content, "skipped": [Skipped(**entry) for entry in content["skipped"]]})
 
 
 def train_ids(manifest: "pd.DataFrame") -> np.ndarray:
-    """The ids of the training split, int64, rising."""
+    """The ids of the training split, int64, increasing."""
     return manifest.loc[manifest["split"] == "train", "id"].to_numpy()
 
 
 def read_manifest(path: Path | str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
-    """manifest.parquet, one row per id from 0: id, key, split, label, an attribute a column, width, height.
+    """manifest.parquet, one row per id from 0: id, key, split, label, one column per attribute, width, height.
 
-    All of it takes 270 MB at ImageNet's size, the `columns` id and split 80 MB.
+    With all columns it takes 270 MB for ImageNet, with the `columns` id and split 80 MB.
     """
     import pandas as pd
 
@@ -71,7 +71,7 @@ def read_manifest(path: Path | str, columns: Sequence[str] | None = None) -> "pd
 
 
 def attribute_codes(manifest: "pd.DataFrame", info: DatasetInfo) -> dict[str, npt.NDArray[np.int64]]:
-    """Name -> int64 [n] in id order, -1 where unknown: every attribute, and 'label' where there are classes."""
+    """Name -> codes int64 [n] by id, -1 if unknown, for every attribute, and for 'label' if there are classes."""
     import pandas as pd
 
     codes = {
@@ -85,9 +85,9 @@ class ImageStore:
     """The images of a dataset by id, from memory-mapped shards; any number of processes may open it at once."""
 
     def __init__(self, directory: Path | str):
-        """`directory` is a dataset's images/. Opens its first and last shard; the others when they are first needed.
+        """`directory` is a dataset's images/. Opens the first and last shard; the others are opened on first use.
 
-        Raises UserError when it holds no shards, or broken ones.
+        Raises UserError if it has no shards, or broken ones.
         """
         self._paths = sorted(Path(directory).glob("data-*.arrow"))
         if not self._paths:
@@ -103,7 +103,7 @@ class ImageStore:
         return self._count
 
     def read(self, ids: Sequence[int] | npt.NDArray[np.int64]) -> Picture:
-        """uint8 [len(ids), H, W, C], in their order. Raises UserError for an id that is skipped or out of range."""
+        """The images `ids`, uint8 [len(ids), H, W, C]. Raises UserError for an id that is skipped or out of range."""
         pictures = np.empty((len(ids), *self._batches[0].pixels.shape[1:]), np.uint8)
         for place, index in enumerate(np.asarray(ids, np.int64).tolist()):
             if not 0 <= index < self._count:
@@ -112,7 +112,7 @@ class ImageStore:
             batch = self._batches.get(number) or self._open(number // self._shard_batches)[number % self._shard_batches]
             if batch.missing[row]:
                 raise UserError(
-                    f"image {index}: was skipped when the dataset was written; leave out ids whose split is so"
+                    f"image {index}: was skipped when the dataset was written; leave out ids of the split 'skipped'"
                 )
             pictures[place] = batch.pixels[row]
         return pictures

@@ -10,7 +10,10 @@ from steadyflow.ground.artifacts import read_array, read_json
 
 
 class Latents:
-    """`path` holds float16 [n,C,h,w], row = id; the JSON beside it the scale. Rows of skipped images are NaN."""
+    """The .npy file `path` of latents float16 [n,C,h,w], row = id, and the scale in the JSON beside it.
+
+    Rows of skipped images are NaN.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.array = read_array(path)
@@ -28,7 +31,7 @@ class Latents:
 
 
 def latent_scale(latents: np.ndarray, ids: np.ndarray, chunk: int = 4096) -> float:
-    """1 / standard deviation over all numbers of the given rows, about their mean, in float64."""
+    """1 / standard deviation (about the mean, float64) over all elements of the rows `ids`, `chunk` rows at a time."""
     count, total, squares = 0, 0.0, 0.0
     for start in range(0, len(ids), chunk):
         part = latents[ids[start : start + chunk]].astype(np.float64)

@@ -1,4 +1,4 @@
-"""One hash of all local files that a source of images reads: a dataset depends on it. Standard library only, since it
+"""A hash of the local files that a source of images reads, on which a dataset depends. Standard library only, since it
 runs while Snakemake plans."""
 
 import hashlib
@@ -18,17 +18,16 @@ class _File(Protocol):
 
 
 _Files = Iterator[tuple[str, _File]]
-"""(key, file), in any order."""
+"""(key, file), unordered."""
 
 
 def source_listing(source: str, arguments: Mapping[str, Any]) -> str:
-    """sha256, 16 hex digits, of what the source named `source` reads when it is called with `arguments`; '' where it
-    reads no local files (those it draws itself, and downloads, of which files.json is the list).
+    """sha256, 16 hex digits, of the files that the source named `source` reads if it is called with `arguments`; '' if
+    it reads no local files (generated images, and downloads, which are listed in files.json).
 
-    Of each image, shard or archive it holds the key, the size and the time of its last change in ns; of tables beside
-    them (`labels_csv`, `class_names`) the content. What the source ignores does not count: hidden files, files of other
-    kinds, folders' own times. No image is opened: 100,000 take about a second. Raises UserError as the source does,
-    where it finds no files.
+    It covers key, size and modification time in ns of each image, shard or archive, and the content of `labels_csv` and
+    `class_names`. It does not depend on files that the source ignores (hidden, of other types) or on the times of
+    folders. No image is opened: 100,000 take about a second. Raises UserError as the source does if there are no files.
     """
     find = LISTINGS.get(source)
     if find is None:
@@ -88,13 +87,14 @@ LISTINGS: Mapping[str, Callable[..., _Files]] = {
     "cifar10": _cifar10,
     "idx": _idx,
 }
-"""Source -> the files that it reads under its first argument, a folder; the other arguments are the source's own."""
+"""Source -> function that lists the files it reads, with the folder as first argument and other arguments of the
+source."""
 
 
 def _state(key: str, file: _File) -> str:
     try:
         found = file.stat()
-    # Missing, or a link that leads nowhere: the source raises an error when it reads it.
+    # Missing, or a broken link; the source raises an error when it reads the file.
     except OSError:
         return f"{key}\0missing"
     return f"{key}\0{found.st_size}\0{found.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""manifest.parquet, written row by row in memory that hardly grows: a row group of rows, and 8 bytes for each key."""
+"""Writes manifest.parquet row by row; memory holds one row group, and 8 bytes per key."""
 
 import hashlib
 from collections import Counter
@@ -18,15 +18,15 @@ ROW_GROUP = 1 << 14
 
 
 def key_hash(key: str) -> int:
-    """64 bits, uniform, the same on every machine."""
+    """A uniform 64-bit hash, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
 class ManifestWriter:
-    """A context in which rows are added. `counts` says how many there are of each split."""
+    """Context manager to which rows are added. `counts` is the number of rows of each split."""
 
     def __init__(self, path: Path | str, source: Source):
-        """Raises UserError for an attribute that is called like a column of the manifest."""
+        """Raises UserError for an attribute with the name of a column of the manifest."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -57,7 +57,7 @@ class ManifestWriter:
             self._writer.close()
 
     def add(self, *, key: str, split: str, label: int, attributes: Mapping[str, str], size: tuple[int, int]) -> None:
-        """One row, `size` being (height, width). Raises UserError for repeated keys, some thousand rows later."""
+        """Adds a row; `size` is (height, width). Raises UserError for duplicate keys, when a row group is complete."""
         row = {"id": self.counts.total(), "key": key, "split": split, "label": label, **attributes}
         self._rows.append({**row, "height": size[0], "width": size[1]})
         self.counts[split] += 1
@@ -76,10 +76,10 @@ class ManifestWriter:
             self._compare(set(repeated.tolist()))
 
     def _compare(self, suspects: set[int]) -> None:
-        """Two keys have the same hash: are they the same? The keys are not kept, so the source is read again."""
+        """Checks whether keys with equal hashes are equal. Keys are not kept, so the source is read again."""
         seen = set()
         for record in self._source.records:
             if record.key in seen:
-                raise UserError(f"{self._source.name}: the key {record.key!r} comes twice; keys must be unique")
+                raise UserError(f"{self._source.name}: duplicate key {record.key!r}; keys must be unique")
             if key_hash(record.key) in suspects:
                 seen.add(record.key)

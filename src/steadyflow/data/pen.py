@@ -1,6 +1,6 @@
-"""Colours, curves and the pen that fills and strokes them: smooth drawings with Pillow alone.
+"""Colours, curves, and a pen that fills and strokes them with Pillow.
 
-Shapes are polygons on a canvas four times too large, which is then averaged down.
+Shapes are polygons on a canvas of four times the size, which is then averaged for antialiasing.
 """
 
 import functools
@@ -19,19 +19,19 @@ INK: Colour = (38, 26, 32)
 
 
 def blend(a: Colour, b: Colour, t: float) -> Colour:
-    """The colour a share `t` of the way from `a` to `b`."""
+    """Linear interpolation of two colours, `a` at t=0 and `b` at t=1."""
     return (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t)
 
 
 def shade(colour: Colour, strength: float) -> Colour:
-    """Darker towards a warm violet (0..1), as shadows look in paintings; negative is lighter."""
+    """Blends towards a dark violet for `strength` in 0..1, and towards a light yellow for -1..0."""
     return blend(colour, (46, 14, 40), strength) if strength >= 0 else blend(colour, (255, 246, 226), -strength)
 
 
-# A face is 60 small polygons, and NumPy's bookkeeping costs more than its arithmetic: the fixed grids are kept.
+# Cached, since a face has 60 small polygons, for which NumPy's overhead exceeds its arithmetic.
 @functools.cache
 def steps(start: float, stop: float, count: int) -> Points:
-    """`count` even steps from `start` to `stop`, read-only."""
+    """`np.linspace`, cached and read-only."""
     grid = np.linspace(start, stop, count)
     grid.setflags(write=False)
     return grid
@@ -66,12 +66,12 @@ class Pen:
     """Fills and strokes polygons given in head units, whose centre is at (x, y) and unit is `scale`, in half images."""
 
     def __init__(self, canvas: Image.Image, *, x: float, y: float, scale: float, tilt: float):
-        # Blending costs three times as much as painting over.
+        # Blending takes three times as long as opaque painting.
         self._opaque, self._blended = ImageDraw.Draw(canvas), ImageDraw.Draw(canvas, "RGBA")
         half = canvas.width / 2
         cos, sin = math.cos(tilt), math.sin(tilt)
         self._rotation = np.array([[cos, sin], [-sin, cos]]) * scale * half
-        # The head turns about the neck, not about the nose.
+        # The head rotates about the neck.
         pivot = np.array([0.0, 0.9])
         self._origin = (np.array([x, y]) + pivot * scale + 1) * half - pivot @ self._rotation
 
@@ -85,7 +85,7 @@ class Pen:
             self._blended.polygon(placed, fill=(*paint, round(255 * alpha)))
 
     def stroke(self, points: Points, width: float, colour: Colour, alpha: float = 1.0) -> None:
-        """A line that swells to `width` in its middle and tapers to its ends."""
+        """A line of `width` in the middle that tapers towards its ends."""
         along = np.empty_like(points)
         along[1:-1] = points[2:] - points[:-2]
         along[0], along[-1] = points[1] - points[0], points[-1] - points[-2]
@@ -95,6 +95,6 @@ class Pen:
         self.fill(np.concatenate([points + side, (points - side)[::-1]]), colour, alpha)
 
     def glow(self, x: float, y: float, radius: float, colour: Colour, alpha: float) -> None:
-        """A soft spot: stacked discs."""
+        """A soft spot, made of concentric discs."""
         for part in (1.0, 0.75, 0.5):
             self.fill(disc(x, y, radius * part, radius * part * 0.8), colour, alpha / 3)

@@ -1,4 +1,4 @@
-"""Pictures by row, whether of a dataset or of a run's samples: what encoders and classifiers run over."""
+"""Pictures by row, of a dataset or of a run's samples, as the input of encoders and classifiers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ Read = Callable[[npt.NDArray[np.int64]], Picture]
 
 @dataclass(frozen=True)
 class Pictures:
-    """`count` rows, of which `usable` int64 [m], rising, have a picture.
+    """`count` rows, of which those in `usable`, int64 [m], increasing, have a picture.
 
-    open: a function that gives a reader, rows int64 [b] -> uint8 [b,H,W,C]
-    content_hash: a function that gives the hash of all pictures, 16 hex digits
+    open: returns a reader, rows int64 [b] -> uint8 [b,H,W,C]
+    content_hash: returns the hash of all pictures, 16 hex digits
     """
 
     count: int
@@ -29,7 +29,7 @@ class Pictures:
 
 
 def dataset_pictures(folder: Path) -> Pictures:
-    """Those of a dataset's folder, row = id; images skipped when it was written are not usable."""
+    """The pictures of a dataset's folder, row = id; skipped images are not usable."""
     split = read_manifest(folder / "manifest.parquet", ["split"])["split"].to_numpy()
     return Pictures(
         len(split),
@@ -40,7 +40,7 @@ def dataset_pictures(folder: Path) -> Pictures:
 
 
 def array_pictures(path: Path) -> Pictures:
-    """Those of a .npy file, uint8 [n,H,W,C]."""
+    """The pictures of a .npy file, uint8 [n,H,W,C]."""
     pictures = read_array(path)
     return Pictures(
         len(pictures), np.arange(len(pictures)), lambda: lambda rows: np.array(pictures[rows]), lambda: file_hash(path)

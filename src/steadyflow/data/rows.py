@@ -1,4 +1,4 @@
-"""One row for every image, computed in batches, by one process or several: latents, embeddings."""
+"""Arrays with one row per image (latents, embeddings), computed in batches by one or several processes."""
 
 import contextlib
 import hashlib
@@ -28,13 +28,14 @@ def compute_rows(
     name: str,
     seconds: float = 10.0,
 ) -> None:
-    """Fills the .npy [n, ...] `state`, whose rows `ids` are what `compute` gives for batches of them, others are NaN.
+    """Computes the rows `ids` of the .npy file `state` of shape `shape` by `compute`, in batches; other rows are NaN.
 
-    Killed and called again it goes on, having lost `seconds`, or a batch that takes longer; the caller makes the file a
-    result by `publish_table`. `inputs`, which JSON can hold, are the hashes of all that rows are computed from; a state
-    of others is refused.
-    Under torchrun each process computes some of the same batches: an image stands beside the same others however
-    many processes there are, so on equal devices their number changes no bit. Memory holds a batch, not the file.
+    A killed call resumes, having lost at most `seconds`, or a batch that takes longer. The caller publishes the file by
+    `publish_table`. `inputs`, JSON-serialisable, are the hashes of everything that the rows depend on. Under torchrun
+    the batches are sharded; their composition does not depend on the number of processes, and so on equal devices
+    neither does the result. Memory holds one batch.
+
+    Raises UserError if `state` exists with other `inputs`, ids, shape or dtype.
     """
     identity = spec_hash([inputs, hashlib.sha256(ids.astype(np.int64).tobytes()).hexdigest()])
     table = resumable_table(state, shape, identity, items=len(ids), dtype=dtype, seconds=seconds)
@@ -42,13 +43,13 @@ def compute_rows(
         for batch in missing_batches(rows, batch_size, name):
             rows.values[ids[batch]] = compute(ids[batch])
         if distributed.rank() == 0:
-            # So that using a skipped image by mistake cannot pass unseen.
+            # NaN, so that a row of a skipped image cannot be used unnoticed.
             rows.values[np.setdiff1d(np.arange(shape[0]), ids, assume_unique=True)] = np.nan
 
 
 @contextlib.contextmanager
 def shared_array(path: Path | str, shape: Sequence[int], dtype: npt.DTypeLike) -> Iterator[np.memmap]:
-    """`artifacts.atomic_array`, one for all processes of a machine, which have joined; each fills rows of its own."""
+    """`artifacts.atomic_array`, shared by the processes of a `distributed.process_group` on one machine."""
     if distributed.rank() == 0:
         with atomic_array(path, shape, dtype) as array:
             distributed.broadcast(str(array.filename))

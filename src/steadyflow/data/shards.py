@@ -1,6 +1,6 @@
-"""Images on disk: Arrow IPC streams of (id, raw pixels), memory-mapped; `datasets.Dataset.from_file` opens them too.
+"""Shards of images: memory-mapped Arrow IPC streams of (id, pixels), which `datasets.Dataset.from_file` can open.
 
-Raw pixels rather than PNG: at 256x256 decoding costs more than reading 1.6 times the bytes (docs/scaling.md).
+Pixels are not compressed: at 256x256 decoding PNG takes longer than reading 1.6 times the bytes (docs/scaling.md).
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ from steadyflow.ground.artifacts import UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Bytes rather than images: the memory of the writer must not grow with the resolution.
+# In bytes, so that the memory of the writer does not grow with the resolution.
 BATCH_BYTES = 16 << 20
 SHARD_BYTES = 1 << 30
 
 
 def write_shards(folder: Path, pictures: Iterator[Picture | None], *, resolution: int, channels: int) -> None:
-    """data-00000.arrow, data-00001.arrow... of about `SHARD_BYTES`, in record batches of at most `BATCH_BYTES`.
+    """Writes data-00000.arrow, ... of about `SHARD_BYTES`, in record batches of at most `BATCH_BYTES`.
 
     Columns are `id`, counted from 0, and `image`, the pixels of uint8 [resolution, resolution, channels] as a
-    fixed-size list, null for None. All shards and batches but the last hold equally many images. The shape is in the
-    schema's metadata: `height`, `width`, `channels`.
+    fixed-size list, null for None. All shards and batches but the last have equally many images. The schema's metadata
+    has the shape: `height`, `width`, `channels`.
     """
     import pyarrow as pa
 
@@ -53,7 +53,7 @@ def write_shards(folder: Path, pictures: Iterator[Picture | None], *, resolution
 def _record_batches(
     pictures: Iterator[Picture | None], pixels: Picture, schema: "pa.Schema"
 ) -> Iterator["pa.RecordBatch"]:
-    """Batches that all lie in the buffer `pixels`, uint8 [rows, H, W, C]: each is gone when the next is made."""
+    """Record batches in the buffer `pixels`, uint8 [rows, H, W, C], which each one overwrites."""
     import pyarrow as pa
 
     missing, first = np.empty(len(pixels), bool), 0
@@ -81,14 +81,14 @@ class Batch:
 
 
 def map_shard(path: Path, first_id: int) -> list[Batch]:
-    """The shard's batches. Reads their headers only; pixels are read from the disk when they are touched.
+    """The batches of a shard as memory maps; only headers are read.
 
-    Raises UserError for a file that is no complete shard, and for one that does not begin with `first_id`.
+    Raises UserError for an incomplete shard, and if the first id is not `first_id`.
     """
     import pyarrow as pa
 
     try:
-        # Closed at once, since a mapping outlives its file: thousands of shards need no thousands of open files.
+        # The file is closed, which the mapping outlives, so that thousands of shards do not need as many open files.
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
             height, width, channels = (int(stream.schema.metadata[name]) for name in (b"height", b"width", b"channels"))
             batches = list(stream)
@@ -102,7 +102,7 @@ def map_shard(path: Path, first_id: int) -> list[Batch]:
         )
     return [
         Batch(
-            # `values` leaves out a slice's offset, but a stream's arrays are never slices.
+            # `values` ignores the offset of a slice, but arrays of a stream are never slices.
             column.values.to_numpy(zero_copy_only=True).reshape(len(column), height, width, channels),
             column.is_null().to_numpy(zero_copy_only=False),
         )

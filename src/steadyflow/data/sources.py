@@ -1,4 +1,4 @@
-"""The sources of images, by the name a study gives them."""
+"""The sources of images by their name in a study."""
 
 from collections.abc import Callable, Mapping
 

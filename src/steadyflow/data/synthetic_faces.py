@@ -1,6 +1,6 @@
-"""Faces drawn from a seed: the embedded demo's images, with attributes known exactly and unevenly shared.
+"""Synthetic faces, the images of the demo, with known attributes of unequal frequencies.
 
-Face i depends on (seed, i) alone, so a larger data set begins with the smaller one.
+Face i depends on (seed, i) only, so a larger dataset begins with the smaller one.
 """
 
 import colorsys
@@ -42,7 +42,7 @@ SHARES: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class AgeLook:
-    """How an age shows: ranges in head units, `scale` in half images, strengths and probabilities 0..1."""
+    """Ranges of a face's parameters at an age, in head units, `scale` in half images; the rest are in 0..1."""
 
     scale: Range
     width: Range
@@ -82,7 +82,7 @@ AGE_LOOKS = {
     ),
 }  # fmt: skip
 
-# Each value of an attribute is a span of colours, so the colour varies inside it and the spans do not meet.
+# Each value of an attribute is a range of colours; the ranges do not overlap.
 SKIN_COLOURS: dict[str, tuple[Colour, Colour]] = {
     "light": ((255, 226, 204), (241, 194, 158)),
     "medium": ((216, 160, 114), (186, 128, 84)),
@@ -117,7 +117,7 @@ def synthetic_faces(count: int, seed: int, resolution: int = 64) -> Source:
 
 
 def draw_attributes_and_face(seed: int, index: int) -> tuple[dict[str, str], Face]:
-    """The attributes and all the numbers of face `index`; seed and index are 64-bit and not negative."""
+    """The attributes and parameters of face `index`; seed and index are 64-bit and not negative."""
     dice = _Dice(np.random.Generator(np.random.Philox(key=np.array([seed, index], dtype=np.uint64))))
     age = dice.choose(AGE_GROUP)
     attributes = {
@@ -130,7 +130,7 @@ def draw_attributes_and_face(seed: int, index: int) -> tuple[dict[str, str], Fac
 
 
 class _Dice:
-    """Draws from one image's own generator."""
+    """Random draws from the generator of one image."""
 
     def __init__(self, rng: np.random.Generator):
         self._rng = rng

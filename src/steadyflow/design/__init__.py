@@ -1,3 +1,2 @@
-"""The design of a study's experiments, read off its specs: which runs repeat one experiment with other seeds, and which
-form a series over one quantity. Imports no torch and no pandas: the Snakefile is parsed again by every job.
-"""
+"""The experimental design that follows from a study's specs: runs that repeat an experiment with other seeds, and
+series of runs over one quantity. Imports no torch and no pandas: every job parses the Snakefile."""

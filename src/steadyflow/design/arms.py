@@ -1,5 +1,5 @@
-"""The arms of an evaluation: runs that differ in their seeds alone, and the one thing in which each arm differs from
-the reference."""
+"""The arms of an evaluation, which are runs that differ only in their seeds, and the property in which each arm differs
+from the reference."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from steadyflow.study.specs import Evaluation, Run, Study
 
 
 def arms(study: Study, dataset: str) -> list[Arm]:
-    """The arms of the dataset's evaluation, the reference's first; every evaluated run is in one of them."""
+    """The arms of the dataset's evaluation, that of the reference first; every evaluated run is in one of them."""
     evaluation = study.evaluations[dataset]
     if not evaluation.runs:
         return []
@@ -32,12 +32,12 @@ def _arm(study: Study, evaluation: Evaluation, runs: tuple[str, ...]) -> Arm:
     return Arm(runs, kind, subset.criterion, fraction, getattr(subset, "attribute", ""))
 
 
-# Networks of other kinds or sizes need other settings of the training.
+# Hyperparameters that may differ between networks of different architecture or size.
 _TRAINING = {"precision", "label_dropout", "steps", "batch_size", "learning_rate", "ema_decay"}
 
 
 def _changed_fields(run: Run, reference: Run) -> set[str]:
-    """The fields in which two runs differ, without their seeds and without what follows from another field."""
+    """The fields in which two runs differ, without seeds, and without hyperparameters if the model differs."""
     ours, theirs = run.identity(), reference.identity()
     changed = {key for key, value in ours.items() if value != theirs.get(key)} - {"seed"}
     if "model" in changed:
@@ -48,7 +48,7 @@ def _changed_fields(run: Run, reference: Run) -> set[str]:
 
 
 Matches = Callable[[Study, set[str], Run, Run], bool]
-"""Of the study, the changed fields, a run and the reference: whether they differ in this kind of thing alone."""
+"""(study, changed fields, run, reference) -> whether the runs differ only in this property."""
 
 
 def _network(run: Run) -> str:
@@ -82,7 +82,7 @@ KINDS: dict[str, Matches] = {
         changed == {"objective"} and getattr(run.objective, "coupling", "") == "ot"
     ),
 }
-"""The one thing in which an arm may differ from the reference; the first kind that matches counts."""
+"""The properties in which an arm may differ from the reference; the first that matches is the arm's kind."""
 
 
 def _identity_without_seeds(study: Study, run: str) -> list[dict[str, Any]]:
@@ -92,7 +92,7 @@ def _identity_without_seeds(study: Study, run: str) -> list[dict[str, Any]]:
 
 
 def _subset_without_seeds(study: Study, name: str) -> list[dict[str, Any]]:
-    """The subset's own identity, then those of the subsets that it is made of."""
+    """The identity of the subset, then those of the subsets from which it is derived."""
     subset = study.subsets[name]
     members = [each for member in subset.members for each in _subset_without_seeds(study, member)]
     return [{**subset.identity(), "seed": None, "of": None}, *members]

@@ -5,10 +5,10 @@ from steadyflow.study.specs import Study
 
 
 def arms_by_fraction(study: Study, dataset: str) -> dict[str, list[tuple[float, tuple[str, ...]]]]:
-    """Criterion -> (fraction removed, runs of that arm) in rising order, for criteria trained at several fractions.
+    """Criterion -> (fraction removed, runs of that arm), sorted by fraction, for criteria with several fractions.
 
-    The subsets of a series differ in their fraction alone. Where one criterion has several series (of other clusters,
-    or in another space), the longest is returned, the first of equally long ones.
+    The subsets of a series differ only in their fraction. If one criterion has several series (with other clusters, or
+    in another space), the longest is returned, the first one of equal length.
     """
     series: dict[tuple[str, str], dict[float, tuple[str, ...]]] = {}
     for arm in arms(study, dataset):

@@ -6,10 +6,10 @@ from steadyflow.study.specs import Run, Study
 
 
 def runs_by_k(study: Study, dataset: str) -> dict[str, list[tuple[int, str]]]:
-    """Criterion and fraction in words -> (k, run) in rising order of k, where the dataset's evaluation has several k.
+    """Criterion and fraction in words -> (k, run), sorted by k, for criteria with several k in the evaluation.
 
-    The runs of a series differ from the reference in their seed and their subset alone, and the subset is chosen by
-    clusters. The encoder is part of the key where series of several encoders are returned.
+    The runs of a series differ from the reference only in their seed and their subset, which is selected by clusters.
+    The encoder is part of the key if series of several encoders are returned.
     """
     evaluation = study.evaluations[dataset]
     series: dict[tuple[str, ...], list[tuple[int, str]]] = defaultdict(list)
@@ -19,7 +19,7 @@ def runs_by_k(study: Study, dataset: str) -> dict[str, list[tuple[int, str]]]:
         clusters, fraction = getattr(subset, "clusters", None), getattr(subset, "pruning_fraction", None)
         if subset and clusters and fraction is not None and _without_data(run) == _without_data(reference):
             clustering, spec = study.clusterings[clusters], subset.identity()
-            # Of kernel herding: the space, and the tokenizer or encoder that defines it.
+            # For kernel herding: the space, and the tokenizer or encoder that defines it.
             other = [str(value) for key, value in spec.items() if value is not None and key not in _NOT_IN_KEY]
             rule = (subset.criterion, f"{100 * fraction:g}% removed", *other, str(clustering.encoder))
             series[rule].append((clustering.k, name))
@@ -28,7 +28,7 @@ def runs_by_k(study: Study, dataset: str) -> dict[str, list[tuple[int, str]]]:
     return {", ".join(rule if len(encoders) > 1 else rule[:-1]): points for rule, points in several.items()}
 
 
-# The criterion and fraction begin the key; the others do not distinguish series.
+# Criterion and fraction are at the start of the key; the others do not distinguish series.
 _NOT_IN_KEY = ("criterion", "pruning_fraction", "clusters", "seed", "dataset")
 
 

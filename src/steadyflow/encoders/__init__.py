@@ -1,4 +1,4 @@
-"""Encoders: images in, features out. Each brings images to its network as the library does that made it known."""
+"""Encoders, from images to features. Each preprocesses images as the reference implementation does."""
 
 from steadyflow.encoders.encoder import Encoder
 from steadyflow.encoders.registry import load_encoder

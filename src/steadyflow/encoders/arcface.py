@@ -1,4 +1,4 @@
-"""ArcFace, InsightFace's glintr100: 512 features of a face's identity."""
+"""ArcFace (InsightFace's glintr100): 512 features of a face's identity."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,8 +26,9 @@ DETECTION_THRESHOLD = 0.5
 def build(files: Mapping[str, Path], device: torch.device, *, alignment: str) -> Extractor:
     """`files` are glintr100.onnx and, for the `alignment` "five_points", scrfd_10g_bnkps.onnx.
 
-    five_points: the most central large face is found and turned upright; the row of an image without one is NaN.
-    whole_frame: the image as it is, squashed to the network's 112x112.
+    five_points: the most central large face is detected and aligned; the row of an image without a face is NaN.
+    whole_frame: the image is resized to the network's 112x112, ignoring its aspect.
+    Raises UserError if a file is not the expected network.
     """
     path = files[RECOGNITION]
     recognition = ArcFaceONNX(str(path), _session(path, device))
@@ -55,7 +56,7 @@ def build(files: Mapping[str, Path], device: torch.device, *, alignment: str) ->
 
 
 def _bgr(images: Picture) -> list[Picture]:
-    """One by one in OpenCV's order of colours, which InsightFace takes, and turns back to RGB."""
+    """The images in OpenCV's order of colours, which InsightFace expects and converts to RGB."""
     return [np.ascontiguousarray(image[..., ::-1]) for image in rgb(images)]
 
 
@@ -65,14 +66,14 @@ def _upright_face(detection: Any, image: Picture) -> npt.NDArray[np.uint8] | Non
 
 
 def _session(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
-    """Raises UserError where the network would run elsewhere than on `device`: ONNX Runtime itself only warns."""
+    """Raises UserError if the network would not run on `device`, for which ONNX Runtime only warns."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     providers: dict[str, Any] = {"cuda": ("CUDAExecutionProvider", {"device_id": device.index or 0})}
     wanted = providers.get(device.type, ("CPUExecutionProvider", {}))
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[wanted])
-    # Its exceptions have no base but this.
+    # Its exceptions have no common base class.
     except Exception as error:
         raise UserError(f"{path}: ONNX Runtime cannot open it ({error}); expected the file of that name") from error
     if session.get_providers()[0] != wanted[0]:

@@ -1,4 +1,4 @@
-"""OpenAI's CLIP ViT-B/32, by open_clip: its image embedding of 512, not normalised, and that of texts."""
+"""OpenAI's CLIP ViT-B/32 in open_clip: embeddings of images and texts, 512 features, not normalised."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ from steadyflow.encoders.filling import filled
 from steadyflow.encoders.pixels import one_by_one
 from steadyflow.ground.artifacts import UserError
 
-# The weights were trained with QuickGELU. open_clip's plain ViT-B-32 takes them too, and computes something else.
+# The weights were trained with QuickGELU. open_clip's ViT-B-32 also loads them, but uses another GELU.
 MODEL = "ViT-B-32-quickgelu"
 
 
-# Of OpenAI's configuration, among the weights.
+# Entries of the state dict that are OpenAI's configuration and no weights.
 SETTINGS = ("input_resolution", "context_length", "vocab_size")
 
 
@@ -38,8 +38,8 @@ def build(files: Mapping[str, Path], device: torch.device) -> Extractor:
 
 @torch.no_grad()
 def embed_texts(path: Path, texts: Sequence[str]) -> Tensor:
-    """Texts in the space of the encoder's features, by OpenAI's ViT-B-32.pt: float32 [len(texts), dim] on the CPU, not
-    normalised. What is beyond 75 tokens of a text is not seen."""
+    """Embeddings of texts in the space of the image features, by OpenAI's ViT-B-32.pt: float32 [len(texts), dim] on the
+    CPU, not normalised. Texts are truncated after 75 tokens."""
     weights = {name: x for name, x in _read(path).items() if not name.startswith("visual.") and name not in SETTINGS}
     network: Any = filled(_text_tower, weights, path, torch.device("cpu"))
     return network.encode_text(open_clip.get_tokenizer(MODEL)(list(texts)))
@@ -52,15 +52,15 @@ def _image_tower() -> nn.Module:
 def _text_tower() -> nn.Module:
     network = open_clip.CLIP(**open_clip.get_model_config(MODEL))
     del network.visual
-    # No file has it, and what is built without memory has none of its own: a word sees those before it.
+    # The causal mask is in no file, and a network built on the meta device has no values.
     unseen = torch.full((network.context_length, network.context_length), float("-inf"), device="cpu")
     network.attn_mask = unseen.triu(1)
     return network
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """OpenAI's file is a TorchScript archive, which no safe reader takes. Its code is pinned by the lock's hash, its
-    tensors are taken out, and nothing in it is called."""
+    """OpenAI's file is a TorchScript archive, which `weights_only` cannot read. Its hash is verified by the lock; only
+    its tensors are used, and none of its code is called."""
     try:
         return torch.jit.load(path, map_location="cpu").state_dict()
     except RuntimeError as error:

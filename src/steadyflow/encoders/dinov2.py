@@ -1,4 +1,4 @@
-"""DINOv2, the class token after the last norm: timm's network, with the position embedding of the hub's own code."""
+"""DINOv2, class token after the last norm: timm's network with the position embedding of facebookresearch/dinov2."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,15 +14,15 @@ from steadyflow.encoders.encoder import Extractor
 from steadyflow.encoders.filling import filled, read_tensors
 from steadyflow.encoders.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised, one_by_one, planes
 
-# Names at the hub -> at timm.
+# Name in facebookresearch/dinov2 -> name in timm.
 MODELS = {"vitb14": "vit_base_patch14_dinov2", "vitl14": "vit_large_patch14_dinov2"}
 SIDE, PATCH = 224, 14
 
 
 def build(files: Mapping[str, Path], device: torch.device, *, model: str, resize: str) -> Extractor:
-    """`files` is dinov2_{model}_pretrain.pth, `model` of MODELS, `resize` "antialias" or "paper"."""
+    """`files` is dinov2_{model}_pretrain.pth; `model` is a key of MODELS, `resize` "antialias" or "paper"."""
     ((_, path),) = files.items()
-    # The mask token stands for hidden patches, in training alone.
+    # The mask token is used in training only.
     weights = {name: tensor for name, tensor in read_tensors(path).items() if name != "mask_token"}
     if "pos_embed" in weights:
         weights["pos_embed"] = hub_position_embedding(weights["pos_embed"], SIDE // PATCH)
@@ -36,20 +36,20 @@ def build(files: Mapping[str, Path], device: torch.device, *, model: str, resize
             return network(one_by_one(transform, images, device))
         return network(normalised(paper_resize(planes(images, device)), IMAGENET_MEAN, IMAGENET_STD))
 
-    how = {"antialias": "PIL bicubic", "paper": "bicubic without antialias to"}[resize]
-    return Extractor(f"DINOv2 {model} class token, {how} {SIDE}", weights["cls_token"].shape[-1], features)
+    resizing = {"antialias": "PIL bicubic", "paper": "bicubic without antialias to"}[resize]
+    return Extractor(f"DINOv2 {model} class token, {resizing} {SIDE}", weights["cls_token"].shape[-1], features)
 
 
 def paper_resize(x: Tensor) -> Tensor:
-    """[B,3,H,W] -> [B,3,224,224], bicubic without antialiasing; it may leave the range a little."""
+    """[B,3,H,W] -> [B,3,224,224], bicubic without antialiasing; values may slightly exceed the range."""
     return F.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=False)
 
 
 def hub_position_embedding(table: Tensor, side: int) -> Tensor:
-    """[1, 1 + n*n, d], the class token's first -> [1, 1 + side*side, d], as facebookresearch/dinov2 makes it.
+    """[1, 1 + n*n, d], the class token's first -> [1, 1 + side*side, d], as in facebookresearch/dinov2.
 
-    Coordinates follow from the factor (side + 0.1) / n, and not from the sizes; timm's own resampling has neither that
-    nor this lack of antialiasing, and gives features several per cent away.
+    Coordinates follow from the scale factor (side + 0.1) / n rather than the sizes, without antialiasing. With timm's
+    resampling, features differ by several per cent.
     """
     n = round((table.shape[1] - 1) ** 0.5)
     grid = table[:, 1:].float().unflatten(1, (n, n)).movedim(-1, 1)

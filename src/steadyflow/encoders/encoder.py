@@ -1,4 +1,4 @@
-"""What every encoder is."""
+"""The interface of encoders."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from steadyflow.ground.artifacts import UserError
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network and the way to it.
+    """A network with its preprocessing.
 
-    protocol: how images are brought to the network, and what is taken from it, in a few words
-    dim: of the features
-    features: uint8 [B,H,W,C], C 1 or 3 -> float32 [B,dim], each row of its own image alone, none of them normalised;
-        NaN for an image that the encoder finds nothing in
+    protocol: short description of the preprocessing and of the layer
+    dim: dimension of the features
+    features: images uint8 [B,H,W,C], C 1 or 3 -> float32 [B,dim], not normalised, independent of the other images of
+        the batch; NaN for images without features (no detected face)
     """
 
     protocol: str
@@ -29,10 +29,10 @@ class Extractor:
 
 @dataclass(frozen=True)
 class Encoder:
-    """An extractor, and where its weights are from.
+    """An extractor, and the origin of its weights.
 
-    kind: as studies call it
-    weights_hash: of the file of weights, 16 hex digits; of several files, joined by '+'
+    kind: its name in studies
+    weights_hash: of the file of weights, 16 hex digits; those of several files are joined by '+'
     licence: of the weights
     """
 
@@ -51,7 +51,7 @@ class Encoder:
 
     @torch.no_grad()
     def encode(self, images: Picture) -> npt.NDArray[np.float32]:
-        """uint8 [B,H,W,C], C 1 or 3 -> float32 [B,dim]. Raises UserError for anything else."""
+        """Images uint8 [B,H,W,C], C 1 or 3 -> features float32 [B,dim]. Raises UserError for other arrays."""
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
             raise UserError(
                 f"images {images.dtype} {list(images.shape)}: an encoder takes uint8 [images, height, width, 1 or 3], "

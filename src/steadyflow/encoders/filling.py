@@ -1,4 +1,4 @@
-"""Networks that are built without weights, and filled from a file of others."""
+"""Builds networks and loads pretrained weights into them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from steadyflow.models.weights import read_torch_file, require_shapes, require_t
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict saved by torch. Raises UserError for a file of anything else."""
+    """The tensors of a state dict saved by torch. Raises UserError for other files."""
     expected = f"expected {path.name} of resources/weights.lock"
     return require_tensors(path, read_torch_file(path, expected), expected)
 
@@ -18,11 +18,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def filled(
     build: Callable[[], nn.Module], weights: Mapping[str, Tensor], path: Path, device: torch.device
 ) -> nn.Module:
-    """What `build` gives, with these weights of the file `path`: float32, frozen, in evaluation mode.
+    """The network that `build` returns, with these `weights` (from the file `path`): float32, frozen, in evaluation
+    mode.
 
-    Raises UserError with the first name that is missing, unexpected or of another shape.
+    Raises UserError naming the first key that is missing, unexpected or of another shape.
     """
-    # Without memory or random numbers: fast, and the caller's generator does not advance.
+    # On the meta device no random numbers are drawn, so the caller's generator does not advance.
     with torch.device("meta"):
         network = build()
     weights = {name: tensor.float() for name, tensor in weights.items() if not _is_count(name)}
@@ -33,5 +34,5 @@ def filled(
 
 
 def _is_count(name: str) -> bool:
-    """Batches that a normalisation has seen: of use in training alone, and in some files absent."""
+    """The counter of a batch normalisation, which is used in training only, and absent in some files."""
     return name.endswith("num_batches_tracked")

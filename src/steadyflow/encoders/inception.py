@@ -1,4 +1,4 @@
-"""Inception-v3 of 2015, converted from TensorFlow: the features of FID, after the last pooling."""
+"""Inception-v3 (2015) converted from TensorFlow: the features of FID, after the last pooling."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ def build(files: Mapping[str, Path], device: torch.device, *, resize: str) -> Ex
 
 
 def clean_resize(x: Tensor) -> Tensor:
-    """[B,3,H,W] from 0 to 255 -> [B,3,299,299], as clean-fid does it to 0.004 of a grey level: bicubic with
-    antialiasing, cut to the range, never rounded."""
+    """[B,3,H,W] in 0..255 -> [B,3,299,299], bicubic with antialiasing and clipped; equals clean-fid's resizing up to
+    0.004 grey levels."""
     return F.interpolate(x, SIZE, mode="bicubic", antialias=True, align_corners=False).clamp(0, 255)
 
 
 def paper_resize(x: Tensor) -> Tensor:
-    """The same, as torch-fidelity does it: TensorFlow 1's bilinear, without antialiasing."""
+    """[B,3,H,W] -> [B,3,299,299] as in torch-fidelity: TensorFlow 1's bilinear, without antialiasing."""
     return interpolate_bilinear_2d_like_tensorflow1x(x, size=SIZE, align_corners=False)
 
 
@@ -46,7 +46,7 @@ RESIZES = {"clean": clean_resize, "paper": paper_resize}
 
 
 def _network() -> nn.Module:
-    """torch-fidelity's layers under their names. Its own class resizes inside, and unpickles its file without care."""
+    """torch-fidelity's layers by their names. Its own class also resizes, and loads its file by unrestricted pickle."""
     layers = {
         "Conv2d_1a_3x3": blocks.BasicConv2d(3, 32, kernel_size=3, stride=2),
         "Conv2d_2a_3x3": blocks.BasicConv2d(32, 32, kernel_size=3),

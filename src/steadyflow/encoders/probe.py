@@ -1,4 +1,4 @@
-"""The probe, a small network of our own training: the one encoder that needs no download."""
+"""The probe, a small network trained here, which needs no download."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from steadyflow.models import Probe, load_trained, to_model_range
 
 
 def load_probe(files: Mapping[str, Path], device: torch.device) -> Encoder:
-    """`files` are weights.safetensors and config.json, which its training left."""
+    """`files` are weights.safetensors and config.json, as written by the stage train_probe."""
     config = read_json(files["config.json"])
     network = load_trained(Probe, config["architecture"], files["weights.safetensors"]).to(device)
 

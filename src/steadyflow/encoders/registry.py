@@ -1,4 +1,4 @@
-"""Which encoders there are, and how one is opened."""
+"""The encoders by kind."""
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from steadyflow.encoders.encoder import Encoder, Extractor
 from steadyflow.fetch.lock import Locked, entry_of, verified
 from steadyflow.ground.artifacts import UserError
 
-# Each is a module of this package, imported when it is opened: its library is heavy, and may not be installed.
+# Each is a module of this package, imported on first use: its library is heavy, and may not be installed.
 PRETRAINED = ("inception", "clip", "dinov2", "arcface", "vgg16")
 
 
@@ -22,15 +22,14 @@ def load_encoder(
     lock: Mapping[str, Locked],
     device: torch.device,
 ) -> Encoder:
-    """The encoder of a kind, opened from its files alone.
+    """Loads an encoder.
 
     kind: "probe", or one of PRETRAINED
-    options: the other words of `build` in the kind's module, such as {"resize": "clean"}
-    files: what our training of a probe left (weights.safetensors and config.json), or the kind's files of `lock`, each
-        under its name there
+    options: further arguments of `build` in the kind's module, such as {"resize": "clean"}
+    files: of a probe weights.safetensors and config.json, otherwise the kind's files of `lock` with their names there
 
-    Raises UserError for a file that is missing or not what the lock says, and names the extra to install where a
-    library is missing.
+    Raises UserError for an unknown kind, a file that is missing or has another hash than in the lock, and a missing
+    library, naming the extra to install.
     """
     if kind == "probe":
         from steadyflow.encoders.probe import load_probe

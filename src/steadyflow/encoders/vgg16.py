@@ -18,7 +18,7 @@ LAST = 4  # of the classifier's layers: the ReLU after its second linear layer
 
 
 def build(files: Mapping[str, Path], device: torch.device) -> Extractor:
-    """`files` is torchvision's vgg16-397923af.pth. Images are brought to it as torch-fidelity does."""
+    """`files` is torchvision's vgg16-397923af.pth. Preprocessing is that of torch-fidelity."""
     ((_, path),) = files.items()
     weights = {name: tensor for name, tensor in read_tensors(path).items() if not name.startswith("classifier.6.")}
     network = filled(_network, weights, path, device)

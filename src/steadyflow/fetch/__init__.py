@@ -1,1 +1,1 @@
-"""Downloads: files from the network, resumed, verified, and under their final names only when complete."""
+"""Downloads: resumable, verified by hashes, and renamed to their final names when complete."""

@@ -1,8 +1,7 @@
-"""One file over HTTP: resumed, verified, and under its final name only when it is complete.
+"""Downloads one file over HTTP: resumable, verified by its hash, and renamed to its final name when complete.
 
-Of the libraries for this, pooch (1.9) verifies hashes, but writes to a temporary file of a random name, deletes it on
-failure and never sends `Range`; huggingface_hub resumes within one process alone, with the faults that
-`fetch.huggingface` lists. So this part is our own.
+Existing libraries do not do this: pooch (1.9) verifies hashes, but never sends `Range`, and deletes its randomly named
+temporary file on failure; for huggingface_hub see `fetch.huggingface`.
 """
 
 import contextlib
@@ -23,19 +22,19 @@ from steadyflow.ground.artifacts import UserError
 from steadyflow.ground.progress import byte_progress
 
 SPARE = 2**28
-"""Bytes of the disk that a download leaves free."""
+"""Bytes on the disk that a download leaves free."""
 
 
 def part_of(path: Path) -> Path:
-    """Where a file lies while it is incomplete."""
+    """The path of the incomplete file."""
     return path.with_name(f"{path.name}.part")
 
 
 def download(remote: Remote, path: Path | str, web: Web) -> None:
-    """Downloads `remote` to `path`; does nothing when its content is there already.
+    """Downloads `remote` to `path`, unless the file exists with the right content.
 
-    Incomplete content is in `path`.part, which outlives this process; the next call resumes it.
-    Raises UserError when the server does not give the file, gives another one, or the disk is too small for it.
+    Incomplete content is kept in `path`.part, from which the next call resumes. Raises UserError if the server does not
+    send the file, if its size or hash is wrong, and if the disk is too full.
     """
     path = Path(path)
     if path.exists() and remote.problem_of(path) is None:
@@ -47,7 +46,7 @@ def download(remote: Remote, path: Path | str, web: Web) -> None:
         web.retrying(remote.url, lambda: part.fetch_rest(web))
         problem = part.problem()
         if problem and kept:
-            # The bytes kept from before may be those of another version of the file.
+            # The resumed bytes may be those of another version of the file.
             part.restart()
             web.retrying(remote.url, lambda: part.fetch_rest(web))
             problem = part.problem()
@@ -62,7 +61,7 @@ def download(remote: Remote, path: Path | str, web: Web) -> None:
 
 
 def check_disk(folder: Path, needed: int) -> None:
-    """Raises UserError when the disk of `folder` has less than `needed` bytes, and SPARE, free."""
+    """Raises UserError if the disk of `folder` has less than `needed` + SPARE bytes free."""
     free = shutil.disk_usage(folder).free
     if needed and needed + SPARE > free:
         raise UserError(
@@ -73,7 +72,7 @@ def check_disk(folder: Path, needed: int) -> None:
 
 @dataclass
 class _Part:
-    """The incomplete file, open for appending; `version` is the strong ETag of what it holds, once known."""
+    """The incomplete file, open for appending; `version` is the strong ETag of its content, None if unknown."""
 
     remote: Remote
     file: BinaryIO
@@ -93,11 +92,11 @@ class _Part:
         self.version = None
 
     def fetch_rest(self, web: Web) -> None:
-        """One request for the bytes that are missing. Raises Interrupted when it ends too early."""
+        """Requests the missing bytes once. Raises Interrupted if the response ends too early."""
         start = self.size()
         if start == self.remote.bytes:
             return
-        # Some servers would compress, and a range of compressed bytes is of no use.
+        # Without compression, since a range of compressed bytes cannot be used.
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
@@ -107,7 +106,7 @@ class _Part:
             with web.get(self.remote.url, headers) as response:
                 if response.status_code != 416:
                     self._append(response)
-                # Without a known size only the server can say that nothing is missing.
+                # 416 means that the file is complete if its size is not known beforehand.
                 elif self.remote.bytes is not None or _complete_size(response) != start:
                     self.restart()
                     raise Interrupted("the server has no more bytes of it")
@@ -131,11 +130,11 @@ class _Part:
             raise Interrupted("the connection ended early")
 
     def _accept(self, response: httpx2.Response) -> None:
-        """Checks that the response continues the incomplete file; else the download starts again."""
+        """Checks that the response continues the incomplete file; otherwise the download is restarted."""
         etag = response.headers.get("ETag", "")
         version = etag if etag.startswith('"') else None
         if response.status_code != 206:
-            # Before anything is deleted: a login page is no new version of the file.
+            # Checked before anything is deleted: the response may be a login page and not a new version of the file.
             self._total(response)
             self.restart()
         elif _range_start(response) != self.size() or (self.version and version != self.version):
@@ -144,7 +143,7 @@ class _Part:
         self.version = version
 
     def _total(self, response: httpx2.Response) -> int | None:
-        """Bytes of the whole file, None where unknown. Raises UserError when the server states another size."""
+        """Bytes of the whole file, None if unknown. Raises UserError if the server states another size."""
         length = response.headers.get("Content-Length", "")
         offered = int(length) if response.status_code != 206 and length.isdecimal() else _complete_size(response)
         if None not in (offered, self.remote.bytes) and offered != self.remote.bytes:
@@ -167,19 +166,19 @@ def _complete_size(response: httpx2.Response) -> int | None:
 
 @contextlib.contextmanager
 def _exclusive(part: Path) -> Iterator[BinaryIO]:
-    """The incomplete file, locked: two studies may share a folder of downloads. If empty, it is deleted at the end.
+    """The incomplete file, locked, since studies may share a folder of downloads. Deleted at the end if it is empty.
 
-    It is its own lock: filelock's lock file would stay beside the images, where a dataset's pattern could match it.
-    Raises UserError when another process holds it.
+    The file itself is locked, since a separate lock file would remain and could match a dataset's pattern. Raises
+    UserError if another process holds the lock.
     """
     with part.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Since it was opened, the other process may have finished and renamed it.
+            # Another process may have finished and renamed the file since it was opened.
             locked = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
         except BlockingIOError:
             locked = False
-        # Some cluster file systems have no locks.
+        # Some cluster file systems do not support locks.
         except OSError:
             locked = True
         if not locked:

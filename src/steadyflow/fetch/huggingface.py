@@ -1,9 +1,9 @@
-"""Datasets of the Hugging Face Hub: files chosen by patterns, at one commit, verified by the hashes the Hub states.
+"""Datasets of the Hugging Face Hub: files selected by patterns, at one commit, verified by the hashes of the Hub.
 
-`huggingface_hub` finds the user's token, resolves the revision and lists the files with their hashes. The contents come
-by `fetch.download`, since `hf_hub_download` (of 2.4.0) compares no content with its sha256, deletes the incomplete file
-of a process that fails, never uses that of one that was killed, resumes without `If-Range`, gives up when a connection
-is reset, and retries without end while every attempt brings some bytes.
+`huggingface_hub` finds the user's token, resolves the revision and lists the files with their hashes. The files are
+downloaded by `fetch.download`, since `hf_hub_download` (2.4.0) does not verify sha256, deletes the incomplete file on
+failure, does not resume that of a killed process, resumes without `If-Range`, stops when a connection is reset, and
+retries without limit as long as each attempt receives some bytes.
 """
 
 import os
@@ -24,23 +24,23 @@ from steadyflow.ground.artifacts import UserError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-# Read when huggingface_hub is imported, which the functions below do.
+# Set before the functions below import huggingface_hub, which reads it on import.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 ENDPOINT = "https://huggingface.co"
 SHOWN = 10
 REPEATS = 20
-"""Requests of one address after which a listing counts as a loop; huggingface_hub's own retries are fewer."""
+"""Requests of one address after which a listing counts as a loop; huggingface_hub retries fewer times."""
 
 
 def hub_web() -> Web:
-    """The hub of HF_ENDPOINT, and the user's token as huggingface_hub finds it (HF_TOKEN, HF_TOKEN_PATH, HF_HOME)."""
+    """A client of the hub at HF_ENDPOINT, with the user's token (HF_TOKEN, HF_TOKEN_PATH, HF_HOME)."""
     from huggingface_hub import get_token
 
     endpoint = (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
     checked_address(endpoint)
     token = get_token() or ""
-    # A header with such a token is refused by a message that shows it.
+    # The HTTP client would reject such a token by a message that contains it.
     if not re.fullmatch(r"[!-~]*", token):
         raise UserError("HF_TOKEN: not a token, it holds spaces or unprintable characters; it is not shown here")
     return Web(home=endpoint, token=token or None)
@@ -48,7 +48,7 @@ def hub_web() -> Web:
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a repository: its path in there, and the address, size and hash of its content."""
+    """A file of a repository: its path, and the address, size and hash of its content."""
 
     path: str
     remote: Remote
@@ -58,7 +58,7 @@ class HubFile:
 class Snapshot:
     """A dataset's repository at one commit.
 
-    licence: as the repository's page states it
+    licence: as stated on the repository's page
     files: sorted by path
     """
 
@@ -70,12 +70,11 @@ class Snapshot:
 def fetch_dataset(
     repo: str, revision: str, patterns: Mapping[str, str], folder: Path | str, web: Web
 ) -> dict[str, Any]:
-    """Downloads every file of a dataset that a pattern names into `folder`, under its path in the repository.
+    """Downloads the files of a dataset that match a pattern to `folder`, keeping their paths in the repository.
 
-    patterns: split -> a pattern of paths; as in a shell, * stands for no slash
-    Returns repo, commit, url, licence, and files: path, bytes, sha256 and split of each, by split and path.
-    Replaces the HTTP client of this process's huggingface_hub.
-    Raises UserError when a pattern names nothing, a file would lie outside `folder`, or a download fails.
+    `patterns`: split -> pattern of paths, in which * does not match a slash. Returns repo, commit, url, licence, and
+    files (path, bytes, sha256 and split of each, sorted by split and path). Replaces the HTTP client of huggingface_hub
+    in this process. Raises UserError if a pattern matches nothing, a path leads out of `folder`, or a download fails.
     """
     url, folder = f"{web.home}/datasets/{repo}", Path(folder)
     snapshot = web.retrying(url, lambda: find_snapshot(repo, revision, patterns.values(), web, url))
@@ -98,15 +97,14 @@ def fetch_dataset(
 
 
 def find_snapshot(repo: str, revision: str, patterns: Iterable[str], web: Web, url: str) -> Snapshot:
-    """The commit that a branch, a tag or a commit's own hash stands for, and its files in the patterns' folders.
+    """Resolves a revision (branch, tag or commit) to a commit, and lists its files in the patterns' folders.
 
-    url: the repository's address, named in errors
-    Raises Interrupted where another attempt may succeed, else UserError.
+    `url` is the repository's address, for messages. Raises Interrupted if a retry may succeed, otherwise UserError.
     """
     from huggingface_hub import HfApi, set_client_factory
     from huggingface_hub.errors import HfHubHTTPError
 
-    # Its own client would send the token to any host at which a listing continues.
+    # The default client would send the token to any host on which a listing continues.
     set_client_factory(lambda: _listing_client(web))
     api = HfApi(endpoint=web.home, token=False, library_name="steadyflow")
     try:
@@ -119,13 +117,13 @@ def find_snapshot(repo: str, revision: str, patterns: Iterable[str], web: Web, u
             files = [file for folder in folders for file in _list_files(api, repo, commit, folder)]
     except HfHubHTTPError as error:
         raise status_fault(url, error.response) from None
-    # What huggingface_hub raises for an answer that is not of its format.
+    # Raised by huggingface_hub for malformed answers.
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise UserError(f"{url}: the server does not answer as a hub does ({detail}); check HF_ENDPOINT") from error
     licence = ", ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "")
     gated = ", gated" if info.gated else ""
-    # Folders may lie in each other.
+    # Folders may contain each other.
     unique = sorted({file.path: file for file in files}.items())
     return Snapshot(commit, (licence or "not stated: see the dataset's page") + gated, [file for _, file in unique])
 
@@ -136,17 +134,17 @@ def _list_files(api: "HfApi", repo: str, commit: str, folder: str) -> Iterator[H
     for entry in api.list_repo_tree(repo, folder, recursive=True, revision=commit, repo_type="dataset"):
         if isinstance(entry, RepoFile):
             url = hf_hub_url(repo, entry.path, repo_type="dataset", revision=commit, endpoint=api.endpoint)
-            # Of a file that is not in LFS, git's own hash alone is known.
+            # For files that are not in LFS, only git's blob hash is known.
             lfs = entry.lfs
             size, sha256, blob = (lfs.size, lfs.sha256, None) if lfs else (entry.size, None, entry.blob_id)
-            # huggingface_hub accepts any value here, and a file without a hash would go unverified.
+            # huggingface_hub does not validate these; a file without a hash would not be verified.
             if type(size) is not int or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", str(sha256 or blob)):
                 raise ValueError(f"{entry.path}: no size and hash of a file")
             yield HubFile(entry.path, Remote(url, size, sha256, blob))
 
 
 def _listing_client(web: Web) -> httpx2.Client:
-    """A client that refuses to follow a listing round and round."""
+    """A client that raises UserError if a listing refers to itself."""
     seen = Counter[str]()
 
     def count(request: httpx2.Request) -> None:
@@ -160,14 +158,14 @@ def _listing_client(web: Web) -> httpx2.Client:
 
 
 def _folder(pattern: str) -> str:
-    """The folder that all paths of a pattern lie in."""
+    """The folder that contains all paths of a pattern."""
     parts = pattern.split("/")[:-1]
     fixed = next((place for place, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
     return "/".join(parts[:fixed])
 
 
 def select(files: Iterable[HubFile], patterns: Mapping[str, str], repo: str) -> list[tuple[HubFile, str]]:
-    """Files with the split whose pattern names them. Raises UserError when a pattern names none, or two the same."""
+    """The files that match a pattern, and their split. Raises UserError if a pattern matches none, or two match one."""
     files, chosen = list(files), []
     split_of: dict[str, str] = {}
     for split, pattern in patterns.items():
@@ -185,13 +183,13 @@ def select(files: Iterable[HubFile], patterns: Mapping[str, str], repo: str) -> 
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """By pathlib's rule, since Path.glob finds the files again."""
-    # Both from the root: a relative pattern may begin anywhere in the path.
+    """By pathlib's rules, since the files are later found by Path.glob."""
+    # Both are absolute, since a relative pattern would match the end of a path.
     return PurePosixPath("/", path).match(f"/{pattern}")
 
 
 def target_of(folder: Path, path: str) -> Path:
-    """Where a file of the repository lies in `folder`. Raises UserError for a path that would lead out of it."""
+    """The local path of a repository's file. Raises UserError for a path that leads out of `folder`."""
     parts = PurePosixPath(path).parts
     if not parts or parts[0] == "/" or ".." in parts or "\0" in path:
         raise UserError(f"{path!r}: this path in the hub's list leads out of {folder}; nothing was downloaded")
@@ -202,6 +200,6 @@ def target_of(folder: Path, path: str) -> Path:
 
 
 def _missing(remote: Remote, path: Path) -> int:
-    """Bytes still to come for a file, a look at sizes alone."""
+    """Bytes of a file that are still to be downloaded, by sizes only."""
     there = next((place.stat().st_size for place in (path, part_of(path)) if place.exists()), 0)
     return max((remote.bytes or 0) - there, 0)

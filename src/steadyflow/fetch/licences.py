@@ -1,4 +1,4 @@
-"""What was downloaded, and under which licence."""
+"""The downloaded files and their licences."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from steadyflow.ground.artifacts import read_json
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A file of weights, or a dataset.
+    """A downloaded file of weights or dataset.
 
     what: the file's name, or the dataset's address
     where: the file, or the dataset's folder
@@ -23,9 +23,9 @@ class Downloaded:
 
 
 def downloaded(lock: Mapping[str, Locked], weights: Iterable[Path], listings: Iterable[Path]) -> Iterator[Downloaded]:
-    """Files of the lock, each verified, then the datasets of which a files.json is given.
+    """The files of `weights`, verified by the lock, then the datasets with the files.json in `listings`.
 
-    Raises UserError for a file that is not in the lock, is missing, or is not what the lock pins.
+    Raises UserError for a file that is not in the lock, is missing, or has another hash.
     """
     for path in weights:
         entry = entry_of(lock, path.name)

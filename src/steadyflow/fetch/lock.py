@@ -1,6 +1,6 @@
-"""Lock files: TOML that pins each file to download by its address and sha256, and says its licence.
+"""Lock files: TOML with address, sha256 and licence of each file to download.
 
-Read whenever the Snakefile is, hence nothing heavy is imported here.
+Read while Snakemake plans, so no heavy library is imported.
 """
 
 import tomllib
@@ -19,9 +19,9 @@ from steadyflow.ground.artifacts import UserError
 class Locked:
     """One file of a lock.
 
-    licence: an SPDX name, or words
-    bytes: its size, None where it is not known
-    inside, member: the lock's name of the zip archive that holds it, and its path in there; empty otherwise
+    licence: an SPDX identifier or a description
+    bytes: its size, None if unknown
+    inside, member: the name in the lock of the zip archive that contains it, and its path therein; otherwise empty
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -40,7 +40,7 @@ class Locked:
 
 
 def read_lock(path: Path | str) -> dict[str, Locked]:
-    """Name -> entry, in the file's order. Raises UserError naming the file and the key of every mistake."""
+    """Name -> entry, in the order of the file. Raises UserError naming the file and the key of every error."""
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -75,29 +75,33 @@ def _misplaced(entries: Mapping[str, Locked]) -> Iterator[str]:
 
 
 def entry_of(lock: Mapping[str, Locked], name: str) -> Locked:
-    """Raises UserError for an unknown name."""
+    """The entry of that name. Raises UserError if there is none."""
     if name not in lock:
         raise UserError(f"'{name}': not in the lock (known: {', '.join(lock)})")
     return lock[name]
 
 
 def described(entry: Locked, path: Path | str) -> str:
-    """Where the file has to lie, what it has to be, and where it is from."""
+    """The file's path, size, hash and address, for messages."""
     where = f", as {entry.member} in this archive" if entry.member else ""
     size = f"{entry.bytes} bytes, " if entry.bytes else ""
     return f"{path} ({size}sha256 {entry.sha256}) from {entry.url}{where}"
 
 
-def by_hand(entry: Locked, path: Path | str) -> str:
-    """How to bring the file to a machine that has no network."""
+def manual_download(entry: Locked, path: Path | str) -> str:
+    """Instructions for a machine without a network."""
     return f"without a network, fetch it elsewhere and put it there: {described(entry, path)}"
 
 
 def verified(path: Path | str, entry: Locked) -> Path:
-    """`path`, known to hold what the lock says. Raises UserError that says how to get the file otherwise."""
+    """`path`, if its content is that of the lock. Otherwise raises UserError with instructions for getting the file."""
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: not there; run `snakemake fetch` where there is a network, or {by_hand(entry, path)}")
+        raise UserError(
+            f"{path}: not there; run `snakemake fetch` where there is a network, or {manual_download(entry, path)}"
+        )
     if problem := entry.remote.problem_of(path):
-        raise UserError(f"{path}: {problem}; delete it and run `snakemake fetch` anew, or {by_hand(entry, path)}")
+        raise UserError(
+            f"{path}: {problem}; delete it and run `snakemake fetch` again, or {manual_download(entry, path)}"
+        )
     return path

@@ -1,4 +1,4 @@
-"""Files that a lock pins: downloaded, or taken out of the archive that holds them."""
+"""Files of a lock: downloaded, or extracted from a downloaded archive."""
 
 import shutil
 import zipfile
@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from steadyflow.fetch.download import download
-from steadyflow.fetch.lock import Locked, by_hand, entry_of
+from steadyflow.fetch.lock import Locked, entry_of, manual_download
 from steadyflow.fetch.remote import sha256_of
 from steadyflow.fetch.web import Web
 from steadyflow.ground.artifacts import UserError, atomic_path
 
 
 def fetch_locked(lock: Mapping[str, Locked], name: str, folder: Path | str, web: Web) -> Path:
-    """`name` in `folder`, and beside it the archive that holds it when there is one, each verified.
+    """Downloads the file `name` to `folder`, with the archive that contains it if there is one, and verifies both.
 
-    Raises UserError, which also says where a file fetched by hand has to lie.
+    Raises UserError, with instructions for a manual download.
     """
     entry, path = entry_of(lock, name), Path(folder, name)
     if path.is_file() and entry.remote.problem_of(path) is None:
@@ -27,19 +27,19 @@ def fetch_locked(lock: Mapping[str, Locked], name: str, folder: Path | str, web:
     try:
         download(entry.remote, path, web)
     except UserError as error:
-        raise UserError(f"{error}. Or, {by_hand(entry, path)}") from error
+        raise UserError(f"{error}. Or, {manual_download(entry, path)}") from error
     return path
 
 
 def fetch_dataset_file(lock: Mapping[str, Locked], name: str, folder: Path | str, web: Web) -> dict[str, Any]:
-    """Downloads a dataset that is one file of the lock. Returns url, licence, and files: path, bytes and sha256."""
+    """Downloads a dataset that is one file of the lock. Returns url, licence, and files (path, bytes and sha256)."""
     entry, path = entry_of(lock, name), fetch_locked(lock, name, folder, web)
     listed = {"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
     return {"url": entry.url, "licence": entry.licence, "files": [listed]}
 
 
 def extract(archive: Path, entry: Locked, path: Path) -> None:
-    """The one member of a zip archive that `entry` names becomes `path`; no other path is written to."""
+    """Extracts the member `entry.member` of a zip archive to `path`, and verifies it."""
     try:
         with zipfile.ZipFile(archive) as members, atomic_path(path) as temporary:
             with members.open(entry.member) as source, temporary.open("wb") as target:

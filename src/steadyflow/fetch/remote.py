@@ -1,4 +1,4 @@
-"""A file elsewhere, and what is known of its content beforehand."""
+"""A remote file with its expected size and hash."""
 
 import hashlib
 import os
@@ -10,9 +10,9 @@ BLOCK = 2**18
 
 @dataclass(frozen=True)
 class Remote:
-    """What a download has to become. Hashes are hex digits; None where nothing is known.
+    """Address, size and hashes (hex digits) of a file; None if unknown.
 
-    git_blob: git's own hash (sha1) of the content, for files that a git server holds without LFS
+    git_blob: git's blob hash (sha1) of the content, for files of a git server that are not in LFS
     """
 
     url: str
@@ -21,7 +21,7 @@ class Remote:
     git_blob: str | None = None
 
     def problem_of(self, path: Path | str) -> str | None:
-        """How the file at `path` differs from this one, in words; None when it does not."""
+        """A description of how the file at `path` differs from this one; None if it does not."""
         size = Path(path).stat().st_size
         if self.bytes is not None and size != self.bytes:
             return f"{self.bytes} bytes expected, found {size}"
@@ -33,7 +33,7 @@ class Remote:
 
 
 def sha256_of(path: Path | str) -> str:
-    """All 64 hex digits, read block by block."""
+    """sha256 of a file's bytes, all 64 hex digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

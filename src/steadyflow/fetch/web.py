@@ -1,7 +1,7 @@
-"""HTTP requests with bounded redirects and retries, and a token that is sent to one host alone.
+"""HTTP requests with bounded redirects and retries, and a token that is sent to one host only.
 
-On `httpx2`, which huggingface_hub uses too, so that both go out by the same client and under the same rules. No client
-resumes a body that breaks off: `retrying` repeats whole attempts, and `download` resumes in between.
+Based on `httpx2`, which huggingface_hub uses too, so that both share one client and its rules. No client resumes an
+interrupted body: `retrying` repeats whole attempts, and `download` resumes between them.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ T = TypeVar("T")
 ATTEMPTS = 6
 REDIRECTS = 10
 SILENCE = 60.0
-"""Seconds without a byte after which a connection counts as lost."""
+"""Timeout in seconds without a byte received."""
 LONGEST_WAIT = 300.0
 PROGRESS = 2**20
-"""Bytes by which a file must have grown beyond its largest size so far for the count of failures to start again: a bad
-line may drop a large file a hundred times, but bytes that are discarded and sent again are no progress."""
+"""Bytes by which a file has to exceed its largest size so far for the count of failures to be reset. On a bad
+connection a large file may need many attempts, but bytes that are discarded and sent again are no progress."""
 
 ADVICE = {
     401: "it is gated, private or not there: accept its terms on its page, and set HF_TOKEN to a token of your account",
@@ -42,7 +42,7 @@ ADVICE = {
 class Interrupted(Exception):
     """A transient failure.
 
-    wait: seconds until the next attempt as the server states them, None where it does not
+    wait: seconds until the next attempt, as stated by the server, None if not
     kept: bytes of the incomplete file after the failure
     """
 
@@ -56,8 +56,8 @@ class Interrupted(Exception):
 class Web:
     """An HTTP client.
 
-    home: an address; `token` is sent to its scheme, host and port, and to no other, redirected or not
-    sleep: waits for so many seconds
+    home: an address; `token` is sent only to its scheme, host and port, also after redirects
+    sleep: waits for a number of seconds
     """
 
     home: str = ""
@@ -69,7 +69,7 @@ class Web:
         return self.new_client()
 
     def new_client(self) -> httpx2.Client:
-        """A client that signs each request itself, and refuses redirects from https to http."""
+        """A client that adds the token to requests to `home`, and rejects redirects from https to http."""
         home = httpx2.URL(self.home).origin if self.home and self.token else None
 
         def sign(request: httpx2.Request) -> None:
@@ -90,9 +90,9 @@ class Web:
 
     @contextlib.contextmanager
     def get(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
-        """A response of status 2xx or 416, its body not yet read.
+        """A response with status 2xx or 416, whose body is not read yet.
 
-        Raises Interrupted for transient failures, also from within the block, and UserError for all others.
+        Raises Interrupted for transient failures, also while the body is read, and UserError for all others.
         """
         checked_address(url)
         with web_faults(url), self.client.stream("GET", url, headers=headers) as response:
@@ -101,7 +101,10 @@ class Web:
             yield response
 
     def retrying(self, url: str, attempt: Callable[[], T]) -> T:
-        """The result of `attempt`, repeated with growing waits while it raises Interrupted, ATTEMPTS times at most."""
+        """The result of `attempt`, retried with increasing waits while it raises Interrupted, at most ATTEMPTS times.
+
+        Raises UserError after that.
+        """
         failures = most = 0
         while True:
             try:
@@ -111,7 +114,7 @@ class Web:
                     failures, most = 0, fault.kept
                 failures += 1
                 if failures == ATTEMPTS:
-                    message = f"{url}: {fault}, {ATTEMPTS} times in a row; run again later, it goes on where it stopped"
+                    message = f"{url}: {fault}, {ATTEMPTS} times in a row; run again later to resume"
                     raise UserError(message) from None
                 wait = 2.0 ** (failures - 1) if fault.wait is None else fault.wait
                 print(f"{url}: {fault}; trying again in {wait:.0f} s", file=sys.stderr, flush=True)
@@ -119,7 +122,7 @@ class Web:
 
 
 def checked_address(url: str) -> None:
-    """Raises UserError unless it is an http or https address without a password in it."""
+    """Raises UserError unless `url` is an http or https address without user and password."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -132,7 +135,7 @@ def checked_address(url: str) -> None:
 
 
 def checked_redirect(source: str, target: str) -> None:
-    """Raises UserError for a redirect to something else than the web, and from https to http."""
+    """Raises UserError for a redirect to another scheme than http or https, and from https to http."""
     checked_address(target)
     if urlsplit(source).scheme == "https" and urlsplit(target).scheme != "https":
         raise UserError(f"{source}: redirected from https to an unprotected address; refused")
@@ -140,9 +143,9 @@ def checked_redirect(source: str, target: str) -> None:
 
 @contextlib.contextmanager
 def web_faults(url: str) -> Iterator[None]:
-    """The client's errors as Interrupted where another attempt may succeed, else as UserError.
+    """Turns the client's errors into Interrupted if a retry may succeed, otherwise into UserError.
 
-    Its own messages are not shown: they hold the address requested last, which may carry a signature.
+    The client's messages are not shown, since they contain the last address, which may include a signature.
     """
     try:
         yield
@@ -158,7 +161,7 @@ def web_faults(url: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException | None) -> str:
-    """The innermost cause that the operating system names."""
+    """The operating system's message in the innermost cause that has one."""
     reason = "the connection ended early"
     while error is not None:
         if isinstance(error, OSError) and error.strerror:
@@ -168,7 +171,7 @@ def _reason(error: BaseException | None) -> str:
 
 
 def status_fault(url: str, response: httpx2.Response) -> Interrupted | UserError:
-    """What to raise for an error's status: Interrupted where another attempt may succeed."""
+    """The error to raise for an HTTP status: Interrupted if a retry may succeed."""
     status = response.status_code
     name = f"HTTP {status} {http.client.responses.get(status, '')}".rstrip()
     if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500:
@@ -177,7 +180,7 @@ def status_fault(url: str, response: httpx2.Response) -> Interrupted | UserError
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds from a number or a date, LONGEST_WAIT at most."""
+    """Seconds, from a number or a date, at most LONGEST_WAIT; None if malformed."""
     try:
         wait = float(value) if value.isdecimal() else (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
     # A date without a zone cannot be subtracted.

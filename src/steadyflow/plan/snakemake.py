@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import ancient, directory
+from snakemake.io import ancient, directory, report
 
 from steadyflow.ground.artifacts import UserError
 from steadyflow.plan.freshness import Stale, out_of_date
 from steadyflow.plan.layout import benchmark_place, log_place, record_place
 from steadyflow.plan.targets import TARGETS
+from steadyflow.report.exhibits import Exhibit
 from steadyflow.stages.cost import Cost
 from steadyflow.stages.data import outdated_downloads
+from steadyflow.stages.exhibits import EXHIBIT_STAGES
 from steadyflow.stages.registry import FIXED, STAGES, entries
 from steadyflow.stages.stage import External, Job, each_input, file_of, output_files, upstream
 from steadyflow.study import Study
@@ -188,6 +190,13 @@ class Rules:
         declared = STAGES[stage]
         files = {name: self._output(_fill(place, fixed)) for name, place in declared.outputs.items()}
         return {**files, "provenance": f"<results>/{record_place(_fill(declared.place, fixed))}"}
+
+    def shown_outputs(self, exhibit: Exhibit, suffix: str, caption: str) -> dict[str, Any]:
+        """Those of a table or figure, of which Snakemake's report shows the file of one suffix."""
+        labels = {"dataset": "{dataset}", "shows": exhibit.title, "as": exhibit.kind}
+        files = self.outputs(EXHIBIT_STAGES[exhibit.kind].name, **{exhibit.kind: exhibit.name})
+        files[suffix] = report(files[suffix], caption=caption, category=exhibit.category, labels=labels)
+        return files
 
     @staticmethod
     def _output(place: str) -> Any:

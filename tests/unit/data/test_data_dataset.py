@@ -120,7 +120,7 @@ def test_content_hash_sees_content_only(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (toy(at_9=record(9, key="toy-2")), "'toy-2' comes twice"),
+        (toy(at_9=record(9, key="toy-2")), "duplicate key 'toy-2'"),
         (toy(at_9=record(9, pixels=partial(image, 9, (8, 8, 1)))), "toy-9: 1 channels, expected 3"),
         (
             toy(at_9=record(9, pixels=partial(torn, "toy-9"))),
@@ -194,7 +194,7 @@ def test_a_repeated_key_is_found_across_row_groups(tmp_path, monkeypatch):
         return image(i)
 
     records = [Record("toy-1" if i == 9 else f"toy-{i}", partial(load, i), split="train") for i in range(5000)]
-    with pytest.raises(UserError, match="toy: the key 'toy-1' comes twice"):
+    with pytest.raises(UserError, match="toy: duplicate key 'toy-1'"):
         write(Source("toy", Records(lambda: iter(records)), len(records)), tmp_path)
     # Not only after hours of writing.
     assert len(loaded) < 20
@@ -204,7 +204,7 @@ def test_keys_of_one_hash_are_no_repeated_key(tmp_path, monkeypatch):
     monkeypatch.setattr(manifests, "key_hash", lambda key: 7)
     write(toy(), tmp_path / "a")
     assert read_manifest(tmp_path / "a" / "manifest.parquet")["key"].is_unique
-    with pytest.raises(UserError, match="'toy-2' comes twice"):
+    with pytest.raises(UserError, match="duplicate key 'toy-2'"):
         write(toy(at_9=record(9, key="toy-2")), tmp_path / "b")
 
 

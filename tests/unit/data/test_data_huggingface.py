@@ -114,7 +114,7 @@ def test_rows_without_an_image_are_named_when_loaded(tmp_path):
     [
         ({"labels": [0.5, 1.0]}, r"column `label` holds double, expected whole numbers"),
         ({"labels": ["a", "b"]}, r"column `label` holds string, expected whole numbers"),
-        ({"labels": [None, -1], "label_type": pa.int64()}, "no label in the column `label`; say `label_column: null`"),
+        ({"labels": [None, -1], "label_type": pa.int64()}, "no label in the column `label`; set `label_column: null`"),
     ],
 )
 def test_columns_of_other_types_are_named(tmp_path, arguments, message):

@@ -106,7 +106,7 @@ def test_an_allocation_whose_end_is_not_to_be_had_has_none_and_says_so(tmp_path,
     monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert allocation_end() == float("inf")
-    assert "SLURM does not say when job 7 ends" in capsys.readouterr().err
+    assert "the time limit of SLURM job 7 is not known" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
