@@ -61,7 +61,7 @@ def stage_error(finished: Finished, study: Path, target: Path) -> str:
         ),
         ({"runs/unpruned/subset": "half"}, "runs.unpruned.subset: unknown 'half'"),
         ({"runs/unpruned/steps": "many"}, "runs.unpruned.steps: "),
-        ({"evaluations/digits/reference": "pruned"}, "evaluations.digits.reference: unknown run 'pruned'"),
+        ({"evaluations/digits/reference": "pruned"}, "evaluations.digits.reference: unknown 'pruned' (known: "),
         ({"samplings/euler/steps": 0}, "samplings.euler.steps: "),
     ],
     ids=lambda value: "" if isinstance(value, str) else next(iter(value)),

@@ -221,7 +221,8 @@ def test_an_estimate_is_printed_and_nothing_is_submitted(scratch: Path, site: di
     stages = [float(cells[2].replace(",", "")) for stage, cells in rows.items() if stage != "in all"]
     assert float(rows["in all"][2].replace(",", "")) == pytest.approx(sum(stages), abs=0.1 * len(stages))
     script = REPOSITORY / "workflow" / "scripts" / "print_estimate.py"
-    code = f"import sys, runpy; sys.argv = ['estimate', '--study', {str(PAPER)!r}]; runpy.run_path({str(script)!r}); "
+    code = f"import sys, runpy; sys.argv = ['estimate', '--study', {str(PAPER)!r}]; "
+    code += f"runpy.run_path({str(script)!r}, run_name='__main__'); "
     code += "print('heavy', sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)))"
     alone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=scratch)
     assert alone.stdout.splitlines()[-1] == "heavy []"

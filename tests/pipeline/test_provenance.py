@@ -25,7 +25,9 @@ def test_a_clone_has_nothing_to_do(copied: Finished) -> None:
 
 def test_a_copy_without_times_has_nothing_to_do(finished: Finished, tmp_path: Path) -> None:
     space = Workspace(tmp_path)
-    shutil.copytree(finished.results, space.results, copy_function=shutil.copyfile)
+    shutil.copytree(
+        finished.results, space.results, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns(".lock")
+    )
     for file in space.results.rglob("*"):
         os.utime(file, (1, 1))
     assert space.planned("all", study=space.write(finished.raw)) == set()

@@ -142,8 +142,11 @@ class Workspace:
         assert done.returncode == 0, done.stderr
 
     def linked(self, directory: Path) -> "Workspace":
-        """A copy without Snakemake's memory. Files of results are links: every write replaces its file."""
-        shutil.copytree(self.results, directory / "results", copy_function=os.link)
+        """A copy without Snakemake's memory. Files of results are links, since every write replaces its file, but for
+        the lock."""
+        shutil.copytree(
+            self.results, directory / "results", copy_function=os.link, ignore=shutil.ignore_patterns(".lock")
+        )
         return Workspace(directory)
 
     def target(self, *parts: str) -> Path:
@@ -187,7 +190,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def half_written(folder: Path) -> list[Path]:
     """Temporary files of writes that did not end, by their leading dot."""
-    return [path for path in folder.rglob(".*") if path.name != ".snakemake_timestamp"]
+    return [path for path in folder.rglob(".*") if path.name not in (".snakemake_timestamp", ".lock")]
 
 
 def jobs_of(printed: str) -> set[str]:
