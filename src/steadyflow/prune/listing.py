@@ -1,4 +1,4 @@
-"""Lists of kept images from elsewhere: a text of lines, a JSON list, a Parquet file."""
+"""Reads lists of kept images: a text file with one per line, a JSON list, or a Parquet file."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ from steadyflow.ground.artifacts import UserError
 
 
 def read_listing(path: Path | str, keys: pd.Series, entries: Literal["keys", "ids"]) -> np.ndarray:
-    """The ids that a list names, int64, each as often as its multiplicity, in the list's order.
+    """The ids in a list, int64, in its order, each repeated by its multiplicity.
 
-    `keys` of the images that may be kept, indexed by id. A Parquet file has a column key or id (`entries` says which),
-    and may have a column multiplicity. Raises UserError for a file of another kind, an entry that names none of these
-    images, and one that comes twice.
+    `keys` are those of the training images, indexed by id. A Parquet file has a column key or id, according to
+    `entries`, and optionally a column multiplicity. Raises UserError for other files, an entry that is not among
+    `keys`, and a duplicate entry.
     """
     path = Path(path)
     found, times = _read(path, entries)
@@ -40,7 +40,7 @@ def read_listing(path: Path | str, keys: pd.Series, entries: Literal["keys", "id
 
 
 def _read(path: Path, entries: Literal["keys", "ids"]) -> tuple[list[Any], np.ndarray]:
-    """What stands in the file, and how often each is drawn, int64."""
+    """The entries of the file, and their multiplicity int64."""
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
