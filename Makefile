@@ -1,9 +1,11 @@
-# make demo: the default study, end to end. make test: every test. make setup: only the environment.
+# make demo: the default study, end to end. make setup: only the environment. make test: every test, in a quarter of an
+# hour; make test-unit: without real studies, in three minutes.
 PYTHON ?= python3
 CORES ?= all
 STAMP := .venv/.installed
+PARALLEL := -n 2 --dist loadfile
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test test-unit lint clean
 setup: $(STAMP)
 
 # uv comes into the environment first, so that neither it nor anything else need be on the machine.
@@ -21,8 +23,13 @@ demo: setup
 	.venv/bin/snakemake --profile profiles/laptop --cores $(CORES) all
 	@.venv/bin/python workflow/scripts/print_summary.py
 
+# Real SLURM alone: its tests wait for clocks.
 test: setup
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -m "not cluster" $(PARALLEL)
+	.venv/bin/python -m pytest tests/cluster
+
+test-unit: setup
+	.venv/bin/python -m pytest tests/unit $(PARALLEL)
 
 lint: setup
 	.venv/bin/ruff check .

@@ -11,7 +11,9 @@ from support.tiny import TINY_TOKENIZER
 from support.workspace import REPOSITORY, Workspace
 
 from steadyflow.ground.ledger import Ledger, ledger_file, read_ledger
-from steadyflow.study import load_study, paths
+from steadyflow.plan.provenance import current_checkpoint
+from steadyflow.stages.runs import TRAIN_RUN
+from steadyflow.study import load_study
 
 STUDY = yaml.safe_load("""
 name: cluster
@@ -72,10 +74,12 @@ class OnCluster(Workspace):
         return printed.read_text()
 
     def ledger(self, study: Path, run: str) -> Ledger | None:
-        return read_ledger(ledger_file(self.state(study, run)))
+        state = self.state(study, run)
+        return read_ledger(ledger_file(state)) if state else None
 
-    def state(self, study: Path, run: str) -> Path:
-        return Path(paths.state_file(load_study(study), "runs", run))
+    def state(self, study: Path, run: str) -> Path | None:
+        """None as long as what the training reads is not there."""
+        return current_checkpoint(load_study(study), TRAIN_RUN.job({"dataset": "digits", "run": run}))
 
 
 def outputs(space: Workspace, names: list[str]) -> list[str]:

@@ -149,7 +149,7 @@ def test_ten_faults_in_one_run_lose_nothing(on_cluster: OnCluster, local: Worksp
     def state_damaged(name: str) -> None:
         out_of_memory(name)
         state = space.state(study, name)
-        assert previous_checkpoint(state).exists()
+        assert state is not None and previous_checkpoint(state).exists()
         content = state.read_bytes()
         state.write_bytes(content[: len(content) // 2])
 

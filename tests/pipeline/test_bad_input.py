@@ -12,10 +12,9 @@ import pytest
 import torch
 from PIL import Image
 from support.folders import FOLDER_STUDY, write_photos
-from support.workspace import Finished, Workspace, edited, half_written
+from support.workspace import Finished, Workspace, checkpoint, edited, half_written
 
 from steadyflow.ground.artifacts import read_array
-from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline
 
@@ -115,7 +114,7 @@ def test_a_loss_that_is_not_finite(finished: Finished) -> None:
 
 def test_a_state_of_another_training_is_refused(finished: Finished) -> None:
     path = finished.write(edited(finished.raw, {"runs/resumed": {"seed": 7}}), "resumed.yaml")
-    state = Path(paths.state_file(load_study(path), "runs", "resumed"))
+    state = checkpoint(path, "train_run", dataset="digits", run="resumed")
     state.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"identity": "0123456789abcdef", "step": 3}, state)
     before = state.read_bytes()

@@ -168,14 +168,17 @@ def test_other_preprocessing_images_or_weights_do(faces: Faces) -> None:
     faces.write_weights()
 
 
-def test_only_what_was_computed_from_a_changed_file_is_embedded_anew(faces: Faces) -> None:
+def test_an_exchanged_file_is_made_anew_and_what_was_computed_from_it(faces: Faces) -> None:
     images = faces.target("digits", "samples", "other", "euler", "images.npy")
-    write_array(images, read_array(images)[::-1])
     features = {run: faces.target("digits", "features", "faces", run, "euler.npy") for run in ("one", "other")}
-    before = {run: file_hash(path) for run, path in features.items()}
+    before = {path: file_hash(path) for path in (images, *features.values())}
+    write_array(images, read_array(images)[::-1])
     done = faces.snakemake(*features.values(), study=faces.write(STUDY), repository=faces.repository)
     assert done.returncode == 0, done.stdout
-    assert {run for run, path in features.items() if file_hash(path) != before[run]} == {"other"}
-    said = read_json(features["other"].with_suffix(".json"))
-    assert said["images_hash"] == file_hash(images)
-    assert not [job for job in embedded(faces.plan(faces.write(STUDY))) if job.startswith("embed_samples")]
+    assert jobs_of(done.stdout) == {
+        "sample_run dataset=digits run=other sampling=euler",
+        "embed_samples dataset=digits encoder=faces run=other sampling=euler",
+    }
+    assert {path: file_hash(path) for path in before} == before
+    assert read_json(features["other"].with_suffix(".json"))["images_hash"] == file_hash(images)
+    assert not faces.plan(faces.write(STUDY))

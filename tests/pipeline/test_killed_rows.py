@@ -6,36 +6,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.workspace import REPOSITORY, SCRIPTS, Finished, digests, edited
-
-from steadyflow.ground.artifacts import read_json, write_json
-from steadyflow.study import load_study, paths
+from support.workspace import REPOSITORY, SCRIPTS, Finished, checkpoint, digests, edited
 
 pytestmark = pytest.mark.pipeline
 
 IMAGES = 1797
 SIZES = {"embed_images": 128, "encode_latents": 64}
+NAMES = {
+    "embed_images": {"dataset": "digits", "encoder": "probe"},
+    "encode_latents": {"dataset": "digits", "tokenizer": "vqvae"},
+}
 COUNTED = REPOSITORY / "tests" / "support" / "counted.py"
 
 
-def flags(finished: Finished, stage: str, dataset: Path | None = None) -> list[object]:
-    """As its rule has them; a state is marked after every batch."""
-    root = finished.target("digits")
-    given = ["--dataset", dataset or root, "--save-seconds", 0, "--device", "cpu"]
-    if stage == "encode_latents":
-        return [*given, "--tokenizer", root / "tokenizers" / "vqvae"]
-    probe = [root / "encoders" / "probe" / name for name in ("weights.safetensors", "config.json")]
-    lock = REPOSITORY / "resources" / "weights.lock"
-    return [*given, "--study", finished.path, "--encoder", "probe", "--encoder-files", *probe, "--weights-lock", lock]
-
-
 def run(
-    stage: str, arguments: list[object], log: Path, *, processes: int = 1, fatal: int = -1
+    stage: str, names: dict[str, str], study: Path, log: Path, *, processes: int = 1, fatal: int = -1
 ) -> subprocess.CompletedProcess[str]:
+    """As its rule starts it; a state is marked after every batch."""
     launched = [sys.executable]
     if processes > 1:
         launched += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--"]
-    command = [*launched, COUNTED, log, fatal, SCRIPTS / f"{stage}.py", *arguments]
+    flags = [*(f"--{name}={value}" for name, value in names.items()), "--save-seconds=0", "--device=cpu"]
+    if stage == "embed_images":
+        flags.append(f"--weights-lock={REPOSITORY / 'resources' / 'weights.lock'}")
+    command = [*launched, COUNTED, log, fatal, SCRIPTS / f"{stage}.py", "--study", study, *flags]
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 
@@ -50,12 +44,15 @@ def passes(log: Path) -> list[int]:
     ("stage", "stored"), [("embed_images", "embeddings/probe"), ("encode_latents", "latents/vqvae")]
 )
 def test_a_kill_loses_no_finished_batch_and_changes_no_byte(
-    finished: Finished, tmp_path: Path, stage: str, stored: str, processes: int
+    finished: Finished, copied: Finished, stage: str, stored: str, processes: int
 ) -> None:
-    state, output = tmp_path / "state" / "rows.npy", tmp_path / "results" / "rows.npy"
-    arguments = [*flags(finished, stage), "--state", state, "--output", output]
-    killed = run(stage, arguments, tmp_path / "killed", processes=processes, fatal=4)
-    assert killed.returncode != 0 and not output.exists()
+    files = [copied.target("digits", f"{stored}{suffix}") for suffix in (".npy", ".json")]
+    for file in files:
+        file.unlink()
+    state, logs = checkpoint(copied.path, stage, **NAMES[stage]), copied.directory
+    killed = run(stage, NAMES[stage], copied.path, logs / "killed", processes=processes, fatal=4)
+    assert killed.returncode != 0 and not any(file.exists() for file in files)
+    assert not copied.target("provenance", "digits", f"{stored}.json").exists()
     done = np.load(state.with_suffix(".done.npy")).astype(bool)
     assert len(done) == IMAGES
     # The other process may have done all of its part, or have been stopped.
@@ -63,45 +60,40 @@ def test_a_kill_loses_no_finished_batch_and_changes_no_byte(
     if processes == 1:
         assert done.sum() == 4 * SIZES[stage]
 
-    last = run(stage, arguments, tmp_path / "last", processes=processes)
+    last = run(stage, NAMES[stage], copied.path, logs / "last", processes=processes)
     assert last.returncode == 0, last.stderr
     batches = np.split(done, range(SIZES[stage], IMAGES, SIZES[stage]))
-    assert sorted(passes(tmp_path / "last")) == sorted(len(batch) for batch in batches if not batch.all())
-    for suffix in (".npy", ".json"):
-        assert output.with_suffix(suffix).read_bytes() == finished.target("digits", f"{stored}{suffix}").read_bytes()
-    assert list(state.parent.iterdir()) == []
+    assert sorted(passes(logs / "last")) == sorted(len(batch) for batch in batches if not batch.all())
+    for file in files:
+        assert file.read_bytes() == finished.target("digits", stored).with_suffix(file.suffix).read_bytes()
+    assert list(copied.target("state").rglob("*.npy")) == []
+    assert copied.planned("all", study=copied.path) == set()
 
 
-def test_rows_of_other_images_are_refused_and_kept(finished: Finished, tmp_path: Path) -> None:
-    state, output = tmp_path / "state" / "rows.npy", tmp_path / "rows.npy"
-    written = ["--state", state, "--output", output]
-    assert run("embed_images", [*flags(finished, "embed_images"), *written], tmp_path / "killed", fatal=2).returncode
-    other, before = tmp_path / "other", digests(state.parent)
-    other.mkdir()
-    for name in ("manifest.parquet", "images"):
-        (other / name).symlink_to(finished.target("digits", name))
-    info = read_json(finished.target("digits", "dataset.json"))
-    write_json(other / "dataset.json", {**info, "content_hash": "0123456789abcdef"})
-    done = run("embed_images", [*flags(finished, "embed_images", other), *written], tmp_path / "other.log")
-    assert done.returncode == 1 and f"error: {state}: checkpoint of another job" in done.stderr
-    assert digests(state.parent) == before and not output.exists() and passes(tmp_path / "other.log") == []
+def test_rows_of_other_images_are_begun_anew_and_these_are_kept(copied: Finished) -> None:
+    state = checkpoint(copied.path, "embed_images", **NAMES["embed_images"])
+    assert run("embed_images", NAMES["embed_images"], copied.path, copied.directory / "killed", fatal=2).returncode
+    before = digests(state.parent)
+    study = copied.write(edited(copied.raw, {"datasets/digits/resolution": 24}), "other.yaml")
+    copied.run(copied.target("digits", "embeddings", "probe.npy"), study=study)
+    assert " 0/15" in copied.target("logs", "digits", "embeddings", "probe.log").read_text("utf-8")
+    assert before and digests(state.parent) == before
 
 
-def test_the_rule_goes_on_with_a_state_that_a_killed_job_left(finished: Finished, tmp_path: Path) -> None:
+def test_the_rule_goes_on_with_a_state_that_a_killed_job_left(copied: Finished) -> None:
     """Of a dataset's latents under a name of its own."""
-    copied = {**finished.raw["tokenizers"]["vqvae"], "label": "another name"}
-    edits = {"tokenizers/copied": copied, "defaults/runs/tokenizer": "vqvae"}
-    study = finished.write(edited(finished.raw, edits), "copied.yaml")
-    tokenizer = finished.target("digits", "tokenizers", "copied")
-    finished.run(tokenizer / "weights.safetensors", study=study)
-    state = Path(paths.state_file(load_study(study), "latents", "digits", "copied"))
-    arguments = [*flags(finished, "encode_latents"), "--tokenizer", tokenizer, "--state", state]
-    assert run("encode_latents", [*arguments, "--output", tmp_path / "x.npy"], tmp_path / "log", fatal=9).returncode
+    same = {**copied.raw["tokenizers"]["vqvae"], "label": "another name"}
+    edits = {"tokenizers/copied": same, "defaults/runs/tokenizer": "vqvae"}
+    study = copied.write(edited(copied.raw, edits), "copied.yaml")
+    copied.run(copied.target("digits", "tokenizers", "copied", "weights.safetensors"), study=study)
+    names = {"dataset": "digits", "tokenizer": "copied"}
+    state = checkpoint(study, "encode_latents", **names)
+    assert run("encode_latents", names, study, copied.directory / "log", fatal=9).returncode
     assert state.exists()
-    finished.run(finished.target("digits", "latents", "copied.npy"), study=study)
+    copied.run(copied.target("digits", "latents", "copied.npy"), study=study)
     # The bar does not start at 0.
-    log = finished.target("logs", "digits", "latents", "copied.log").read_text("utf-8")
+    log = copied.target("logs", "digits", "latents", "copied.log").read_text("utf-8")
     assert " 9/29" in log and " 0/29" not in log
     assert not state.exists()
-    latents = finished.target("digits", "latents")
+    latents = copied.target("digits", "latents")
     assert (latents / "copied.npy").read_bytes() == (latents / "vqvae.npy").read_bytes()

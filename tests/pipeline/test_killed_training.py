@@ -9,26 +9,28 @@ import time
 from pathlib import Path
 
 import pytest
-from support.workspace import SCRIPTS, Finished, edited
+from support.workspace import SCRIPTS, Finished, checkpoint, edited, half_written
 
 from steadyflow.ground.ledger import ledger_file, read_ledger
-from steadyflow.study import load_study, paths
 
 pytestmark = pytest.mark.pipeline
 
 STEPS = 60
 
 
-def command(finished: Finished, study: Path, output: Path, state: Path, save_seconds: int = 0) -> list[str]:
+def command(study: Path, save_seconds: int = 0) -> list[str]:
     """The command of the rule train_run; 0 seconds save a state after every step."""
-    root = finished.target("digits")
-    return [
-        *(sys.executable, str(SCRIPTS / "train_run.py")),
-        *("--study", str(study), "--run", "killed"),
-        *("--dataset", str(root), "--latents", str(root / "latents" / "vqvae.npy")),
-        *("--subset", str(root / "subsets" / "loss-0.5.parquet")),
-        *("--state", str(state), "--save-seconds", str(save_seconds), "--output", str(output), "--device", "cpu"),
-    ]
+    flags = ("--dataset=digits", "--run=killed", f"--save-seconds={save_seconds}", "--device=cpu")
+    return [sys.executable, str(SCRIPTS / "train_run.py"), "--study", str(study), *flags]
+
+
+def write_study(space: Finished) -> Path:
+    spec = {"subset": "loss-0.5", "conditional": True, "steps": STEPS}
+    return space.write(edited(space.raw, {"runs/killed": spec}), "killed.yaml")
+
+
+def state_of(study: Path) -> Path:
+    return checkpoint(study, "train_run", dataset="digits", run="killed")
 
 
 def saved_at(state: Path) -> int | None:
@@ -57,40 +59,37 @@ def killed_after_progress(arguments: list[str], state: Path, delay: float) -> No
 
 
 def test_a_killed_training_ends_with_the_same_weights(finished: Finished, tmp_path: Path) -> None:
-    spec = {"subset": "loss-0.5", "conditional": True, "steps": STEPS}
-    study = finished.write(edited(finished.raw, {"runs/killed": spec}), "killed.yaml")
-    subprocess.run(
-        command(finished, study, tmp_path / "whole", tmp_path / "whole.pt", save_seconds=60),
-        check=True,
-        capture_output=True,
-    )
-    assert not (tmp_path / "whole.pt").exists()
+    spaces = {name: finished.linked(tmp_path / name) for name in ("whole", "killed")}
+    studies = {name: write_study(space) for name, space in spaces.items()}
+    output = {name: space.target("digits", "runs", "killed") for name, space in spaces.items()}
+    subprocess.run(command(studies["whole"], save_seconds=60), check=True, capture_output=True)
+    assert not state_of(studies["whole"]).exists()
 
-    state, output = tmp_path / "state" / "killed.pt", tmp_path / "killed"
-    arguments = command(finished, study, output, state)
+    state, arguments = state_of(studies["killed"]), command(studies["killed"])
+    before = set(state.parent.iterdir())
+    record = spaces["killed"].target("provenance", "digits", "runs", "killed.json")
     moments = random.Random(0)
     for _ in range(3):
         # Anywhere in a step, in the writing of a state, or between the two.
         killed_after_progress(arguments, state, moments.uniform(0, 0.2))
-        assert not output.exists()
+        assert not output["killed"].exists() and not record.exists()
     last = subprocess.run(arguments, check=True, capture_output=True, text=True)
-    assert f"/{STEPS}" in last.stderr
-    whole = (tmp_path / "whole" / "weights.safetensors").read_bytes()
-    assert (output / "weights.safetensors").read_bytes() == whole
+    assert f"/{STEPS}" in last.stderr and record.exists()
+    whole = (output["whole"] / "weights.safetensors").read_bytes()
+    assert (output["killed"] / "weights.safetensors").read_bytes() == whole
     # Nor what a kill in the middle of a write left.
-    assert list(state.parent.iterdir()) == [ledger_file(state)]
+    assert set(state.parent.iterdir()) - before == {ledger_file(state)}
+    assert half_written(spaces["killed"].results) == []
     ledger = read_ledger(ledger_file(state))
     assert ledger is not None and (ledger.step, ledger.starts, ledger.finished) == (STEPS, 4, True)
 
 
-def test_the_rule_resumes_a_state_that_a_killed_job_left(finished: Finished, tmp_path: Path) -> None:
-    spec = {"subset": "loss-0.5", "conditional": True, "steps": STEPS}
-    study = finished.write(edited(finished.raw, {"runs/killed": spec}), "killed.yaml")
-    state = Path(paths.state_file(load_study(study), "runs", "killed"))
-    killed_after_progress(command(finished, study, tmp_path / "killed", state), state, 0.05)
-    target = finished.target("digits", "runs", "killed", "weights.safetensors")
-    finished.run(target, study=study)
+def test_the_rule_resumes_a_state_that_a_killed_job_left(copied: Finished) -> None:
+    study = write_study(copied)
+    state = state_of(study)
+    killed_after_progress(command(study), state, 0.05)
+    copied.run(copied.target("digits", "runs", "killed", "weights.safetensors"), study=study)
     # The bar of a resumed training does not start at 0.
-    log = finished.target("logs", "digits", "runs", "killed.log").read_text("utf-8")
+    log = copied.target("logs", "digits", "runs", "killed.log").read_text("utf-8")
     assert f" 0/{STEPS}" not in log
     assert list(state.parent.glob("*.pt")) == []

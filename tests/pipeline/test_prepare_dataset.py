@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.folders import write_photos
-from support.workspace import SCRIPTS, Workspace
+from support.workspace import Workspace
 
 from steadyflow.data.images import read_manifest
 from steadyflow.ground.artifacts import read_json
@@ -25,10 +24,11 @@ pytestmark = pytest.mark.pipeline
 HUB = {"source": "huggingface", "repo": "some/faces", "resolution": 16, "val_fraction": 0.3}
 
 
-def prepare(space: Workspace, spec: dict[str, Any], output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    study = space.write({"name": "x", "downloads": str(space.directory / "downloads"), "datasets": {"photos": spec}})
-    command = [sys.executable, str(SCRIPTS / "prepare_dataset.py"), "--study", str(study), "--dataset", "photos"]
-    return subprocess.run([*command, "--output", str(output), *flags], capture_output=True, text=True, check=False)
+def prepare(space: Workspace, spec: dict[str, Any], results: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Into the folder `photos` of the results."""
+    raw = {"name": "x", "results": str(results), "downloads": str(space.directory / "downloads")}
+    study = space.write({**raw, "datasets": {"photos": spec}})
+    return space.script("prepare_dataset", "--dataset=photos", *flags, study=study)
 
 
 def test_a_zip_gives_what_its_folder_gives(space: Workspace) -> None:
@@ -39,11 +39,11 @@ def test_a_zip_gives_what_its_folder_gives(space: Workspace) -> None:
         spec = {"source": "folder", "path": str(path), "resolution": 16, "val_fraction": 0.3}
         done = prepare(space, spec, space.directory / output, "--threads", "2")
         assert done.returncode == 0, done.stderr
-        infos.append(read_json(space.directory / output / "dataset.json"))
+        infos.append(read_json(space.directory / output / "photos" / "dataset.json"))
     plain, zipped = infos
     assert plain.pop("details") != zipped.pop("details")
     assert plain == zipped
-    left = {path.name for path in (space.directory / "zipped").iterdir()}
+    left = {path.name for path in (space.directory / "zipped" / "photos").iterdir()}
     assert left == {"dataset.json", "manifest.parquet", "images"}
 
 
@@ -70,10 +70,10 @@ def test_downloaded_files_are_read_and_their_commit_is_said(space: Workspace) ->
     write_download(space.directory / "downloads" / "datasets" / "photos")
     done = prepare(space, HUB, space.directory / "out")
     assert done.returncode == 0, done.stderr
-    info = read_json(space.directory / "out" / "dataset.json")
+    info = read_json(space.directory / "out" / "photos" / "dataset.json")
     assert info["details"]["downloaded"] == {"repo": "some/faces", "commit": "c0ffee"}
     assert (info["n"], info["classes"]) == (12, ["0", "1"])
-    manifest = read_manifest(space.directory / "out" / "manifest.parquet")
+    manifest = read_manifest(space.directory / "out" / "photos" / "manifest.parquet")
     assert manifest["key"].tolist() == [f"data/train-00000-of-00001/{row:05d}" for row in range(12)]
 
 
@@ -110,7 +110,7 @@ def test_a_damaged_download_is_one_clear_error(space: Workspace) -> None:
     whole = shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
     done = prepare(space, HUB, space.directory / "out")
-    assert done.returncode == 1 and not (space.directory / "out" / "dataset.json").exists()
+    assert done.returncode == 1 and not (space.directory / "out" / "photos" / "dataset.json").exists()
     (message,) = done.stderr.splitlines()
     assert message == (
         f"error: {shard}: has {len(whole) // 2} bytes instead of {len(whole)}; "
@@ -134,4 +134,6 @@ def test_a_hostile_archive_is_one_clear_error(space: Workspace) -> None:
     (message,) = done.stderr.splitlines()
     assert message.startswith(f"error: {space.directory / 'a.zip'}: the member '../evil.png' leads outside the folder")
     new = set(space.directory.iterdir()) - before
-    assert {path.name for path in new} <= {"out", "study.yaml"} and not any((space.directory / "out").glob("*"))
+    assert {path.name for path in new} <= {"out", "study.yaml"} and not any(
+        (space.directory / "out" / "photos").glob("*")
+    )

@@ -10,102 +10,85 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.workspace import SCRIPTS, Finished, edited
+from support.workspace import SCRIPTS, Finished, digests, edited, half_written
 
 from steadyflow.ground.artifacts import file_hash, read_array, read_json, read_weights
 
 pytestmark = pytest.mark.pipeline
 
 
-def launch(processes: int, script: str, *flags: object) -> None:
-    command = [str(SCRIPTS / "launch.sh"), str(processes), script, *map(str, flags), "--device", "cpu"]
-    # As the Snakefile does: this very Python.
-    path = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
-    done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def copies(finished: Finished, tmp_path: Path) -> dict[str, Finished]:
+    """One for each number of processes."""
+    return {number: finished.linked(tmp_path / number) for number in ("one", "several")}
 
 
-def encode(finished: Finished, output: Path, processes: int, batch_size: int) -> np.ndarray:
-    root = finished.target("digits")
-    flags = ("--dataset", root, "--tokenizer", root / "tokenizers" / "vqvae", "--batch-size", batch_size)
-    launch(processes, "encode_latents.py", *flags, "--state", output.with_name("state.npy"), "--output", output)
-    return read_array(output)
-
-
-def test_latents_are_the_same_by_three_processes_and_alone(finished: Finished, tmp_path: Path) -> None:
+def test_latents_are_the_same_by_three_processes_and_alone(finished: Finished, copies: dict[str, Finished]) -> None:
     """By three processes: bit for bit. Alone in a batch: a convolution may round otherwise, so of two codes about
     equally near the other may be chosen; no more than 1 in 10,000 positions, and the others bit for bit."""
-    stored = read_array(finished.target("digits", "latents", "vqvae.npy"))
-    encode(finished, tmp_path / "three.npy", 3, 64)
-    assert file_hash(tmp_path / "three.npy") == file_hash(finished.target("digits", "latents", "vqvae.npy"))
-    sidecars = [
-        read_json(path) for path in (tmp_path / "three.json", finished.target("digits", "latents", "vqvae.json"))
-    ]
-    assert sidecars[0] == sidecars[1]
-    alone = encode(finished, tmp_path / "alone.npy", 1, 1)
-    positions = (alone != stored).any(axis=1)
+    names = ("--dataset=digits", "--tokenizer=vqvae", "--device=cpu")
+    several, alone = copies["several"], copies["one"]
+    several.ran("encode_latents", *names, study=several.path, processes=3)
+    for place in ("digits/latents/vqvae.npy", "digits/latents/vqvae.json"):
+        assert several.target(place).read_bytes() == finished.target(place).read_bytes()
+    assert several.planned("all", study=several.path) == set()
+    alone.ran("encode_latents", *names, "--batch-size=1", study=alone.path)
+    found, stored = (read_array(space.target("digits", "latents", "vqvae.npy")) for space in (alone, finished))
+    positions = (found != stored).any(axis=1)
     assert positions.mean() < 1e-4
     assert np.isfinite(stored).all() and stored.astype(np.float32).std() > 0
 
 
-def test_scores_are_the_same_by_three_processes(finished: Finished, tmp_path: Path) -> None:
-    root = finished.target("digits")
-    flags = ("--study", finished.path, "--scoring", "surrogate", "--manifest", root / "manifest.parquet")
-    flags += ("--latents", root / "latents" / "vqvae.npy", "--run", root / "runs" / "surrogate")
-    launch(3, "score_samples.py", *flags, "--state", tmp_path / "state.npy", "--output", tmp_path / "scores.parquet")
-    three, stored = (pd.read_parquet(path) for path in (tmp_path / "scores.parquet", root / "scores/surrogate.parquet"))
-    pd.testing.assert_frame_equal(three, stored, check_exact=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.json", "scores.parquet"]
-    assert not list(finished.target("state", "scorings").iterdir())
+def test_scores_are_the_same_by_three_processes(finished: Finished, copied: Finished) -> None:
+    flags = ("--dataset=digits", "--run=surrogate", "--device=cpu")
+    copied.ran("score_samples", *flags, study=copied.path, processes=3)
+    before, after = finished.digests(), copied.digests()
+    record = "provenance/digits/scores/surrogate.json"
+    # The record alone, which holds times of files: no checkpoint is left, and nothing half-written.
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} <= {record}
+    assert half_written(copied.results) == []
 
 
-def test_a_tokenizer_is_trained_by_two_processes(finished: Finished, tmp_path: Path) -> None:
+def test_a_tokenizer_is_trained_by_two_processes(finished: Finished, copies: dict[str, Finished]) -> None:
     """The real script: its curve, and outputs of one process alone."""
-    study = finished.write(
-        edited(finished.raw, {"tokenizers/vqvae/steps": 6, "tokenizers/vqvae/adversarial/start": 2}), "processes.yaml"
-    )
-    for processes in (1, 2):
-        output = tmp_path / str(processes)
-        flags = ("--study", study, "--tokenizer", "vqvae", "--dataset", finished.target("digits"))
-        launch(processes, "train_tokenizer.py", *flags, "--state", tmp_path / "state.pt", "--output", output)
-    one, two = (read_weights(tmp_path / name / "weights.safetensors") for name in ("1", "2"))
+    edits = {"tokenizers/vqvae/steps": 6, "tokenizers/vqvae/adversarial/start": 2}
+    folders = {}
+    for processes, (name, space) in enumerate(copies.items(), 1):
+        study = space.write(edited(finished.raw, edits), "processes.yaml")
+        flags = ("--dataset=digits", "--tokenizer=vqvae", "--device=cpu")
+        space.ran("train_tokenizer", *flags, study=study, processes=processes)
+        folders[name] = space.target("digits", "tokenizers", "vqvae")
+    one, two = (read_weights(folder / "weights.safetensors") for folder in folders.values())
     assert one.keys() == two.keys()
     for name in one:
         assert np.allclose(one[name], two[name], rtol=1e-3, atol=1e-5), name
     curves = [
-        pd.read_parquet(tmp_path / name / "curve.parquet").drop(columns=["images_per_second", "mfu"])
-        for name in ("1", "2")
+        pd.read_parquet(folder / "curve.parquet").drop(columns=["images_per_second", "mfu"])
+        for folder in folders.values()
     ]
     assert curves[0]["discriminator"].notna().sum() == 4
     pd.testing.assert_frame_equal(curves[0], curves[1], rtol=1e-3)
-    assert sorted(path.name for path in (tmp_path / "2").iterdir()) == sorted(
-        path.name for path in (tmp_path / "1").iterdir()
-    )
-
-
-def sample(finished: Finished, output: Path, processes: int, run: str) -> list[str]:
-    root = finished.target("digits")
-    flags = ("--study", finished.path, "--sampling", "euler", "--run", root / "runs" / run, "--batch-size", 13)
-    flags += ("--tokenizer", root / "tokenizers" / "vqvae", "--latents", root / "latents" / "vqvae.json")
-    launch(processes, "sample_run.py", *flags, "--output", output)
-    return [file_hash(output / name) for name in ("latents.npy", "images.npy")]
+    assert digests(copies["one"].results).keys() == digests(copies["several"].results).keys()
 
 
 @pytest.mark.parametrize("run", ["unpruned", "conditional"])
-def test_samples_are_the_same_by_three_processes(finished: Finished, tmp_path: Path, run: str) -> None:
+def test_samples_are_the_same_by_three_processes(finished: Finished, copies: dict[str, Finished], run: str) -> None:
     """64 images in 5 batches of 13, the last of 12: whole batches go to processes, bit for bit."""
-    assert sample(finished, tmp_path / "three", 3, run) == sample(finished, tmp_path / "one", 1, run)
-    stored = read_json(finished.target("digits", "samples", run, "euler", "sampling.json"))
-    for name in ("one", "three"):
-        described = read_json(tmp_path / name / "sampling.json")
+    place = f"digits/samples/{run}/euler"
+    for processes, space in zip((1, 3), copies.values(), strict=True):
+        names = ("--dataset=digits", f"--run={run}", "--sampling=euler")
+        space.ran("sample_run", *names, "--batch-size=13", "--device=cpu", study=space.path, processes=processes)
+    one, three = (
+        [file_hash(space.target(place, name)) for name in ("latents.npy", "images.npy")] for space in copies.values()
+    )
+    assert one == three
+    stored = read_json(finished.target(place, "sampling.json"))
+    for space in copies.values():
+        described = read_json(space.target(place, "sampling.json"))
         assert described["evaluations_per_image"] == stored["evaluations_per_image"]
         assert all(took > 0 for took in described["ms_per_image"].values())
-    assert read_array(tmp_path / "three" / "images.npy").shape == (64, 16, 16, 1)
-    assert sorted(path.name for path in (tmp_path / "three").iterdir()) == [
-        "images.npy",
-        "latents.npy",
-        "sampling.json",
-    ]
+        assert half_written(space.results) == []
+    assert read_array(copies["several"].target(place, "images.npy")).shape == (64, 16, 16, 1)
 
 
 @pytest.fixture

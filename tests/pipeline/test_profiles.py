@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from steadyflow.study.jobs import jobs
-from steadyflow.study.resources import WORK, work
 from support.workspace import REPOSITORY, long_jobs, long_jobs_of
 
 from steadyflow.ground.constants import PALIGEMMA_FOLDER
-from steadyflow.study import load_study, parse_study, paths
+from steadyflow.plan import estimate
+from steadyflow.plan.provenance import Provenance, write_record
+from steadyflow.stages.cost import Cost
+from steadyflow.stages.pruning import SELECT_SUBSET
+from steadyflow.stages.registry import STAGES
+from steadyflow.stages.runs import TRAIN_RUN
+from steadyflow.stages.stage import output_files, upstream
+from steadyflow.study import Study, load_study, parse_study
 
 pytestmark = pytest.mark.pipeline
 
@@ -61,8 +66,9 @@ def site(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def submitted(tmp_path: Path, site: dict[str, str]):
+def submitted(tmp_path: Path, site: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     """The words behind `sbatch` when the job that makes a file is submitted under a profile."""
+    monkeypatch.chdir(tmp_path)
     study = tmp_path / "study.yaml"
     study.write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     loaded = load_study(study)
@@ -71,18 +77,21 @@ def submitted(tmp_path: Path, site: dict[str, str]):
     for name, script in COMMANDS.items():
         (commands / name).write_text(script, encoding="utf-8")
         (commands / name).chmod(0o755)
-    given = [
-        *paths.dataset_files(loaded, "digits").values(),
-        *paths.latents_files(loaded, "digits", "vqvae").values(),
-    ]
-    for file in given:
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).touch()
+    # All that the jobs read is there.
+    names = {"dataset": "digits", "run": "unpruned", "subset": "half"}
+    asked_for = {TRAIN_RUN.job(names), SELECT_SUBSET.job(names)}
+    for job in upstream(loaded, asked_for):
+        if job not in asked_for:
+            for name, file in output_files(loaded, job).items():
+                path = file / "0" if job.stage.outputs[name].endswith("/") else file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+            write_record(loaded, job, Provenance(loaded).inputs(job))
 
     def submit(profile: str, target: str, *arguments: str) -> list[str]:
         note = tmp_path / "submitted"
         note.unlink(missing_ok=True)
-        options = ["--retries", "0", "--rerun-triggers", "mtime", "--seconds-between-status-checks", "1", *arguments]
+        options = ["--retries", "0", "--seconds-between-status-checks", "1", *arguments]
         path = os.pathsep.join([str(commands), *os.get_exec_path()])
         done = snakemake(
             target, *options, profile=profile, study=study, directory=tmp_path, PATH=path, SUBMITTED=str(note), **site
@@ -104,8 +113,14 @@ def pairs(words: list[str]) -> str:
     return f" {' '.join(words)} "
 
 
+def cost_of_training(study: Study, dataset: str) -> Cost:
+    cost = TRAIN_RUN.cost
+    assert cost is not None
+    return cost(study, {"dataset": dataset, "run": "unpruned"})
+
+
 def test_a_training_gets_a_whole_node_of_juwels(submitted) -> None:
-    asked = work(parse_study(STUDY), "train_run", {"dataset": "digits", "run": "unpruned"})
+    asked = cost_of_training(parse_study(STUDY), "digits")
     assert asked.on_gpus
     words = pairs(submitted("juwels", RUN))
     memory = f"--mem {asked.mem_mb}"
@@ -143,9 +158,10 @@ def test_every_rule_that_computes_on_gpus_is_given_some() -> None:
     asked: dict[bool, set[str]] = {True: set(), False: set()}
     for path in [*(REPOSITORY / "studies").glob("*.yaml"), REPOSITORY / "config.yaml"]:
         study = load_study(path)
-        for job in jobs(study):
-            asked[work(study, job.rule, dict(job.wildcards)).on_gpus].add(job.rule)
-    assert asked[True] <= given <= WORK.keys()
+        for job in estimate.long_jobs(study):
+            assert job.stage.cost is not None
+            asked[job.stage.cost(study, job.names).on_gpus].add(job.stage.name)
+    assert asked[True] <= given <= STAGES.keys()
     assert not asked[False] & given
 
 
@@ -190,8 +206,8 @@ def test_the_papers_are_planned_under_juwels_and_the_estimate_knows_every_job(
         r"^rule train_run:\n(?:    .*\n)*?    wildcards: .*run=unpruned\n    resources: (.*)$", done.stdout, re.M
     )
     asked = dict(part.split("=", 1) for part in printed.split(", "))
-    run = work(study, "train_run", {"dataset": "celebahq", "run": "unpruned"})
-    assert (asked["runtime"], asked["mem_mb"]) == (str(run.runtime), str(run.mem_mb))
+    run = cost_of_training(study, "celebahq")
+    assert (asked["runtime"], asked["mem_mb"]) == (str(run.minutes()), str(run.mem_mb))
     assert (asked["gres"], asked["processes"]) == ("gpu:4", "auto")
 
 

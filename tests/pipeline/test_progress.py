@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.workspace import SCRIPTS, Finished, Workspace, edited
+from support.workspace import SCRIPTS, Finished, Workspace, checkpoint, edited
 
 from steadyflow.ground.ledger import Bookkeeper, ledger_file
-from steadyflow.ground.resumable import delete_table, missing_batches, resumable_table
-from steadyflow.study import load_study, paths
+from steadyflow.ground.resumable import missing_batches, resumable_table
 
 pytestmark = pytest.mark.pipeline
 
@@ -32,27 +31,26 @@ def test_a_finished_study_is_done_and_its_time_is_told(finished: Finished) -> No
     assert int(stages["runs"]) >= len(finished.raw["runs"]) and stages["dataset"] == "1"
 
 
-def test_what_has_begun_is_told_from_what_has_not(finished: Finished) -> None:
-    more = {"runs/begun": {"steps": 50}, "runs/new": {"steps": 60}, "scorings/begun": {}}
+def test_what_has_begun_is_told_from_what_has_not(copied: Finished) -> None:
+    more = {"runs/begun": {"steps": 50}, "runs/new": {"steps": 60}, "scorings/unpruned": {}}
     more |= {"subsets/loss-0.5/scores": "surrogate"}
-    study = finished.write(edited(finished.raw, more), "more.yaml")
-    state, values = (Path(paths.state_file(load_study(study), section, "begun")) for section in ("runs", "scorings"))
+    more |= {"subsets/by_another": {"criterion": "loss", "pruning_fraction": 0.5, "scores": "unpruned"}}
+    study = copied.write(edited(copied.raw, more), "more.yaml")
+    state = checkpoint(study, "train_run", dataset="digits", run="begun")
     keeper = Bookkeeper(ledger_file(state), "run begun", 50, 16, 1, 0)
     keeper.note(20, {"images_per_second": 48.0, "mfu": float("nan"), "loss": 0.5})
     keeper.saved(0.1, stops=False)
+    values = checkpoint(study, "score_samples", dataset="digits", run="unpruned")
     with resumable_table(values, (1, 10), "id", items=10) as table:
         next(batches := missing_batches(table, 4, "scores"))
         next(batches)
         batches.close()
     said = printed(study)
-    log = finished.target("logs", "digits", "runs", "begun.log")
+    log = copied.target("logs", "digits", "runs", "begun.log")
     assert re.search(rf"^run +begun +running +20 of 50 +48 +0\.5000 +10 s +{re.escape(str(log))}$", said, re.MULTILINE)
     assert re.search(r"^run +new +waiting +0 of 60$", said, re.MULTILINE)
-    assert re.search(r"^scoring +begun +running +4 of 10 ", said, re.MULTILINE)
+    assert re.search(r"^scoring +unpruned +running +4 of 10 ", said, re.MULTILINE)
     assert "2 running, 1 waiting" in said
-    # The next test finds the results as they were.
-    ledger_file(state).unlink()
-    delete_table(values)
 
 
 def test_results_are_looked_for_in_snakemakes_directory(space: Workspace) -> None:

@@ -2,22 +2,12 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from support.workspace import REPOSITORY, SCRIPTS, Finished, Workspace, edited
+from support.workspace import Finished, Workspace, edited
 
 pytestmark = pytest.mark.pipeline
-
-
-@pytest.fixture
-def copied(finished: Finished, tmp_path: Path) -> Finished:
-    """The finished study elsewhere, without Snakemake's memory. Files are linked: every write replaces its file."""
-    space = Workspace(tmp_path)
-    shutil.copytree(finished.results, space.results, copy_function=os.link)
-    return Finished(tmp_path, space.write(finished.raw), finished.raw)
 
 
 CHAIN = {
@@ -58,18 +48,11 @@ def test_a_killed_training_leaves_no_old_numbers_under_a_new_spec(copied: Finish
     assert copied.planned(figure, study=study) >= CHAIN
 
 
-def manual_download(script: str, *flags: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "WEIGHTS_LOCK": str(REPOSITORY / "resources" / "weights.lock")}
-    command = [sys.executable, str(SCRIPTS / script), *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-
-
 def test_a_table_of_a_broken_chain_is_refused_by_name(copied: Finished) -> None:
     before = copied.target("digits", "tables", "quality.csv").read_bytes()
     weights = copied.target("digits", "runs", "threes", "weights.safetensors")
     weights.unlink()
-    table = ["--table", "quality", "--paper", REPOSITORY / "resources" / "paper"]
-    done = manual_download("write_table.py", "--study", copied.path, "--dataset", "digits", *table)
+    done = copied.script("write_table", "--dataset=digits", "--table=quality", study=copied.path)
     assert done.returncode == 1
     assert f"{weights} is missing" in done.stderr
     assert f"run `snakemake {copied.target('digits', 'tables', 'quality.csv')} " in done.stderr
@@ -84,9 +67,7 @@ def test_a_flipped_bit_is_found_by_what_reads_it(copied: Finished) -> None:
     latents.unlink()
     latents.write_bytes(content)
     os.utime(latents, ns=(times.st_atime_ns, times.st_mtime_ns))
-    done = manual_download(
-        "train_run.py", "--study", copied.path, "--dataset", "digits", "--run", "threes", "--device", "cpu"
-    )
+    done = copied.script("train_run", "--dataset=digits", "--run=threes", "--device=cpu", study=copied.path)
     assert done.returncode == 1
     assert f"{latents}: is not what its job wrote" in done.stderr
 

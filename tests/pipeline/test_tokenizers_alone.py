@@ -2,7 +2,6 @@
 
 import hashlib
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from support.tiny import TINY_TOKENIZER
-from support.workspace import SCRIPTS, Workspace, edited, jobs_of
+from support.workspace import Workspace, digests, edited, half_written, jobs_of
 
 from steadyflow.data.images import ImageStore, read_manifest
 from steadyflow.evaluate.metrics import Metric
@@ -109,7 +108,8 @@ def vgg16(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from torchvision import models
 
-    path = tmp_path_factory.mktemp("weights") / VGG16_WEIGHTS
+    path = tmp_path_factory.mktemp("downloads") / "weights" / VGG16_WEIGHTS
+    path.parent.mkdir()
     torch.save(models.vgg16(weights=None).features.state_dict(prefix="features."), path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entry = f'["{VGG16_WEIGHTS}"]\nurl = "http://127.0.0.1/vgg"\nsha256 = "{digest}"\nlicence = "none"\n'
@@ -117,26 +117,29 @@ def vgg16(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def lpips_flags(vgg16: Path) -> tuple[str, ...]:
-    return ("--vgg16", str(vgg16), "--weights-lock", str(vgg16.with_name("weights.lock")))
+# As above, 4 steps of it.
+WITH_LPIPS = {
+    "tokenizers/gan/steps": 4,
+    "tokenizers/gan/adversarial/start": 0,
+    "tokenizers/gan/perceptual": {"weight": 0.5},
+}
 
 
-def trained_with_lpips(space: Workspace, flags: tuple[str, ...], output: Path) -> subprocess.CompletedProcess[str]:
-    few = {
-        "tokenizers/gan/steps": 4,
-        "tokenizers/gan/adversarial/start": 0,
-        "tokenizers/gan/perceptual": {"weight": 0.5},
-    }
-    study = space.write(edited(STUDY, few), "lpips.yaml")
-    command = [sys.executable, str(SCRIPTS / "train_tokenizer.py"), "--study", str(study), "--tokenizer", "gan", *flags]
-    command += ["--dataset", str(space.target("digits")), "--state", str(output / "state.pt"), "--output", str(output)]
-    return subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, check=False)
+def with_lpips(
+    space: Workspace, script: str, *flags: str, vgg16: Path, downloads: Path
+) -> subprocess.CompletedProcess[str]:
+    """A script of the study whose tokenizer `gan` has a perceptual term; the lock is that beside the file."""
+    study = space.write(edited(STUDY, {**WITH_LPIPS, "downloads": str(downloads)}), "lpips.yaml")
+    lock = str(vgg16.with_name("weights.lock"))
+    names = ("--dataset=digits", *flags, f"--weights-lock={lock}", "--device=cpu")
+    return space.script(script, *names, study=study, environment={"WEIGHTS_LOCK": lock})
 
 
 def test_lpips_is_trained_with(done: tuple[Workspace, Path, set[str]], vgg16: Path, tmp_path: Path) -> None:
-    ended = trained_with_lpips(done[0], lpips_flags(vgg16), tmp_path)
+    space = done[0].linked(tmp_path)
+    ended = with_lpips(space, "train_tokenizer", "--tokenizer=gan", vgg16=vgg16, downloads=vgg16.parents[1])
     assert ended.returncode == 0, ended.stderr
-    curve = pd.read_parquet(tmp_path / "curve.parquet")
+    curve = pd.read_parquet(space.target("digits", "tokenizers", "gan", "curve.parquet"))
     assert (curve["perceptual"] > 0).all()
     assert np.allclose(
         curve["loss"],
@@ -148,12 +151,13 @@ def test_lpips_is_trained_with(done: tuple[Workspace, Path, set[str]], vgg16: Pa
 def test_other_weights_than_the_locked_are_refused(
     done: tuple[Workspace, Path, set[str]], vgg16: Path, tmp_path: Path
 ) -> None:
-    other = tmp_path / "vgg16.pth"
+    space, other = done[0].linked(tmp_path), tmp_path / "downloads" / "weights" / VGG16_WEIGHTS
+    other.parent.mkdir(parents=True)
     other.write_bytes(vgg16.read_bytes()[:-1] + b"?")
-    flags = ("--vgg16", str(other), *lpips_flags(vgg16)[2:])
-    ended = trained_with_lpips(done[0], flags, tmp_path / "output")
+    before = digests(space.target("digits"))
+    ended = with_lpips(space, "train_tokenizer", "--tokenizer=gan", vgg16=vgg16, downloads=tmp_path / "downloads")
     assert ended.returncode == 1 and ended.stderr.startswith(f"error: {other}: ") and "sha256" in ended.stderr
-    assert not (tmp_path / "output").exists()
+    assert digests(space.target("digits")) == before
 
 
 def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], vgg16: Path, tmp_path: Path) -> None:
@@ -162,16 +166,12 @@ def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], 
     from steadyflow.models import to_model_range
     from steadyflow.models.perceptual import Lpips
 
-    space, study, _ = done
-    output = tmp_path / "with" / "tokenizers.parquet"
-    probe = space.target("digits", "encoders", "probe")
-    flags = ("--study", study, "--dataset", "digits", *lpips_flags(vgg16), "--batch-size", "50")
-    flags += ("--encoder-files", probe / "weights.safetensors", probe / "config.json")
-    flags += ("--output", output, "--reconstructions", tmp_path / "reconstructions.npy", "--device", "cpu")
-    subprocess.run([sys.executable, SCRIPTS / "measure_tokenizers.py", *flags], cwd=space.directory, check=True)
-    found = pd.read_parquet(output)
+    space = done[0].linked(tmp_path)
+    ended = with_lpips(space, "measure_tokenizers", "--batch-size=50", vgg16=vgg16, downloads=vgg16.parents[1])
+    assert ended.returncode == 0, ended.stderr
+    found = metrics_of(space)
     rest = found[found["metric"] != "lpips"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(rest, metrics_of(space), rtol=1e-3)
+    pd.testing.assert_frame_equal(rest, metrics_of(done[0]), rtol=1e-3)
     images, copies = (
         to_model_range(torch.from_numpy(x.astype(np.uint8))) for x in (held_out(space), copies_of(space, "gan"))
     )
@@ -181,7 +181,7 @@ def test_lpips_is_measured_with_a_vgg16(done: tuple[Workspace, Path, set[str]], 
     assert measured["value"] == pytest.approx(expected.mean(), rel=1e-2)
     assert measured["sd"] == pytest.approx(expected.std(ddof=1), rel=1e-2)
     assert (measured["n"], measured["encoder"]) == (len(images), vgg16.stem)
-    assert list(output.parent.iterdir()) == [output]
+    assert half_written(space.results) == []
 
 
 def test_the_table_says_what_was_trained_on_and_what_was_not_measured(done: tuple[Workspace, Path, set[str]]) -> None:

@@ -59,7 +59,7 @@ def test_a_killed_run_on_a_laptop_goes_on_by_the_same_command(space: Workspace) 
     weights = space.target("digits", "tokenizers", "vqvae", "weights.safetensors")
     killed = laptop(space, study, weights)
     until = time.monotonic() + 120
-    while not list(space.results.glob("state/tokenizers/*.json")):
+    while not list(space.results.glob("state/digits/tokenizers/*.json")):
         assert killed.poll() is None, killed.communicate()[0]
         assert time.monotonic() < until, "no training began"
         time.sleep(0.05)

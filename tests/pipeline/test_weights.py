@@ -1,15 +1,13 @@
 """A run may take the weights of a file instead of a training, and is then like any other."""
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from support.workspace import SCRIPTS, Finished, Workspace, edited, jobs_of
+from support.workspace import Finished, edited, jobs_of
 
 from steadyflow.ground.artifacts import read_array, read_json, read_weights
 
@@ -65,17 +63,17 @@ def test_its_samples_are_those_of_the_training_that_made_the_weights(
 
 
 def test_losses_are_drawn_of_the_runs_that_have_them(
-    finished: Finished, space: Workspace, taken: Path, exported: dict[str, Path]
+    finished: Finished, copied: Finished, taken: Path, exported: dict[str, Path]
 ) -> None:
     assert not any("training_curves" in job for job in finished.planned("all", study=taken))
-    mixed = finished.write(edited(finished.raw, {"runs/again": {"weights": str(exported["unpruned"])}}), "mixed.yaml")
-    figure = finished.target("digits", "figures", "training_curves.png")
+    mixed = copied.write(edited(copied.raw, {"runs/again": {"weights": str(exported["unpruned"])}}), "mixed.yaml")
+    figure = copied.target("digits", "figures", "training_curves.png")
     # The evaluation has a run more, but the figure needs nothing of it.
-    assert finished.planned(figure, study=mixed) == {"draw_training_curves dataset=digits"}
-    command = [sys.executable, str(SCRIPTS / "draw_figure.py"), "--study", str(mixed), "--dataset", "digits"]
-    command += ["--figure", "training_curves", "--stem", str(space.directory / "drawn")]
-    subprocess.run(command, check=True)
-    assert (space.directory / "drawn.png").read_bytes() == figure.read_bytes()
+    assert copied.planned(figure, study=mixed) == {"draw_training_curves dataset=digits"}
+    before = figure.read_bytes()
+    figure.unlink()
+    copied.ran("draw_figure", "--dataset=digits", "--figure=training_curves", study=mixed)
+    assert figure.read_bytes() == before
 
 
 def test_a_file_that_does_not_fit_is_one_clear_error(finished: Finished, exported: dict[str, Path]) -> None:

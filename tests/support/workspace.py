@@ -16,8 +16,9 @@ from typing import Any
 import yaml
 
 from steadyflow.plan import estimate
+from steadyflow.plan.provenance import current_checkpoint
 from steadyflow.stages.registry import STAGES
-from steadyflow.study import Study
+from steadyflow.study import Study, load_study
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -116,6 +117,35 @@ class Workspace:
         assert bool(jobs) != ("Nothing to be done" in done.stdout), done.stdout
         return jobs - {"all", "all_tables", "all_figures", "prune"}
 
+    def script(
+        self,
+        name: str,
+        *flags: object,
+        study: Path,
+        processes: int = 1,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """A stage's script without Snakemake, started as its rule starts it, on a CPU."""
+        command = [SCRIPTS / "launch.sh", processes, f"{name}.py", "--study", study, *flags]
+        return subprocess.run(
+            list(map(str, command)),
+            capture_output=True,
+            text=True,
+            env=script_environment(environment),
+            check=False,
+            cwd=self.directory,
+        )
+
+    def ran(self, name: str, *flags: object, study: Path, processes: int = 1) -> None:
+        """The same of a script that has to succeed."""
+        done = self.script(name, *flags, study=study, processes=processes)
+        assert done.returncode == 0, done.stderr
+
+    def linked(self, directory: Path) -> "Workspace":
+        """A copy without Snakemake's memory. Files of results are links: every write replaces its file."""
+        shutil.copytree(self.results, directory / "results", copy_function=os.link)
+        return Workspace(directory)
+
     def target(self, *parts: str) -> Path:
         return self.results.joinpath(*parts)
 
@@ -130,6 +160,24 @@ class Finished(Workspace):
 
     path: Path
     raw: Raw
+
+    def linked(self, directory: Path) -> "Finished":
+        space = super().linked(directory)
+        return Finished(directory, space.write(self.raw), self.raw)
+
+
+def script_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the Snakefile gives every stage: this very Python, and where the lock of weights lies."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+    lock = str(REPOSITORY / "resources" / "weights.lock")
+    return {**os.environ, "PATH": path, "WEIGHTS_LOCK": lock, **(more or {})}
+
+
+def checkpoint(study: Path, stage: str, **names: str) -> Path:
+    """Where a job of a study saves what it resumes from, once all that it reads is there."""
+    found = current_checkpoint(load_study(study), STAGES[stage].job(names))
+    assert found is not None, f"{stage} {names}: what it reads is not there"
+    return found
 
 
 def digests(folder: Path) -> dict[str, str]:

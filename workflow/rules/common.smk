@@ -38,11 +38,11 @@ os.environ |= {
 }
 # By default a training knows how often to save its state.
 if "save_seconds" in settings:
-    os.environ["SAVE_SECONDS"] = str(settings["save_seconds"])
+    os.environ |= {"SAVE_SECONDS": str(settings["save_seconds"])}
 
 # Inputs, outputs, log, benchmark and resource requests of the rule of a stage, from its declaration.
 stage = plan.Rules(study)
-plan.decide_by_provenance(workflow, study)
+plan.decide_by_provenance(workflow, stage)
 
 
 # Nothing is locked yet: a dry run locks nothing.

@@ -1,19 +1,5 @@
-from steadyflow.fetch.lock import entry_of
-from steadyflow.ground.constants import VGG16_WEIGHTS
 from steadyflow.stages.data import downloaded_files
-from steadyflow.stages.weights import weights_file
-
-
-def needed_weights():
-    """All files of resources/weights.lock that the study needs, each once."""
-    needed = [*([VGG16_WEIGHTS] if study.uses_lpips else []), *study.encoder_weights]
-    return [weights_file(study, name) for name in dict.fromkeys(needed)]
-
-
-def archive_of(wildcards):
-    """The archive that holds a file of resources/weights.lock."""
-    archive = WEIGHTS[wildcards.weights].inside
-    return [weights_file(study, archive)] if archive else []
+from steadyflow.stages.weights import archive_of, needed_weights
 
 
 # What lies in the folder of downloads besides declared outputs (a dataset's own files, incomplete .part files) outlives
@@ -21,7 +7,7 @@ def archive_of(wildcards):
 # is said once.
 rule download_weights:
     input:
-        archive_of,
+        lambda wildcards: archive_of(study, WEIGHTS, wildcards.weights),
     output:
         ensure("<downloads>/weights/{weights}", sha256=lambda wildcards: WEIGHTS[wildcards.weights].sha256),
     log:
@@ -55,7 +41,7 @@ rule download_dataset:
 # Everything that the study needs from the network, for a machine that has one.
 rule fetch:
     input:
-        weights=needed_weights(),
+        weights=needed_weights(study),
         datasets=[downloaded_files(study, name) for name, spec in study.datasets.items() if spec.downloaded],
     log:
         "<results>/logs/downloads/fetch.log",

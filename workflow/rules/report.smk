@@ -1,13 +1,6 @@
 # Tables and figures are data: each is a file of src/steadyflow/report/tables or figures, and has its rules from here.
 from steadyflow.stages.exhibits import FIGURES, TABLES
 
-
-def shown(exhibit, file):
-    """One of its files as Snakemake's report shows it."""
-    labels = {"dataset": "{dataset}", "shows": exhibit.title, "as": exhibit.kind}
-    return report(file, caption="../report/exhibit.rst", category=exhibit.category, labels=labels)
-
-
 for name, exhibit in TABLES.items():
 
     rule:
@@ -16,10 +9,7 @@ for name, exhibit in TABLES.items():
         input:
             stage.inputs("write_table", table=name),
         output:
-            **{
-                key: shown(exhibit, file) if key == "html" else file
-                for key, file in stage.outputs("write_table", table=name).items()
-            },
+            **stage.shown_outputs(exhibit, "html", caption="../report/exhibit.rst"),
         log:
             stage.log("write_table", table=name),
         localrule: True
@@ -50,10 +40,7 @@ for name, exhibit in FIGURES.items():
         input:
             stage.inputs("draw_figure", figure=name),
         output:
-            **{
-                key: shown(exhibit, file) if key == "png" else file
-                for key, file in stage.outputs("draw_figure", figure=name).items()
-            },
+            **stage.shown_outputs(exhibit, "png", caption="../report/exhibit.rst"),
         log:
             stage.log("draw_figure", figure=name),
         localrule: True

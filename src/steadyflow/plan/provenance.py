@@ -62,6 +62,11 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
+def _holds_something(path: Path) -> bool:
+    """An empty folder is where a disk is mounted, and is not now."""
+    return any(path.iterdir()) if path.is_dir() else path.exists()
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -90,12 +95,20 @@ def content_key(stage: str, version: int, identity: Any, inputs: dict[str, Finge
 
 
 def read_record(study: Study, job: Job) -> Record | None:
-    """None where there is none, or none that this version can read."""
+    """None where there is none, or none that this version understands. Raises UserError where it may not be read: that
+    is no reason to make its result anew."""
     try:
         content = read_json(record_file(study, job))
         parts = {part: {k: Fingerprint(**v) for k, v in content[part].items()} for part in ("inputs", "outputs")}
         return Record(**{**content, **parts})
-    except (OSError, ValueError, TypeError, KeyError):
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserError(
+            f"{record_file(study, job)}: the record of {job} cannot be read ({error.strerror}); make it readable, or "
+            "delete it to run the job again"
+        ) from error
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -152,12 +165,14 @@ class Provenance:
             output = record.outputs.get(item.output) if record else None
             return output and Fingerprint(0, 0, output.sha256)
         if item.state is not None:
-            return Fingerprint(0, 0, item.state()) if Path(item.path).exists() else None
+            return Fingerprint(0, 0, item.state()) if _holds_something(Path(item.path)) else None
         return fingerprint(Path(item.path), known)
 
     def reason(self, job: Job) -> str | None:
         """Why the result of a job, by itself, is not what the study says now; None where it is."""
         record = self.record(job)
+        if record is None and record_file(self.study, job).exists():
+            return f"{record_file(self.study, job)} is no record that this version of steadyflow understands"
         if record is None:
             return "it is not there, or not complete"
         if record.version != job.stage.version:
@@ -196,7 +211,7 @@ class Provenance:
             # The same content under another time, as in a copy: the record learns the time, and the next look is quick.
             refreshed = dataclasses.replace(record, outputs=times)
             self._records[job] = refreshed
-            if os.access(record_file(self.study, job), os.W_OK):
+            if os.access(record_file(self.study, job).parent, os.W_OK):
                 write_json(record_file(self.study, job), dataclasses.asdict(refreshed))
         return None
 

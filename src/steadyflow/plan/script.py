@@ -12,8 +12,8 @@ from steadyflow.ground.command_line import add_checkpoint_flags, add_device_flag
 from steadyflow.plan.freshness import require_fresh
 from steadyflow.plan.layout import checkpoint_file, record_file
 from steadyflow.plan.provenance import Fingerprint, Provenance, content_key, fingerprint, identity_of, write_record
-from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import Artifact, Input, Job, each_input, file_of, output_files
+from steadyflow.stages.registry import STAGES, entries
+from steadyflow.stages.stage import Artifact, Input, Job, Stage, each_input, file_of, output_files
 from steadyflow.study import Study, load_study
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def run_stage(
         flags = parser.parse_args()
         study = load_study(flags.study)
         stage = STAGES[flags.stage]
-        given = {name: getattr(flags, name) for name in stage.wildcards if name != "study"}
-        job = stage.job({"study": study.name, **given})
+        job = stage.job({"study": study.name, **_names(study, stage, flags)})
         before = _begin(study, job, flags.study, first=_is_first_process())
         run = _stage_run(study, job, before, flags)
         main(run)
@@ -84,6 +83,15 @@ def run_stage(
             write_record(study, job, before)
             if forget is not None:
                 forget(run.state)
+
+
+def _names(study: Study, stage: Stage, flags: argparse.Namespace) -> dict[str, str]:
+    """The values of the flags of wildcards. Raises UserError for one that the study does not have."""
+    names, known = {name: getattr(flags, name) for name in stage.wildcards if name != "study"}, entries(study)
+    for name, value in names.items():
+        if value not in known[name]:
+            raise UserError(f"--{name} {value}: {flags.study} has none of that name (known: {', '.join(known[name])})")
+    return names
 
 
 def _is_first_process() -> bool:
@@ -99,9 +107,9 @@ def _begin(study: Study, job: Job, study_file: Path, *, first: bool) -> dict[str
     provenance = Provenance(study)
     inputs = provenance.inputs(job)
     if first:
-        record_file(study, job).unlink(missing_ok=True)
         if not job.stage.checks_all_upstream:
             _verify(study, job, inputs)
+        record_file(study, job).unlink(missing_ok=True)
     return inputs
 
 

@@ -1,8 +1,10 @@
 """What the Snakefile needs of the plan, and all that the project uses of Snakemake beyond its documented interface.
 
 What is out of date is decided by provenance records (steadyflow.plan.provenance), not by Snakemake's rerun triggers,
-whose memory lies in one working directory and whose file times a copy loses. So every input is `ancient` to Snakemake,
-and the jobs that have to be run are forced.
+whose memory lies in one working directory and whose file times a copy loses. So the jobs that have to be run are
+forced, and the inputs of all others are `ancient` to Snakemake. Those of a forced job are not: Snakemake does not look
+at what follows from a forced job, but runs it if an input that is not `ancient` is made again. Nor do its marks of
+incomplete files count: the job of a killed Snakemake may have ended well, and then its record is there.
 """
 
 import math
@@ -14,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import ancient, directory
+from snakemake.io import ancient, directory, report
 
 from steadyflow.ground.artifacts import UserError
 from steadyflow.plan.freshness import Stale, out_of_date
 from steadyflow.plan.layout import benchmark_place, log_place, record_place
 from steadyflow.plan.targets import TARGETS
+from steadyflow.report.exhibits import Exhibit
 from steadyflow.stages.cost import Cost
 from steadyflow.stages.data import outdated_downloads
-from steadyflow.stages.exhibits import FIGURES, TABLES
-from steadyflow.stages.registry import STAGES
-from steadyflow.stages.stage import External, Job, each_input, file_of, output_files, upstream
+from steadyflow.stages.exhibits import EXHIBIT_STAGES
+from steadyflow.stages.registry import FIXED, STAGES, entries
+from steadyflow.stages.stage import Artifact, External, Job, each_input, file_of, output_files, upstream
 from steadyflow.study import Study
 
 KNOWN_CONFIG = {
@@ -69,7 +72,7 @@ def writes_results(workflow: Any) -> bool:
     return not WRITE_NO_RESULTS.issuperset(job.rule.name for job in workflow.dag.needrun_jobs())
 
 
-def decide_by_provenance(workflow: Any, study: Study) -> None:
+def decide_by_provenance(workflow: Any, rules: "Rules") -> None:
     """Has Snakemake run the jobs of the requested targets that are out of date, and no other."""
     prepare = workflow._prepare_dag
 
@@ -77,23 +80,26 @@ def decide_by_provenance(workflow: Any, study: Study) -> None:
         workflow.dag_settings.rerun_triggers = frozenset()
         # The processes that run single jobs have been told which.
         if workflow.is_main_process:
-            _force_out_of_date(workflow.dag_settings, study)
-        prepare(*arguments, **settings)
+            rules.stale = _force_out_of_date(workflow.dag_settings, rules.study)
+        prepare(*arguments, **(settings | {"ignore_incomplete": True}))
 
     workflow._prepare_dag = prepare_with_forced_jobs
 
 
-def _force_out_of_date(settings: Any, study: Study) -> None:
+def _force_out_of_date(settings: Any, study: Study) -> frozenset[Job]:
     try:
         wanted = [job for target in settings.targets or {"all"} for job in _jobs_of(study, str(target))]
-        forced = [job for target in settings.forcerun for job in _forced(study, wanted, str(target))]
-        stale = out_of_date(study, wanted, forced)
+        forced = {str(target): list(_forced(study, wanted, str(target))) for target in settings.forcerun}
+        stale = out_of_date(study, wanted, [job for jobs in forced.values() for job in jobs])
         downloads = outdated_downloads(study) if "fetch" in settings.targets else []
     except UserError as error:
         raise WorkflowError(str(error)) from None
     results = [str(next(iter(output_files(study, job).values()))) for job in stale]
-    settings.forcerun = frozenset([*results, *downloads])
+    # Of no stage: downloads, or what Snakemake refuses.
+    others = [target for target, jobs in forced.items() if not jobs]
+    settings.forcerun = frozenset([*results, *downloads, *others])
     _explain(stale)
+    return frozenset(stale)
 
 
 def _explain(stale: Mapping[Job, Stale]) -> None:
@@ -124,11 +130,11 @@ def rule_of(job: Job) -> str:
 
 
 def _maker(study: Study, file: str) -> Job | None:
-    """The job whose output a file is, if it is one of the study's."""
+    """The job whose output, or record, a file is, if it is one of the study's."""
     place = os.path.relpath(file, study.results)
-    sections = _entries(study)
+    sections = entries(study)
     for stage in STAGES.values():
-        for pattern in stage.outputs.values():
+        for pattern in (*stage.outputs.values(), record_place(stage.place)):
             parts = re.split(r"\{(\w+)\}", pattern.rstrip("/"))
             expression = "".join(
                 re.escape(part) if index % 2 == 0 else _group(part, sections[part], parts[1:index:2])
@@ -143,33 +149,10 @@ def _group(name: str, values: Iterable[str], earlier: list[str]) -> str:
     return f"(?P={name})" if name in earlier else f"(?P<{name}>{'|'.join(map(re.escape, values)) or '$^'})"
 
 
-FIXED = ("study", "table", "figure")
-"""Wildcards of stages that their rules fill in."""
-
-
-def _entries(study: Study) -> dict[str, Iterable[str]]:
-    """The values of each wildcard."""
-    measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured(dataset))
-    return {
-        "dataset": study.datasets,
-        "tokenizer": study.tokenizers,
-        "encoder": study.encoders,
-        "classifier": [*study.probes, *study.classifiers],
-        "clustering": study.clusterings,
-        "subset": study.subsets,
-        "run": study.runs,
-        "measured": measured,
-        "sampling": study.samplings,
-        "study": [study.name],
-        "table": TABLES,
-        "figure": FIGURES,
-    }
-
-
 def wildcard_constraints(study: Study) -> dict[str, str]:
     """Wildcards take the names of the study's entries, and no other."""
-    entries = _entries(study)
-    return {name: "|".join(map(re.escape, values)) or "^$" for name, values in entries.items() if name not in FIXED}
+    named = {name: values for name, values in entries(study).items() if name not in FIXED}
+    return {name: "|".join(map(re.escape, values)) or "^$" for name, values in named.items()}
 
 
 def files_of(study: Study, target: str) -> list[Any]:
@@ -179,32 +162,47 @@ def files_of(study: Study, target: str) -> list[Any]:
 
 
 class Rules:
-    """The parts of a rule that follow from the declaration of its stage. `fixed` are wildcards that a rule fills in."""
+    """The parts of a rule that follow from the declaration of its stage. `fixed` are wildcards that a rule fills in.
+
+    stale: the jobs that have to be run, once they are known
+    """
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self.stale: frozenset[Job] = frozenset()
 
     def inputs(self, stage: str, **fixed: str) -> Callable[[Any], list[Any]]:
-        """All that a job reads. Raises WorkflowError for files from outside that have to be there, and are not."""
+        """All that a job reads; of one that is up to date, without files from outside that are no longer there. Raises
+        WorkflowError for those that have to be there, and are not."""
 
-        def files(wildcards: Any) -> list[Any]:
+        def inputs(wildcards: Any) -> list[Any]:
             try:
                 job = STAGES[stage].job({**dict(wildcards.items()), **fixed})
-                needed = list(dict.fromkeys(each_input(job.stage.inputs(self.study, job.names))))
+                needed = dict.fromkeys(each_input(job.stage.inputs(self.study, job.names)))
+                if job not in self.stale:
+                    there = (each for each in needed if isinstance(each, Artifact) or Path(each.path).exists())
+                    return [ancient(str(file_of(self.study, each))) for each in there]
                 for each in needed:
                     if isinstance(each, External) and each.required is not None:
                         each.required()
-                return [ancient(str(file_of(self.study, each))) for each in needed]
+                return [str(file_of(self.study, each)) for each in needed]
             except UserError as error:
                 raise WorkflowError(str(error)) from None
 
-        return files
+        return inputs
 
     def outputs(self, stage: str, **fixed: str) -> dict[str, Any]:
         """Every output by its name, and the provenance record."""
         declared = STAGES[stage]
         files = {name: self._output(_fill(place, fixed)) for name, place in declared.outputs.items()}
         return {**files, "provenance": f"<results>/{record_place(_fill(declared.place, fixed))}"}
+
+    def shown_outputs(self, exhibit: Exhibit, suffix: str, caption: str) -> dict[str, Any]:
+        """Those of a table or figure, of which Snakemake's report shows the file of one suffix."""
+        labels = {"dataset": "{dataset}", "shows": exhibit.title, "as": exhibit.kind}
+        files = self.outputs(EXHIBIT_STAGES[exhibit.kind].name, **{exhibit.kind: exhibit.name})
+        files[suffix] = report(files[suffix], caption=caption, category=exhibit.category, labels=labels)
+        return files
 
     @staticmethod
     def _output(place: str) -> Any:

@@ -42,9 +42,10 @@ def _inputs(exhibit: Exhibit, study: Study, dataset: str) -> Inputs:
 
 
 def _resources(exhibit: Exhibit) -> list[str]:
-    """Hashes of what it is made from in the repository: where that lies is no concern of a result."""
+    """Hashes of what it is made from in the repository: its own file, so that an edit of it draws it again, and the
+    papers' tables. Where they lie is no concern of a result."""
     files = dict.fromkeys(file for name in exhibit.reads for file in READINGS[name].resources)
-    return [file_hash(RESOURCES / file) for file in files]
+    return [file_hash(file) for file in (exhibit.file, *(RESOURCES / file for file in files))]
 
 
 def _evaluated(study: Study, dataset: str) -> list[Any]:
@@ -92,11 +93,13 @@ WRITE_TABLE = _exhibit_stage("write_table", "table", ("csv", "md", "tex", "html"
 DRAW_FIGURE = _exhibit_stage("draw_figure", "figure", ("pdf", "png"))
 
 
+EXHIBIT_STAGES: dict[Kind, Stage] = {"table": WRITE_TABLE, "figure": DRAW_FIGURE}
+
+
 def exhibit_jobs(study: Study, kind: Kind, name: str | None = None) -> list[Job]:
     """Of every table, or figure, that the study's evaluations show; of one, if it is named."""
-    stage = {"table": WRITE_TABLE, "figure": DRAW_FIGURE}[kind]
     return [
-        stage.job({"dataset": dataset, kind: each})
+        EXHIBIT_STAGES[kind].job({"dataset": dataset, kind: each})
         for dataset in study.evaluations
         for each in shown(EXHIBITS[kind], study, dataset)
         if name in (None, each)

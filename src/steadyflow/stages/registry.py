@@ -1,9 +1,11 @@
-"""Every stage by its name, in the order of the work."""
+"""Every stage by its name, in the order of the work, and the values that wildcards take."""
+
+from collections.abc import Iterable
 
 from steadyflow.stages.attributes import CLASSIFY_IMAGES, CLASSIFY_SAMPLES
 from steadyflow.stages.data import PREPARE_DATASET
 from steadyflow.stages.encoders import EMBED_IMAGES, TRAIN_PROBE
-from steadyflow.stages.exhibits import DRAW_FIGURE, WRITE_REPORT, WRITE_TABLE
+from steadyflow.stages.exhibits import DRAW_FIGURE, FIGURES, TABLES, WRITE_REPORT, WRITE_TABLE
 from steadyflow.stages.metrics import (
     MEASURE_FAIRNESS,
     MEASURE_PATHS,
@@ -25,6 +27,7 @@ from steadyflow.stages.runs import TRAIN_RUN
 from steadyflow.stages.samples import EMBED_SAMPLES, SAMPLE_RUN, TRACE_PATHS
 from steadyflow.stages.stage import Stage
 from steadyflow.stages.tokenizers import ENCODE_LATENTS, TRAIN_TOKENIZER
+from steadyflow.study import Study
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
@@ -58,3 +61,25 @@ STAGES: dict[str, Stage] = {
         WRITE_REPORT,
     )
 }
+
+FIXED = ("study", "table", "figure")
+"""Wildcards that their rules fill in."""
+
+
+def entries(study: Study) -> dict[str, Iterable[str]]:
+    """The values that each wildcard may take."""
+    measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured(dataset))
+    return {
+        "dataset": study.datasets,
+        "tokenizer": study.tokenizers,
+        "encoder": study.encoders,
+        "classifier": [*study.probes, *study.classifiers],
+        "clustering": study.clusterings,
+        "subset": study.subsets,
+        "run": study.runs,
+        "measured": measured,
+        "sampling": study.samplings,
+        "study": [study.name],
+        "table": TABLES,
+        "figure": FIGURES,
+    }

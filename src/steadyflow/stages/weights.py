@@ -1,11 +1,12 @@
 """Files of pretrained networks, outside the results: fetched beforehand, never amid a computation."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from steadyflow.fetch.lock import Locked, described, entry_of, read_lock
 from steadyflow.ground.artifacts import UserError
-from steadyflow.ground.constants import PALIGEMMA_FOLDER, PALIGEMMA_REPO
+from steadyflow.ground.constants import PALIGEMMA_FOLDER, PALIGEMMA_REPO, VGG16_WEIGHTS
 from steadyflow.stages.stage import External
 from steadyflow.study import Study
 
@@ -18,6 +19,18 @@ def weights_lock() -> dict[str, Locked]:
 def weights_file(study: Study, name: str) -> str:
     """Where a file of resources/weights.lock lies once it is downloaded, or put there by hand."""
     return f"{study.downloads}/weights/{name}"
+
+
+def needed_weights(study: Study) -> list[str]:
+    """All files of resources/weights.lock that the study needs, each once."""
+    needed = [*([VGG16_WEIGHTS] if study.uses_lpips else []), *study.encoder_weights]
+    return [weights_file(study, name) for name in dict.fromkeys(needed)]
+
+
+def archive_of(study: Study, lock: Mapping[str, Locked], name: str) -> list[str]:
+    """The archive that holds a file of the lock."""
+    archive = lock[name].inside
+    return [weights_file(study, archive)] if archive else []
 
 
 def pretrained(study: Study, *files: str) -> tuple[External, ...]:

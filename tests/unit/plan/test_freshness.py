@@ -1,56 +1,20 @@
 """What is out of date follows from the records: every way in which a result can stop being what the study says."""
 
-import copy
 import itertools
 import os
 import shutil
-from pathlib import Path
 
 import pytest
-from support.tiny import TINY
+from support.records import finish, study_in
 
 from steadyflow.ground.artifacts import UserError, read_json, write_json
 from steadyflow.plan.freshness import out_of_date, require_fresh
 from steadyflow.plan.layout import record_file
-from steadyflow.plan.provenance import Provenance, fingerprint, identity_of, write_record
+from steadyflow.plan.provenance import Provenance, fingerprint
 from steadyflow.plan.targets import all_jobs
 from steadyflow.stages.pruning import SELECT_SUBSET
 from steadyflow.stages.registry import STAGES
 from steadyflow.stages.stage import output_files, upstream
-from steadyflow.study.load import parse_study
-
-RUNS = ("surrogate", "unpruned", "cluster_b-0.5", "conditional")
-SMALL = TINY | {
-    "runs": {run: TINY["runs"][run] for run in RUNS},
-    "subsets": {name: TINY["subsets"][name] for name in ("cluster_b-0.5", "loss-0.5")},
-    "clusterings": {"k10": TINY["clusterings"]["k10"]},
-    "evaluations": {"digits": {"sampling": "euler", "reference": "unpruned", "paths": 8}},
-}
-
-
-def study_in(folder: Path, **edits):
-    raw = copy.deepcopy(SMALL) | {"results": str(folder)}
-    for place, value in edits.items():
-        *parents, key = place.split("/")
-        inner = raw
-        for parent in parents:
-            inner = inner[parent]
-        inner[key] = value
-    return parse_study(raw)
-
-
-def finish(study, jobs=None):
-    """Every job's outputs, each with a content of its own, and its record."""
-    for job in jobs or upstream(study, all_jobs(study)):
-        inputs = Provenance(study).inputs(job)
-        for name, path in output_files(study, job).items():
-            if job.stage.outputs[name].endswith("/"):
-                path.mkdir(parents=True, exist_ok=True)
-                path = path / "00000.arrow"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made_from = [identity_of(study, job), sorted(each.sha256 for each in inputs.values())]
-            path.write_text(f"{job} {name} {made_from}")
-        write_record(study, job, inputs)
 
 
 @pytest.fixture
@@ -192,3 +156,32 @@ def test_a_table_of_a_broken_chain_is_refused_by_name(finished):
     weights.unlink()
     with pytest.raises(UserError, match=rf"run `snakemake all`\n.*run=surrogate: {weights} is missing"):
         require_fresh(finished, job, "snakemake all")
+
+
+def test_a_record_that_may_not_be_read_is_named(finished):
+    """It is no reason to delete a result."""
+    job = SELECT_SUBSET.job({"dataset": "digits", "subset": "cluster_b-0.5"})
+    record_file(finished, job).unlink()
+    record_file(finished, job).mkdir()
+    with pytest.raises(UserError, match="make it readable"):
+        stale(finished)
+
+
+def test_a_record_of_a_later_version_is_named(finished):
+    job = SELECT_SUBSET.job({"dataset": "digits", "subset": "cluster_b-0.5"})
+    write_json(record_file(finished, job), {**read_json(record_file(finished, job)), "later": 1})
+    assert "no record that this version" in causes(finished)[str(job)]
+
+
+def test_an_unmounted_dataset_has_not_changed(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(b"a")
+    spec = {"source": "folder", "path": str(pictures), "resolution": 16, "val_fraction": 0.2}
+    study = study_in(tmp_path / "results", **{"datasets/digits": spec})
+    job = STAGES["prepare_dataset"].job({"dataset": "digits"})
+    finish(study, [job])
+    (pictures / "a.png").unlink()
+    assert out_of_date(study, [job]) == {}
+    (pictures / "b.png").write_bytes(b"b")
+    assert set(out_of_date(study, [job])) == {job}
