@@ -27,14 +27,14 @@ def read_listing(path: Path | str, keys: pd.Series, entries: Literal["keys", "id
         other = "keys" if entries == "ids" else "ids"
         raise UserError(
             f"{path}: {int((place < 0).sum())} of {len(found)} {entries} name no training image of the dataset, the "
-            f"first '{found[int(np.argmax(place < 0))]}'; correct the list, or say `entries: {other}` if it holds those"
+            f"first '{found[int(np.argmax(place < 0))]}'; correct the list, or set `entries: {other}` if it has those"
         )
     repeated = pd.Series(place).duplicated().to_numpy()
     if repeated.any():
         twice = found[int(np.argmax(repeated))]
         raise UserError(
-            f"{path}: '{twice}' comes twice; name each image once. One that is to be drawn more often has its number "
-            "in the column multiplicity of a Parquet file"
+            f"{path}: duplicate entry '{twice}'; list each image once. To repeat images, use a Parquet file with a "
+            "column multiplicity"
         )
     return np.repeat(keys.index.to_numpy(np.int64)[place], times)
 

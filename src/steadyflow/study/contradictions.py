@@ -9,7 +9,7 @@ from steadyflow.ground.constants import (
     TRAINING_DATA,
     VALIDATION_IMAGES,
     side_multiple,
-    smallest_judged,
+    smallest_discriminated,
 )
 from steadyflow.study.specs import (
     ArcFaceEncoder,
@@ -33,12 +33,12 @@ def unknown_surrogates(study: Study) -> Iterator[str]:
 def circular_subsets(study: Study) -> Iterator[str]:
     """Subsets that are derived from themselves."""
     for name in study.subsets:
-        chain = _way_back(name, lambda made: getattr(study.subsets.get(made), "members", ()))
+        chain = _cycle(name, lambda made: getattr(study.subsets.get(made), "members", ()))
         if chain:
             yield f"subsets.{name}.of: {' -> '.join(chain)}: a subset cannot be made of itself"
 
 
-def _way_back(start: str, following: Callable[[str], Iterable[str]]) -> list[str]:
+def _cycle(start: str, following: Callable[[str], Iterable[str]]) -> list[str]:
     """A shortest cycle through `start` in the graph of `following`, with both ends; empty if there is none."""
     chains, seen = [[start]], set()
     for chain in chains:
@@ -61,7 +61,9 @@ def contradictions(study: Study) -> Iterator[str]:
         resolution = study.datasets[str(tokenizer.dataset)].resolution
         if resolution % tokenizer.downsampling:
             yield f"tokenizers.{name}.multipliers: resolution {resolution} is no multiple of {tokenizer.downsampling}"
-        if tokenizer.adversarial != "none" and resolution < (least := smallest_judged(tokenizer.adversarial.layers)):
+        if tokenizer.adversarial != "none" and resolution < (
+            least := smallest_discriminated(tokenizer.adversarial.layers)
+        ):
             yield f"tokenizers.{name}.adversarial.layers: so many need images of {least} pixels, not {resolution}"
         if tokenizer.perceptual != "none" and resolution < SMALLEST_PERCEPTUAL:
             yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
@@ -254,7 +256,7 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
             yield f"runs.{name}.objective.{mistake}"
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
         yield f"runs.{name}.subset: '{run.subset}' belongs to dataset '{study.subsets[run.subset].dataset}'"
-    surrogates = _way_back(name, lambda trained: _surrogates(study, study.runs[trained].subset))
+    surrogates = _cycle(name, lambda trained: _surrogates(study, study.runs[trained].subset))
     if surrogates:
         by = "this very run" if len(surrogates) == 2 else f"{' -> '.join(surrogates[1:])}: they choose each other"
         yield f"runs.{name}.subset: '{run.subset}' is chosen by the scores of {by}"

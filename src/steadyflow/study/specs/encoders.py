@@ -102,4 +102,4 @@ _AnyEncoder = Annotated[
     Field(discriminator="kind"),
 ]
 Encoder = Annotated[_AnyEncoder, BeforeValidator(_probe_by_default, json_schema_input_type=_AnyEncoder)]
-"""Of kind `probe` by default."""
+"""An encoder, whose kind is `probe` by default."""

@@ -82,7 +82,7 @@ class ClusterSubset(_Subset):
 
 
 class ClusterRandomSubset(_Subset):
-    """The same quotas, random inside each cluster."""
+    """Quotas proportional to cluster size (p) or equal (b), random inside each cluster."""
 
     criterion: Literal["cluster_p_random", "cluster_b_random"]
     pruning_fraction: PruningFraction
