@@ -81,7 +81,7 @@ def test_a_key_that_stands_twice_is_refused(finished: Finished) -> None:
     with study.open("a", encoding="utf-8") as file:
         file.write("name: again\n")
     printed = refusal(finished, study, "all")
-    assert re.search(rf"{re.escape(str(study))}: line \d+: the key 'name' stands twice", printed), printed
+    assert re.search(rf"{re.escape(str(study))}: line \d+: duplicate key 'name'", printed), printed
 
 
 def test_a_target_that_the_study_does_not_have(finished: Finished) -> None:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from steadyflow.evaluate.metrics import metrics_table
-from steadyflow.evaluate.path_distances import Trace, compare_traces
+from steadyflow.evaluate.trajectory_distances import Trace, compare_traces
 from steadyflow.ground.artifacts import read_array, read_json, write_parquet
 from steadyflow.ground.progress import progress
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
@@ -24,7 +24,7 @@ def main(job: StageRun) -> None:
         return Trace(run, description["weights_hash"], description["spec"]["seed"], description["times"], followed)
 
     metrics, distances = [], []
-    for run, reference in progress(study.path_pairs(dataset), "paths"):
+    for run, reference in progress(study.trajectory_pairs(dataset), "paths"):
         protocol = study.protocol(run, sampling)
         found, over_time = compare_traces(trace(run), trace(reference), dataset=dataset, protocol=protocol)
         metrics += found

@@ -138,7 +138,7 @@ def _write(archive: Path, entry: _Entry, folder: Path) -> None:
                 shutil.copyfileobj(content, file)
             complete = file.tell() == entry.size
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise UserError(f"{archive}: the member {entry.name!r} comes twice; nothing was extracted") from error
+        raise UserError(f"{archive}: duplicate member {entry.name!r}; nothing was extracted") from error
     if not complete:
         raise UserError(f"{archive}: the member {entry.name!r} is cut short; get the archive again")
 
@@ -154,7 +154,7 @@ def _link(archive: Path, entry: _Entry, folder: Path) -> None:
     try:
         os.link(source, target)
     except FileExistsError as error:
-        raise UserError(f"{archive}: the member {entry.name!r} comes twice; nothing was extracted") from error
+        raise UserError(f"{archive}: duplicate member {entry.name!r}; nothing was extracted") from error
 
 
 @contextlib.contextmanager

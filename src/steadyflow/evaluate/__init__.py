@@ -1,7 +1,6 @@
-"""What samples are worth and how alike they are, in numpy float64. No network runs here.
+"""Measures of the quality and similarity of samples, in numpy float64.
 
-`reconstruction` compares images in torch, where a network left them; it is imported by itself, for nothing else needs
-torch.
+The modules that need torch (`reconstruction`, `tokenizer_quality`) are not imported here.
 """
 
 from steadyflow.evaluate.estimate import Estimate, contrast, difference, mean_over_runs, mean_with_interval
@@ -23,13 +22,18 @@ from steadyflow.evaluate.manifold import (
     manifold_of,
 )
 from steadyflow.evaluate.neighbours import kept_ratio, memorisation_ratio, nearest_neighbours
-from steadyflow.evaluate.paths import PathComparison, common_times, compare_paths, path_deviation
 from steadyflow.evaluate.similarity import (
     PairSimilarity,
     matched_values,
     pair_distance,
     pair_histogram,
     pair_similarity,
+)
+from steadyflow.evaluate.trajectories import (
+    TrajectoryComparison,
+    common_times,
+    compare_trajectories,
+    trajectory_deviation,
 )
 
 __all__ = [
@@ -39,9 +43,9 @@ __all__ = [
     "Manifold",
     "ManifoldMetrics",
     "PairSimilarity",
-    "PathComparison",
+    "TrajectoryComparison",
     "common_times",
-    "compare_paths",
+    "compare_trajectories",
     "compare_with_manifold",
     "contrast",
     "difference",
@@ -67,5 +71,5 @@ __all__ = [
     "pair_distance",
     "pair_histogram",
     "pair_similarity",
-    "path_deviation",
+    "trajectory_deviation",
 ]

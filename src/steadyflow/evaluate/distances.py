@@ -1,7 +1,7 @@
-"""Distances between many points: float32 products tell which could matter, float64 how far these are.
+"""Distances between many points: lower bounds in float32, and exact distances in float64 where bounds do not decide.
 
-|a - b|^2 = |a|^2 + |b|^2 - 2 a.b, tile by tile of two blocks of rows. The float32 result, less the largest error that
-rounding can have made, is a lower bound. What bounds cannot decide is measured: the sum of squared differences.
+|a - b|^2 = |a|^2 + |b|^2 - 2 a.b is computed in tiles of two blocks of rows. The float32 result minus a bound of its
+rounding error is a lower bound. Pairs for which it is not sufficient are computed as sums of squared differences.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,13 @@ from steadyflow.ground.artifacts import UserError
 
 @dataclass(frozen=True)
 class Points:
-    """`rows` [n, ...] seen from `centre` float32 [d], read `chunk` at once. In float32, floor_i + floor_j - 2 a_i.b_j
-    is at most the squared distance, and at least that less slack_i + slack_j: `floor` float32, `slack` float64 [n]."""
+    """Points with error bounds of their distances.
+
+    rows: [n, ...], read `chunk` at once
+    centre: float32 [d], subtracted from the rows
+    floor, slack: float32 and float64 [n]; computed in float32, floor_i + floor_j - 2 a_i.b_j is at most the squared
+        distance, and at least the squared distance minus slack_i + slack_j
+    """
 
     rows: Rows
     centre: np.ndarray
@@ -37,8 +42,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Tile:
-    """Lower bounds float32 [m, c] of the squared distances between the `rows` of one set and those of another, its
-    `columns`."""
+    """Lower bounds float32 [m, c] of the squared distances between `rows` of one set and `columns`, rows of another."""
 
     rows: slice
     columns: slice
@@ -47,7 +51,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows `i` of one set and `j` of another, int64 [p], and lower bounds float64 [p] of their squared distances."""
+    """Indices of rows `i` in one set and `j` in another, int64 [p], and lower bounds float64 [p] of the squared
+    distances."""
 
     i: np.ndarray
     j: np.ndarray
@@ -55,9 +60,9 @@ class Pairs:
 
 
 def points(name: str, rows: Rows, chunk: int, centre: np.ndarray | None = None) -> Points:
-    """`rows` [n, ...] seen from their mean, or from the `centre` of those that they will be compared with.
+    """Prepares `rows` [n, ...], relative to their mean or to the `centre` of the points they are compared with.
 
-    Raises UserError when there are none, a value is not finite, or its square is too large for float32.
+    Raises UserError naming `name` if there are none, a value is not finite, or a square overflows float32.
     """
     if not len(rows):
         raise UserError(f"{name}: no rows")
@@ -66,15 +71,15 @@ def points(name: str, rows: Rows, chunk: int, centre: np.ndarray | None = None) 
     squares = np.concatenate([_square_lengths(_centred(rows[part], centre)) for part in parts(len(rows), chunk)])
     if not squares.max() < 1e37:
         raise UserError(f"{name}: lengths of {squares.max() ** 0.5:.1e} have no square in float32; scale the features")
-    # A dot product of d terms, in any order, is off by d units of |a||b| at most (Higham, 2002, section 3.1), and all
-    # other roundings, of the rows too, by fewer than 16 units of |a|^2 + |b|^2. Underflow costs each term < 2^-125.
+    # The error of a dot product of d terms, in any order, is at most d units of |a||b| (Higham, 2002, section 3.1), and
+    # that of all other roundings, including the rows', at most 16 units of |a|^2 + |b|^2; underflow adds < 2^-125 each.
     terms, unit = len(centre) + 16, 2.0**-24
     error = squares * (terms * unit / (1 - terms * unit)) + terms * 2.0**-125
     return Points(rows, centre, (squares - error).astype(np.float32), 2 * error, chunk)
 
 
 def tiles(a: Points, b: Points) -> Iterator[Tile]:
-    """Every row of `a` with every row of `b`, which has the same centre."""
+    """All pairs of rows of `a` and `b`, which have the same centre."""
     for part in a.parts():
         block = _block(a, part)
         for other in b.parts():
@@ -82,8 +87,8 @@ def tiles(a: Points, b: Points) -> Iterator[Tile]:
 
 
 def tiles_within(a: Points) -> Iterator[Tile]:
-    """Every row of `a` with every other: first the tiles on the diagonal, with inf between a row and itself, then those
-    above it, each for its mirror image too."""
+    """All pairs of different rows of `a`: first the tiles on the diagonal, with inf for a row and itself, then those
+    above it, which also stand for their transposes."""
     for part in a.parts():
         block = _block(a, part)
         tile = _tile(block, block)
@@ -96,14 +101,14 @@ def tiles_within(a: Points) -> Iterator[Tile]:
 
 
 def pairs_within(tile: Tile, limits: np.ndarray) -> Pairs:
-    """The pairs of the tile whose bounds are at most `limits`, float64 [m, 1] or [1, c], row by row."""
+    """The pairs of the tile whose bounds are at most `limits`, float64 [m, 1] or [1, c], in the order of rows."""
     passed = np.flatnonzero(tile.bounds <= np.nextafter(limits.astype(np.float32), np.float32(np.inf)))
     i, j = np.divmod(passed, tile.bounds.shape[1])
     return Pairs(tile.rows.start + i, tile.columns.start + j, tile.bounds.ravel()[passed].astype(np.float64))
 
 
 def squared_distances(a: Rows, i: np.ndarray, b: Rows, j: np.ndarray) -> np.ndarray:
-    """Between rows i [p] of `a` and j [p] of `b`, float64 [p]: sums of squared differences, the same either way."""
+    """Squared distances of rows i [p] of `a` and j [p] of `b`, float64 [p], as sums of squared differences."""
     found = np.empty(len(i))
     for part in parts(len(i), max(1, 2**19 // int(np.prod(a.shape[1:])))):
         found[part] = _square_lengths(np.subtract(_flat(a[i[part]]), _flat(b[j[part]]), dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Features of many images by an encoder, in a table that outlives kills."""
+"""Features of many images by an encoder, in a resumable table."""
 
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from steadyflow.ground.artifacts import read_array
 def embed_pictures(
     encoder: Encoder, pictures: Pictures, state: Path, *, batch_size: int, device: Any, seconds: float
 ) -> dict[str, Any]:
-    """Fills the table at `state`, float32 [n,d], NaN where a picture is not usable or has no features, and returns the
-    sidecar of it: what it was made from, and how many pictures have no features.
+    """Fills the table at `state`, float32 [n,d], NaN where a picture is not usable or has no features. Returns its
+    sidecar: hashes of its inputs, and the number of pictures without features.
 
-    Processes under torchrun share the batches. seconds: between two checkpoints.
+    Under torchrun the batches are sharded. `seconds`: minimum time between two checkpoints.
     """
     read, usable = pictures.open(), pictures.usable
     made_of = {

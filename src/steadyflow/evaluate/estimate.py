@@ -1,8 +1,8 @@
-"""A number with its interval, and what it takes to compare two of them.
+"""Estimates with confidence intervals, and their differences and means.
 
-Samples of all runs come from the same noises, so their numbers rise and fall together. Every estimate therefore keeps
-its values without each of GROUPS groups of noises (a delete-a-group jackknife, Kott 2001): the difference of two runs,
-or a mean over several, has an interval of its own that knows what they share.
+Samples of all runs come from the same noises, so the errors of their estimates are correlated. Every estimate therefore
+keeps its values without each of GROUPS groups of noises (a delete-a-group jackknife, Kott 2001), from which the
+interval of a difference of two runs, or a mean over several, accounts for the correlation.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ _NORMAL = 1.959964
 
 @dataclass(frozen=True)
 class Estimate:
-    """`value` and its 95% interval [`ci_low`, `ci_high`]; the function that returns it says which uncertainty.
+    """`value` and its 95% interval [`ci_low`, `ci_high`]; which uncertainty it covers is stated where it is computed.
 
-    `replicates`: the values without the items of each group, where they were computed.
+    `replicates`: the values without each group of noises, () if not computed.
     """
 
     value: float
@@ -32,20 +32,23 @@ class Estimate:
 
 
 def groups_of(indices: np.ndarray) -> np.ndarray:
-    """The group of each item, int64 [n], by its `indices` int64 [n] of noises: the same noise, the same group, whatever
-    other items there are."""
+    """The group of each item, int64 [n], which depends only on the index of its noise, `indices` int64 [n]."""
     return np.asarray(indices) % GROUPS
 
 
 def jackknifed(value: float, replicates: Sequence[float]) -> Estimate:
-    """The interval that `replicates`, one a group, leave around `value`: Student's t with GROUPS - 1 degrees."""
+    """`value` with the jackknife interval of its `replicates`, one per group: Student's t with GROUPS - 1 degrees of
+    freedom."""
     return contrast([Estimate(value, value, value, tuple(map(float, replicates)))])
 
 
 @dataclass(frozen=True)
 class BetweenRuns:
-    """How much runs that differ in their seeds alone differ in a measure: `variance` of one run about its arm's mean,
-    with so many `degrees` of freedom; `of_noises` is the part of it that other noises would change too."""
+    """The variance of a measure between runs that differ only in their seeds.
+
+    variance: of one run about the mean of its arm, with `degrees` of freedom
+    of_noises: the part of it that is due to the noises
+    """
 
     variance: float
     of_noises: float
@@ -53,7 +56,7 @@ class BetweenRuns:
 
 
 def between_runs(arms: Sequence[Sequence[Estimate]]) -> BetweenRuns | None:
-    """Pooled over all `arms` of several runs each; None where there is none."""
+    """The variance between runs, pooled over all `arms` with several runs; None if there are none."""
     repeated = [arm for arm in arms if len(arm) > 1]
     degrees = sum(len(arm) - 1 for arm in repeated)
     if not degrees:
@@ -65,15 +68,14 @@ def between_runs(arms: Sequence[Sequence[Estimate]]) -> BetweenRuns | None:
 
 
 def contrast(plus: Sequence[Estimate], minus: Sequence[Estimate] = (), between: BetweenRuns | None = None) -> Estimate:
-    """The mean of the estimates `plus`, less that of `minus`: each an arm of runs that differ in their seeds alone.
+    """The mean of the estimates `plus` minus that of `minus`, each an arm of runs that differ only in their seeds.
 
-    The variance of an arm of R runs over shared noises is that of the noises (the jackknife's, of the mean over runs)
-    and that of the runs: what is `between` them less the part that the noises' holds already, over R (a two-way
-    jackknife; Owen, 2007). The quantile is Student's t with Satterthwaite's degrees. `between` is that of these arms
-    where left out; without it and with one run in each, the interval shows the noises alone, and not what another
-    training would give.
+    The variance of an arm of R runs with shared noises is that due to the noises (jackknife of the mean over runs) plus
+    that between runs, without the part due to the noises, over R (a two-way jackknife; Owen, 2007). The quantile is
+    Student's t with Satterthwaite's degrees of freedom. `between` is estimated from these arms by default; if it is not
+    given and each arm has one run, the interval covers the sampling of noises only, and not the training.
 
-    Raises UserError when an estimate has no replicates.
+    Raises UserError if an estimate has no replicates.
     """
     arms = [(1, plus), (-1, minus)] if minus else [(1, plus)]
     replicates = np.sum([sign * _replicates(arm).mean(axis=0) for sign, arm in arms], axis=0)
@@ -90,24 +92,24 @@ def contrast(plus: Sequence[Estimate], minus: Sequence[Estimate] = (), between: 
 
 
 def mean_over_runs(runs: Sequence[Estimate]) -> Estimate:
-    """The mean of one measure over runs of several seeds. Its interval is of the trainings and of the noises."""
+    """The mean over runs of several seeds; the interval covers trainings and noises."""
     return contrast(runs)
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:
-    """`a` less `b`, of two runs whose samples share their noises."""
+    """`a` minus `b`, for two runs whose samples share their noises."""
     return contrast([a], [b])
 
 
 def at_least(lowest: float, estimate: Estimate) -> Estimate:
-    """The same with an interval that does not reach below what the measure can be."""
+    """`estimate` with its interval cut at `lowest`, the lower limit of the measure."""
     return Estimate(estimate.value, max(estimate.ci_low, lowest), max(estimate.ci_high, lowest), estimate.replicates)
 
 
 def mean_with_interval(values: np.ndarray, indices: np.ndarray | None = None) -> Estimate:
-    """The mean of `values` [n], n >= 2, of independent items; the interval is Student's of their sampling.
+    """The mean of `values` [n], n >= 2, of independent items, with Student's interval.
 
-    `indices` int64 [n] of their noises, 0..n-1 where left out; there are replicates where every group has items.
+    `indices` int64 [n] are those of their noises, by default 0..n-1; replicates are computed if every group has items.
     """
     n, mean = len(values), float(values.mean())
     margin = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5)
@@ -120,26 +122,26 @@ def mean_with_interval(values: np.ndarray, indices: np.ndarray | None = None) ->
 
 
 def proportion_with_interval(hits: int, n: int) -> Estimate:
-    """The share `hits` / `n` of independent items, with Wilson's interval."""
+    """The proportion `hits` / `n` of independent items, with Wilson's interval."""
     return Estimate(hits / n, *wilson_interval(hits / n, n))
 
 
 def wilson_interval(share: float, n: float, quantile: float = _NORMAL) -> tuple[float, float]:
-    """Wilson's interval (1927) of a `share` of n independent items, `quantile` standard errors to each side."""
+    """Wilson's interval (1927) of a proportion `share` of n independent items, for a `quantile` of the normal."""
     square = quantile**2
     centre = (share + square / (2 * n)) / (1 + square / n)
     margin = quantile / (1 + square / n) * (share * (1 - share) / n + square / (4 * n**2)) ** 0.5
-    # Rounding leaves the interval of 0 or 1 a little beside it.
+    # Without rounding errors the interval includes `share` and lies in [0, 1].
     return max(min(centre - margin, share), 0.0), min(max(centre + margin, share), 1.0)
 
 
 def generator(seed: int) -> np.random.Generator:
-    """The generator behind every resampling."""
+    """The random generator for resampling."""
     return np.random.Generator(np.random.Philox(key=seed))
 
 
 def resampling_weights(rng: np.random.Generator, n: int, repeats: int) -> np.ndarray:
-    """How often each of n items enters each resample, float64 [repeats, n]; every row sums to n."""
+    """Multiplicities of n items in bootstrap resamples, float64 [repeats, n]; every row sums to n."""
     return rng.multinomial(n, np.full(n, 1 / n), size=repeats).astype(np.float64)
 
 
@@ -153,7 +155,7 @@ def _replicates(arm: Sequence[Estimate]) -> np.ndarray:
     """[runs, GROUPS]"""
     if any(len(estimate.replicates) != GROUPS for estimate in arm):
         raise UserError(
-            f"estimates without their values for {GROUPS} groups of noises cannot be compared; measure anew"
+            f"estimates without their values for {GROUPS} groups of noises cannot be compared; measure them again"
         )
     return np.array([estimate.replicates for estimate in arm])
 

@@ -1,4 +1,4 @@
-"""How evenly a set of images is spread over the values of an attribute: Kullback-Leibler divergences in nats."""
+"""Balance of a set of images over the values of an attribute, by Kullback-Leibler divergences in nats."""
 
 from dataclasses import dataclass
 
@@ -9,30 +9,30 @@ from steadyflow.evaluate.estimate import GROUPS, Estimate, generator, groups_of
 from steadyflow.ground.artifacts import UserError
 
 _TIE = 1e-12  # nats
-_STRONGEST = 64.0  # of tilts: by then all weight is on one value
+_STRONGEST = 64.0  # largest tilt, at which all weight is on one value
 
 
 @dataclass(frozen=True)
 class AttributeBias(Estimate):
-    """A divergence in nats over `known` samples; `unknown` ones had no attribute value and were left out."""
+    """A divergence in nats over `known` samples; `unknown` is the number of excluded samples without a value."""
 
     known: int = 0
     unknown: int = 0
 
 
 def kl_to_uniform(counts: np.ndarray) -> float:
-    """KL(p || uniform) = sum p ln(K p) of `counts` [K], in nats, in [0, ln K]; a zero count adds nothing.
+    """KL(p || uniform) = sum p ln(K p) of `counts` [K], in nats, in [0, ln K].
 
-    The plug-in estimate is high by about (K-1)/2N for N samples. Raises UserError when a count is negative or all are
+    The plug-in estimate has a bias of about (K-1)/2N for N samples. Raises UserError if a count is negative or all are
     zero.
     """
     return kl_divergence(counts, np.ones(len(counts)))
 
 
 def kl_divergence(counts_p: np.ndarray, counts_q: np.ndarray) -> float:
-    """KL(p || q) of two sets of counts [K] over the same values, in nats; infinite where only q has none.
+    """KL(p || q) of two sets of counts [K] of the same values, in nats; infinite if a value has count 0 only in q.
 
-    Raises UserError when a count is negative, all of one are zero, or the lengths differ.
+    Raises UserError if a count is negative, all of one set are zero, or the lengths differ.
     """
     p, q = _probabilities(counts_p), _probabilities(counts_q)
     if len(p) != len(q):
@@ -41,13 +41,13 @@ def kl_divergence(counts_p: np.ndarray, counts_q: np.ndarray) -> float:
 
 
 def kl_with_interval(codes: np.ndarray, num_values: int, *, repeats: int = 1000, seed: int = 0) -> AttributeBias:
-    """KL of attribute `codes` [n] in 0..num_values-1 from uniform, in nats.
+    """KL of attribute `codes` [n] in 0..num_values-1 from uniform, in nats, by the plug-in estimate.
 
-    -1 is unknown: dropped, and counted in the result. The value is the plug-in estimate. The 95% interval is of the
-    sampling of codes, by bootstrap tilting (Efron, 1981): it holds the divergences of those distributions on the way
-    from the uniform one over the observed one that would give such a value by chance. So it knows the plug-in's bias of
-    (K-1)/2n, which a percentile interval counts twice: near balance, that one never covers the truth.
-    Raises UserError at other codes, or when all are unknown.
+    The code -1 is unknown: such samples are excluded, and counted in the result. The 95% interval covers the sampling
+    of codes, by bootstrap tilting (Efron, 1981): it contains the divergences of those distributions, on the exponential
+    family through the uniform and the observed one, under which the observed value is likely. This accounts for the
+    plug-in estimate's bias of (K-1)/2n, for which a percentile interval never covers the truth near balance.
+    Raises UserError for other codes, or if all are unknown.
     """
     return _divergence(codes, num_values, np.ones(num_values), None, repeats, seed)
 
@@ -57,8 +57,8 @@ def kl_between(
 ) -> AttributeBias:
     """KL of attribute `codes` [n] from `reference_codes` [m], both in 0..num_values-1, in nats.
 
-    The interval is that of `kl_with_interval`, with both sets drawn. Infinite, and without an interval, where only the
-    reference lacks a value. Unknown codes and errors as there, on either side.
+    The interval is as in `kl_with_interval`, for the sampling of both sets. Infinite, and without an interval, if only
+    the reference lacks a value. Unknown codes and errors as in `kl_with_interval`, for either set.
     """
     reference = _counts(reference_codes, num_values)
     return _divergence(codes, num_values, reference, int(reference.sum()), repeats, seed)
@@ -67,19 +67,19 @@ def kl_between(
 def _divergence(
     codes: np.ndarray, num_values: int, reference: np.ndarray, m: int | None, repeats: int, seed: int
 ) -> AttributeBias:
-    """From the distribution of counts `reference` [num_values], of `m` drawn items or exact (None)."""
+    """KL from the distribution of counts `reference` [num_values], of `m` sampled items or exact (None)."""
     codes, counts, q = np.asarray(codes), _counts(codes, num_values), _probabilities(reference)
     known, value = int(counts.sum()), kl_divergence(counts, reference)
     unknown = len(codes) - known
     if np.isinf(value):
         return AttributeBias(value, np.nan, np.nan, (), known, unknown)
-    # Values that neither has play no part.
+    # Values that occur in neither set are ignored.
     low, high = _tilted_interval(counts[q > 0], q[q > 0], value, repeats, seed, m)
     return AttributeBias(value, low, high, _without_groups(codes, num_values, q), known, unknown)
 
 
 def _without_groups(codes: np.ndarray, num_values: int, q: np.ndarray) -> tuple[float, ...]:
-    """The divergence without each group of samples; nothing where that leaves none."""
+    """The divergence without each group of samples; () if that leaves none for a group."""
     table = np.zeros((GROUPS, num_values))
     known = np.flatnonzero(codes >= 0)
     np.add.at(table, (groups_of(known), codes[known]), 1)
@@ -92,14 +92,14 @@ def _without_groups(codes: np.ndarray, num_values: int, q: np.ndarray) -> tuple[
 def _tilted_interval(
     counts: np.ndarray, q: np.ndarray, value: float, repeats: int, seed: int, m: int | None
 ) -> tuple[float, float]:
-    """`m`: of how many items the reference `q` is the distribution, where these are drawn too."""
+    """`m`: number of items of the reference distribution `q`, None if it is exact."""
     n, k = int(counts.sum()), len(counts)
     if k == 1:
         return 0.0, 0.0
-    # Half a count a value more, so that the way leads through distributions without zeros.
+    # Half a count is added to each value, so that the distributions have no zeros.
     p = (counts + q * k / 2) / (n + k / 2)
     if rel_entr(p, q).sum() < 1e-3 / n:
-        # Observed and reference are one: any direction does, for all are alike so near to it.
+        # If observed and reference are equal, the direction of the tilt does not matter.
         p = p * np.exp(np.where(np.arange(k) % 2, 1, -1) / n**0.5)
         p /= p.sum()
 
@@ -109,7 +109,7 @@ def _tilted_interval(
         return weights / weights.sum()
 
     def share_above(strength: float) -> float:
-        """Chance of a larger divergence than the observed one, ties half, under the tilted distribution."""
+        """Probability of a larger divergence than observed, ties counted half, under the tilted distribution."""
         rng = generator(seed)
         against = q if m is None else rng.multinomial(m, q, size=repeats) / m
         drawn = rel_entr(rng.multinomial(n, tilted(strength), size=repeats) / n, against).sum(axis=1)
@@ -136,7 +136,7 @@ def _probabilities(counts: np.ndarray) -> np.ndarray:
 
 
 def _counts(codes: np.ndarray, num_values: int) -> np.ndarray:
-    """How many of `codes` [n] are each of 0..num_values-1. Raises UserError at codes that are neither these nor -1."""
+    """Counts of 0..num_values-1 in `codes` [n]. Raises UserError for codes that are neither these nor -1."""
     codes = np.asarray(codes)
     outside = codes[(codes < -1) | (codes >= num_values)]
     if outside.size:

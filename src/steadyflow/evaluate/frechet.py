@@ -11,7 +11,7 @@ from steadyflow.ground.artifacts import UserError
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """`n` samples, their `mean` float64 [d] and unbiased covariance `cov` float64 [d, d]."""
+    """The number `n` of samples, their `mean` float64 [d] and unbiased covariance `cov` float64 [d, d]."""
 
     n: int
     mean: np.ndarray
@@ -19,9 +19,9 @@ class FeatureStatistics:
 
 
 def feature_statistics(features: Rows, chunk: int = 4096) -> FeatureStatistics:
-    """Mean and covariance of `features` [n, d] in float64, reading `chunk` rows at a time (of a memory map, say).
+    """Mean and covariance of `features` [n, d] in float64, read `chunk` rows at a time.
 
-    Raises UserError when n < 2 or a feature is not finite.
+    Raises UserError if n < 2 or a feature is not finite.
     """
     if len(features) < 2:
         raise UserError(f"a covariance needs at least 2 samples, got {len(features)}")
@@ -33,10 +33,7 @@ def feature_statistics(features: Rows, chunk: int = 4096) -> FeatureStatistics:
 
 
 def merge_statistics(a: FeatureStatistics, b: FeatureStatistics) -> FeatureStatistics:
-    """The statistics of both sets together (Chan et al., 1979), for chunks and for ranks.
-
-    Raises UserError when their dimensions differ.
-    """
+    """The statistics of the union of two sets (Chan et al., 1979). Raises UserError if their dimensions differ."""
     _check_dimensions(a.mean, b.mean)
     n, shift = a.n + b.n, b.mean - a.mean
     scatter = _scatter(a) + _scatter(b) + np.outer(shift, shift * (a.n * b.n / n))
@@ -46,9 +43,9 @@ def merge_statistics(a: FeatureStatistics, b: FeatureStatistics) -> FeatureStati
 def frechet_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray) -> float:
     """|mean1 - mean2|^2 + tr(cov1 + cov2 - 2 (cov1 cov2)^(1/2)), at least 0.
 
-    With cov1 = V D V', the trace of the root is the sum of the roots of the eigenvalues of the symmetric matrix
-    D^(1/2) V' cov2 V D^(1/2): real, stable for singular covariances, and faster than a general matrix root.
-    Means are [d], covariances [d, d]. Raises UserError when shapes differ or a number is not finite.
+    With cov1 = R R', the trace of the root is the sum of the square roots of the eigenvalues of the symmetric matrix
+    R' cov2 R, which is real, stable for singular covariances, and faster than a general matrix square root.
+    Means are [d], covariances [d, d]. Raises UserError if shapes differ or a number is not finite.
     """
     for given in (mean1, cov1, mean2, cov2):
         finite_rows("Frechet statistics", given)
@@ -60,20 +57,20 @@ def frechet_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov
 def frechet_with_interval(features: Rows, reference: FeatureStatistics) -> Estimate:
     """The Frechet distance of `features` [n, d] to `reference`, with a delete-a-group jackknife interval, cut at 0.
 
-    It shows the sampling error of the generated set alone: neither that of training nor of the reference, nor the bias
-    at finite n (about (d + d(d+1)/4)/n for equal Gaussians), for which distances at different n must never be compared.
-    Raises UserError when n < 2 GROUPS or dimensions differ, or a feature is not finite.
+    It covers the sampling of the generated set only: neither that of training or reference, nor the bias at finite n
+    (about (d + d(d+1)/4)/n for equal Gaussians), because of which distances at different n must not be compared.
+    Raises UserError if n < 2 GROUPS, dimensions differ, or a feature is not finite.
     """
     return at_least(0.0, jackknifed(*_with_replicates(features, reference)))
 
 
 def frechet_infinity(distance: Estimate) -> Estimate:
-    """The Frechet distance at infinitely many samples, from that of n with its interval and replicates.
+    """The Frechet distance extrapolated to infinitely many samples, from the estimate at n with its replicates.
 
-    The bias at finite n is linear in 1/n (Chong and Forsyth, 2020). They extrapolate along a regression on the
-    distances of random parts; here the line goes through n and n (1 - 1/GROUPS), the mean over all groups (the
-    jackknife's own bias correction), which has less bias and less variance (`tests/unit/test_evaluate_frechet.py`), and
-    costs nothing. The bias of the finite reference stays. Cut at 0.
+    The bias at finite n is linear in 1/n. Chong and Forsyth (2020) extrapolate by a regression on the distances of
+    random subsets; here the line is through n and the mean of the replicates at n (1 - 1/GROUPS), the jackknife's bias
+    correction, which has less bias and variance (see its tests) at no cost. The bias of the finite reference remains.
+    Cut at 0.
     """
     moved = (GROUPS - 1) * (distance.value - float(np.mean(distance.replicates)))
     return at_least(0.0, Estimate(distance.value + moved, distance.ci_low + moved, distance.ci_high + moved))
@@ -104,7 +101,7 @@ def _chunk_statistics(features: np.ndarray) -> FeatureStatistics:
 
 
 def _removed(whole: FeatureStatistics, part: FeatureStatistics) -> FeatureStatistics:
-    """`merge_statistics` backwards: what is left of `whole` without `part`."""
+    """The inverse of `merge_statistics`: the statistics of `whole` without `part`."""
     n = whole.n - part.n
     mean = whole.mean + (whole.mean - part.mean) * (part.n / n)
     shift = part.mean - mean
@@ -117,7 +114,7 @@ def _scatter(statistics: FeatureStatistics) -> np.ndarray:
 
 
 def _root(cov: np.ndarray) -> np.ndarray:
-    """A matrix R with R R' = cov [d, d]: Cholesky's, or of a singular covariance V D^(1/2)."""
+    """A matrix R with R R' = cov [d, d]: the Cholesky factor, or V D^(1/2) if cov is singular."""
     try:
         return np.linalg.cholesky(cov)
     except np.linalg.LinAlgError:
@@ -126,7 +123,7 @@ def _root(cov: np.ndarray) -> np.ndarray:
 
 
 def _distance(mean1: np.ndarray, cov1: np.ndarray, root1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray) -> float:
-    # Rounding leaves eigenvalues and the distance of equal sets a little below zero.
+    # Rounding may make eigenvalues, and the distance of equal sets, slightly negative.
     between = np.linalg.eigvalsh(root1.T @ cov2 @ root1)
     spread = np.trace(cov1) + np.trace(cov2) - 2 * np.sqrt(np.clip(between, 0, None)).sum()
     return max(float(np.square(mean1 - mean2).sum() + spread), 0.0)

@@ -1,4 +1,4 @@
-"""Kernel distance between sets of features (Binkowski et al., 2018): KID where they are Inception's."""
+"""Kernel distance between sets of features (Binkowski et al., 2018), KID for those of Inception."""
 
 import numpy as np
 
@@ -12,11 +12,11 @@ def kernel_distance(
 ) -> Estimate:
     """The squared maximum mean discrepancy of `features` [n, d] and `reference` [m, d], kernel (x.y/d + 1)^3.
 
-    It is the unbiased U-statistic over all pairs, where the usual KID averages it over random parts: the same
-    expectation without their luck; it may be below zero. The 95% interval is a delete-a-group jackknife over
-    `features`: the sampling of the generated set alone. `within_reference` is `mean_kernel(reference)`, where several
-    sets are compared with one. Holds `chunk` rows of each side at a time. Raises UserError when n < 2 GROUPS, m < 2,
-    dimensions differ, or a feature is not finite.
+    It is the unbiased U-statistic over all pairs; the usual KID, a mean over random subsets, has the same expectation
+    and more variance. It may be negative. The 95% interval is a delete-a-group jackknife over `features`, so it covers
+    the sampling of the generated set only. `within_reference` is `mean_kernel(reference)`, which can be precomputed.
+    Holds `chunk` rows of each set at a time. Raises UserError if n < 2 GROUPS, m < 2, dimensions differ, or a feature
+    is not finite.
     """
     if features.shape[1] != reference.shape[1]:
         raise UserError(
@@ -42,7 +42,7 @@ def kernel_distance(
 
 
 def mean_kernel(rows: Rows, *, chunk: int = 1024) -> float:
-    """The mean of the kernel over all pairs i != j of `rows` [m, d]. Raises UserError when m < 2."""
+    """The mean of the kernel over all pairs i != j of `rows` [m, d]. Raises UserError if m < 2."""
     m = len(rows)
     if m < 2:
         raise UserError(f"a kernel distance needs at least 2 rows on each side, got {m}")
@@ -50,8 +50,7 @@ def mean_kernel(rows: Rows, *, chunk: int = 1024) -> float:
 
 
 def _pair_sums(rows: Rows, member: np.ndarray, chunk: int) -> np.ndarray:
-    """Sums [G, G] of the kernel over all pairs i != j by the groups of i and j; `member` [n, G] says who is in
-    which."""
+    """Sums [G, G] of the kernel over all pairs i != j by the groups of i and j; `member` [n, G] is one-hot."""
     sums = np.zeros((member.shape[1], member.shape[1]))
     places = parts(len(rows), chunk)
     for count, some in enumerate(places, start=1):
@@ -61,7 +60,7 @@ def _pair_sums(rows: Rows, member: np.ndarray, chunk: int) -> np.ndarray:
             if others == some:
                 np.fill_diagonal(values, 0)
             block = member[some].T @ values @ member[others]
-            # Pairs within a part are all there, those of two parts once.
+            # A diagonal block has all ordered pairs, any other block stands for its transpose too.
             sums += block if others == some else block + block.T
     return sums
 

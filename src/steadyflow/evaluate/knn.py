@@ -1,4 +1,4 @@
-"""The k nearest of many points, exactly: candidates by their bounds, measured; where these leave a doubt, a search."""
+"""Exact k nearest neighbours: candidates by float32 bounds, exact distances of these, and a search where ambiguous."""
 
 from dataclasses import dataclass
 
@@ -7,34 +7,34 @@ import numpy as np
 from steadyflow.evaluate.distances import Points, Tile, pairs_within, squared_distances, tiles, tiles_within
 from steadyflow.evaluate.rows import parts
 
-# Candidates beyond the k asked for, so that rounding seldom leaves a doubt about the rows that are none.
+# Additional candidates, so that rounding seldom makes the result ambiguous.
 _SPARE = 8
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The k nearest of each of n points: squared distances float64 [n, k] ascending, and whose they are, int64 [n, k];
-    equal distances by index."""
+    """The k nearest neighbours of n points: squared distances `squares` float64 [n, k], ascending, and `index` int64
+    [n, k]; of equal distances the lower index comes first."""
 
     squares: np.ndarray
     index: np.ndarray
 
 
 class Candidates:
-    """For each row of `own` the rows of `others` with the lowest bounds so far, a few more than `k`."""
+    """For each row of `own`, the rows of `others` with the lowest bounds so far, a few more than `k`."""
 
     def __init__(self, own: Points, others: Points, k: int) -> None:
         self.own, self.others, self.k = own, others, k
-        # Ascending in each row; inf where there is none yet.
+        # Ascending in each row; inf if there are fewer candidates.
         self.bounds = np.full((len(own), k + _SPARE), np.inf, dtype=np.float32)
         self.index = np.zeros(self.bounds.shape, dtype=np.int64)
 
     def offer(self, tile: Tile) -> None:
-        """Its rows are rows of `own`."""
+        """Adds a tile whose rows are rows of `own`."""
         self._keep_lowest(tile.rows, tile.columns, tile.bounds, axis=0)
 
     def offer_mirrored(self, tile: Tile) -> None:
-        """Its columns are rows of `own`."""
+        """Adds a tile whose columns are rows of `own`."""
         self._keep_lowest(tile.columns, tile.rows, tile.bounds, axis=1)
 
     def nearest(self) -> Neighbours:
@@ -43,7 +43,7 @@ class Candidates:
         return Neighbours(np.concatenate([f.squares for f in found]), np.concatenate([f.index for f in found]))
 
     def least_elsewhere(self) -> np.ndarray:
-        """At most the squared distance of any row that is no candidate, float64 [n]."""
+        """A lower bound of the squared distances of all rows that are no candidates, float64 [n]."""
         return np.maximum(self.bounds[:, -1], 0).astype(np.float64)
 
     def _nearest(self, rows: slice) -> Neighbours:
@@ -68,7 +68,7 @@ class Candidates:
 
 
 def nearest_in(own: Points, others: Points, k: int = 1) -> Neighbours:
-    """The k rows of `others` nearest to each of `own`; both have the same centre, and `others` at least k rows."""
+    """The k rows of `others`, of at least k, nearest to each row of `own`; both have the same centre."""
     candidates = Candidates(own, others, k)
     for tile in tiles(own, others):
         candidates.offer(tile)
@@ -76,7 +76,7 @@ def nearest_in(own: Points, others: Points, k: int = 1) -> Neighbours:
 
 
 def nearest_among(candidates: Candidates) -> Neighbours:
-    """The k nearest of all rows, once all tiles were offered."""
+    """The k nearest of all rows, after all tiles were offered."""
     found = candidates.nearest()
     doubtful = np.flatnonzero(candidates.least_elsewhere() <= found.squares[:, -1])
     return _searched(candidates.own, candidates.others, doubtful, found, apart=False)
@@ -90,13 +90,13 @@ def squares_to_others(a: Points, k: int) -> np.ndarray:
         if tile.rows != tile.columns:
             candidates.offer_mirrored(tile)
     found = candidates.nearest()
-    # Whose an equal distance is does not matter here, and among many copies of a row it would take long to tell.
+    # The index is not needed, and would take long to determine among many copies of a row.
     doubtful = np.flatnonzero(candidates.least_elsewhere() < found.squares[:, -1])
     return _searched(a, a, doubtful, found, apart=True).squares
 
 
 def _searched(own: Points, others: Points, doubtful: np.ndarray, found: Neighbours, apart: bool) -> Neighbours:
-    """`found`, with the `doubtful` rows int64 [r] compared with all rows again; `apart`: with all but themselves."""
+    """`found`, with the ambiguous rows `doubtful` int64 [r] compared with all rows; `apart`: except themselves."""
     for part in parts(len(doubtful), own.chunk):
         rows = doubtful[part]
         reach, k = found.squares[rows, -1:], found.squares.shape[1]
@@ -110,16 +110,17 @@ def _searched(own: Points, others: Points, doubtful: np.ndarray, found: Neighbou
             order = np.lexsort((j, squares, i))
             order = order[_place_in_line(i[order]) < k]
             i, j, squares = i[order], j[order], squares[order]
-        # Those found before are among them, so no row has fewer than k.
+        # The former neighbours are among them, so every row has at least k.
         found.squares[rows], found.index[rows] = squares.reshape(-1, k), j.reshape(-1, k)
     return found
 
 
 def _lowest(bounds: np.ndarray, below: np.ndarray, most: int, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The lines of a tile, its rows (`axis` 0) or columns (1), with bounds under `below` [lines]: which lines, int64
-    [r]; where in them these bounds are, int64 [r, w]; and the bounds, float32 [r, w], inf where a line has fewer.
+    """The bounds in a tile that are less than `below` [lines], by line, a row (`axis` 0) or column (1) of the tile.
 
-    Where more than `most` a line pass, all lines and the `most` lowest of each, by a partial sort.
+    Returns the lines that have any, int64 [r]; their positions in the line, int64 [r, w]; and the bounds, float32
+    [r, w], inf if a line has fewer than w. If there are more than `most` per line on average, the `most` lowest of all
+    lines are returned instead, by a partial sort.
     """
     passed = np.flatnonzero(bounds < np.expand_dims(below, 1 - axis))
     if len(passed) > most * len(below):
@@ -139,5 +140,5 @@ def _lowest(bounds: np.ndarray, below: np.ndarray, most: int, axis: int) -> tupl
 
 
 def _place_in_line(line: np.ndarray) -> np.ndarray:
-    """0, 1, 2... within each run of equal numbers of `line` [p], ascending."""
+    """The rank 0, 1, 2, ... of each entry within its run of equal numbers of `line` [p], ascending."""
     return np.arange(len(line)) - np.searchsorted(line, line)

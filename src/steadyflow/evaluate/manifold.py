@@ -1,4 +1,4 @@
-"""How well generated features lie among real ones, and real ones among generated: balls up to the k-th neighbour."""
+"""Precision, recall, density and coverage of generated features, by balls up to the k-th nearest neighbour."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,17 @@ from steadyflow.evaluate.knn import Candidates, nearest_among, nearest_in, squar
 from steadyflow.evaluate.rows import Rows, chosen, noise_indices
 from steadyflow.ground.artifacts import UserError
 
-# A group of samples holds at least so many times the neighbours of a ball and its centre.
+# Minimum size of a group of samples for intervals of coverage, in multiples of k + 1.
 _GROUP_PER_NEIGHBOUR = 4
 
 
 @dataclass(frozen=True)
 class Manifold:
-    """Real `points` [n] with a ball around each: squared distances float64 [n] to the k-th nearest other point, in
-    `square` with `k`, for precision, and in `density_square` with `density_k`, for density and coverage."""
+    """Real `points` [n], each with a ball to its k-th nearest neighbour.
+
+    square: squared radii float64 [n] with `k`, for precision
+    density_square: squared radii float64 [n] with `density_k`, for density and coverage
+    """
 
     points: Points
     k: int
@@ -29,13 +32,14 @@ class Manifold:
 
 @dataclass(frozen=True)
 class ManifoldMetrics:
-    """How good and how varied m generated samples are beside n real ones.
+    """Fidelity and diversity of m generated samples relative to n real ones.
 
-    `precision`: the share of generated samples in the ball of any real one. `recall`: the share of real samples in the
-    ball of any generated one. `f_score`: their harmonic mean, 0 when both are 0. `density`: the real balls that hold a
-    generated sample, in the mean, over density_k; it may exceed 1. `coverage`: the share of real balls that hold any
-    generated sample. `nearest` float64 [m]: the distance of each generated sample to the nearest real one, the row
-    `nearest_index` int64 [m].
+    precision: fraction of generated samples in the ball of any real one
+    recall: fraction of real samples in the ball of any generated one
+    f_score: their harmonic mean, 0 if both are 0
+    density: mean number of real balls that contain a generated sample, over density_k; may exceed 1
+    coverage: fraction of real balls that contain any generated sample
+    nearest, nearest_index: distance float64 [m] of each generated sample to the nearest real one, and its row int64 [m]
     """
 
     precision: Estimate
@@ -50,18 +54,17 @@ class ManifoldMetrics:
 def manifold_metrics(
     real: Rows, fake: Rows, k: int = 3, density_k: int | None = None, *, chunk: int = 1024
 ) -> ManifoldMetrics:
-    """Generated features `fake` [m, d] beside `real` [n, d], as `compare_with_manifold`; `density_k` is k by default.
+    """`compare_with_manifold` of generated features `fake` [m, d] and `real` [n, d]; `density_k` is k by default.
 
-    The published choice is k = 3 and density_k = 5.
+    The published choices are k = 3 and density_k = 5.
     """
     return compare_with_manifold(manifold_of(real, k, density_k, chunk=chunk), fake)
 
 
 def manifold_of(real: Rows, k: int = 3, density_k: int | None = None, *, chunk: int = 1024) -> Manifold:
-    """The balls around `real` [n, d], to compare several sets with; `density_k` is k by default.
+    """The balls around `real` [n, d], for the comparison with several sets; `density_k` is k by default.
 
-    `chunk` rows of either side are in memory at once. Raises UserError when k is outside 1..n-1, or a value is not
-    finite.
+    `chunk` rows are in memory at once. Raises UserError if k is outside 1..n-1, or a value is not finite.
     """
     found, density_k = points("real features", real, chunk), k if density_k is None else density_k
     squares = squares_to_others(found, _checked(found, "real", k, density_k))
@@ -69,19 +72,22 @@ def manifold_of(real: Rows, k: int = 3, density_k: int | None = None, *, chunk: 
 
 
 def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
-    """Improved precision and recall (Kynkaanniemi et al., 2019), in closed balls, and density and coverage (Naeem et
-    al., 2020), in open ones, of `fake` [m, d]. Exactly as by all distances in float64.
+    """Improved precision and recall (Kynkaanniemi et al., 2019), with closed balls, and density and coverage (Naeem et
+    al., 2020), with open balls, of `fake` [m, d]. Equal to the computation by all distances in float64.
 
-    The 95% intervals show the sampling of: precision and density, the generated samples, beside these real ones
-    (Wilson's, and Student's of the mean); recall, the real samples, beside these generated ones (Wilson's);
-    f_score, both of these (the delta method, with the slopes in the middle of the two intervals, where none vanishes);
-    coverage, both sets. There a ball's radius hangs on the other real samples, and shares are up to 1.7 times as
-    uncertain as of independent ones: by how much, 20 disjoint groups of both sets tell, rows i with i % 20 == g, or
-    fewer groups, where one would have less than 4 rows for each of the k + 1 neighbours. The interval is Wilson's of
-    as many independent samples as that makes, with Student's quantile; [0, 1] where there are no two groups.
-    No interval shows the training. Precision and density keep their values without each group of noises. All values
-    depend on n and m: compare none between sets of other sizes.
-    Raises UserError when k is outside 1..m-1, dimensions differ, or a value is not finite.
+    The 95% intervals cover the sampling, not the training:
+
+    - precision and density: of the generated samples, given the real ones (Wilson's, and Student's of the mean)
+    - recall: of the real samples, given the generated ones (Wilson's)
+    - f_score: of both (delta method, with slopes at the middle of the two intervals)
+    - coverage: of both sets. Balls' radii depend on the other real samples, which increases the variance over that of
+      independent samples, by a factor that is estimated from 20 disjoint groups of both sets (rows i with i % 20 == g;
+      fewer if a group would have less than 4 (k + 1) rows). The interval is Wilson's with the number of samples divided
+      by this factor, and Student's quantile; [0, 1] if there are less than two groups.
+
+    Precision and density have replicates without each group of noises. All values depend on n and m, and must not be
+    compared between sets of other sizes.
+    Raises UserError if k is outside 1..m-1, dimensions differ, or a value is not finite.
     """
     real, k = reference.points, reference.k
     if real.rows.shape[1:] != fake.shape[1:]:
@@ -106,8 +112,9 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
 
 @dataclass(frozen=True)
 class _Across:
-    """Of each of m generated samples: whether a ball holds it, how many open ones do, and the nearest real sample. Of
-    each of n real ones: whether a generated one's ball holds it, and whether its own open ball holds any such."""
+    """For each of m generated samples: whether a real ball contains it (`precise`), how many open ones do (`balls`),
+    and the nearest real sample. For each of n real ones: whether a generated ball contains it (`recalled`), and whether
+    its own open ball contains a generated sample (`covered`)."""
 
     precise: np.ndarray
     balls: np.ndarray
@@ -138,8 +145,8 @@ def _across(reference: Manifold, fake: Points, fake_square: np.ndarray) -> _Acro
 
 
 def _settled(pairs: Pairs, fake: Points, real: Points, *limits: np.ndarray) -> np.ndarray:
-    """Numbers float64 [p] on the same side of the pairs' `limits` [p] as their squared distances: bounds where these
-    tell the side, and the squared distances where not."""
+    """Numbers float64 [p] on the same side of the `limits` [p] as the pairs' squared distances: bounds where these are
+    sufficient, otherwise the squared distances."""
     least, most = pairs.bounds, pairs.bounds + fake.slack[pairs.i] + real.slack[pairs.j]
     doubtful = np.flatnonzero(np.any([(least <= limit) & (limit <= most) for limit in limits], axis=0))
     settled = least.copy()
@@ -166,7 +173,7 @@ def _coverage(covered: np.ndarray, real: Points, fake: Rows, k: int) -> Estimate
         return Estimate(share, 0.0, 1.0)
     shares = [_group_coverage(real, fake, k, groups, g) for g in range(groups)]
     independent = np.mean(shares) * (1 - np.mean(shares)) / (len(real) / groups)
-    # Never less than 1: a few groups may agree by chance.
+    # At least 1: a few groups may agree by chance.
     inflation = max(float(np.var(shares, ddof=1) / independent), 1.0) if independent else 1.0
     return Estimate(share, *wilson_interval(share, len(real) / inflation, float(stats.t.ppf(0.975, groups - 1))))
 

@@ -1,4 +1,4 @@
-"""The tidy table of metrics: one row per value, as stages write it and as claims, tables and figures read it."""
+"""The tidy table of metrics, one row per value, written by stages and read by claims, tables and figures."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from steadyflow.evaluate.estimate import Estimate
-from steadyflow.evaluate.paths import PathComparison
 from steadyflow.evaluate.similarity import PairSimilarity
+from steadyflow.evaluate.trajectories import TrajectoryComparison
 from steadyflow.ground.artifacts import UserError
 
 NAN = float("nan")
@@ -17,18 +17,18 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Metric:
-    """One value of one metric, with all that has to be stated beside it.
+    """One value of one metric, with everything that has to be reported with it.
 
-    run: the run, mixture or tokenizer that it is about
-    reference: the run or distribution that it is measured against, "" for none
-    metric, encoder, protocol: its name, the features it is computed in, and how the samples were drawn
-    n: samples or pairs
-    ci_low, ci_high, sd: NaN where it has no 95% interval, or no standard deviation
+    run: the run, mixture or tokenizer that is measured
+    reference: the run or distribution it is compared with, "" for none
+    metric, encoder, protocol: the metric's name, the features' encoder, and how the samples were drawn
+    n: number of samples or pairs
+    ci_low, ci_high, sd: NaN if there is no 95% interval, or no standard deviation
     seed: of the noise, or of the tokenizer's training
     hashes: of the encoder and other inputs
     note: a caveat for readers
-    replicates: its values without each group of noises (`estimate.GROUPS` of them), from which differences of runs have
-        their intervals; () where there are none
+    replicates: the values without each group of noises (`estimate.GROUPS` of them), for intervals of differences; ()
+        if there are none
     """
 
     dataset: str
@@ -53,21 +53,21 @@ class Metric:
 
 
 def metrics_table(metrics: list[Metric]) -> pd.DataFrame:
-    """One row each."""
+    """A table with one row per metric."""
     return pd.DataFrame([asdict(metric) for metric in metrics], columns=list(Metric.__dataclass_fields__))
 
 
 def read_metrics(files: Sequence[Path | str]) -> pd.DataFrame:
-    """Tables of metrics as one."""
+    """Reads and concatenates tables of metrics."""
     return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
 def find_metric(
     metrics: pd.DataFrame, metric: str, run: str, reference: str = "", encoder: str | None = None
 ) -> Metric:
-    """The one row of `metric` for `run` (against `reference`, in `encoder`; None: in whichever it was measured).
+    """The only row of `metric` for `run` (against `reference`, in `encoder`; None: any encoder).
 
-    Raises UserError where there is none, or more than one.
+    Raises UserError if there is none, or more than one.
     """
     of_pair = metrics[(metrics["run"] == run) & (metrics["reference"] == reference)]
     rows = of_pair[(of_pair["metric"] == metric) & ((encoder is None) | (of_pair["encoder"] == encoder))]
@@ -88,7 +88,7 @@ def find_metric(
 def metric_or_none(
     metrics: pd.DataFrame, metric: str, run: str, reference: str = "", encoder: str | None = None
 ) -> Metric:
-    """The same, or `no_metric` where there is no such row. Raises UserError where there are several."""
+    """`find_metric`, or `no_metric` if there is no such row. Raises UserError if there are several."""
     of_pair = metrics[(metrics["run"] == run) & (metrics["reference"] == reference) & (metrics["metric"] == metric)]
     if of_pair[(encoder is None) | (of_pair["encoder"] == encoder)].empty:
         return no_metric(metric, run, reference, encoder)
@@ -96,12 +96,12 @@ def metric_or_none(
 
 
 def no_metric(metric: str, run: str, reference: str = "", encoder: str | None = None) -> Metric:
-    """One of NaN and no samples: a dash in a table."""
+    """A metric with value NaN and n = 0, shown as a dash in tables."""
     return Metric("", run, reference, metric, encoder or "", "", value=NAN, n=0, seed=0)
 
 
 def describe(metrics: Iterable[Metric]) -> str:
-    """What the metrics have in common, for a caption: dataset, n, encoder, protocol and seed."""
+    """Dataset, n, encoder, protocol and seed of the metrics, for a caption."""
     described = list(metrics)
 
     def joined(field: str) -> str:
@@ -121,7 +121,7 @@ def describe(metrics: Iterable[Metric]) -> str:
 
 
 def require_one_n(metrics: Iterable[Metric]) -> None:
-    """Raises UserError unless all are of one number of samples: a distance at fewer is larger for that alone."""
+    """Raises UserError unless all have the same n: the bias of a distance depends on the number of samples."""
     counts: dict[int, str] = {}
     for metric in metrics:
         counts.setdefault(metric.n, metric.run)
@@ -134,12 +134,12 @@ def require_one_n(metrics: Iterable[Metric]) -> None:
 
 
 def interval(estimate: Estimate) -> dict[str, Any]:
-    """value, ci_low, ci_high and replicates, as fields of a Metric."""
+    """value, ci_low, ci_high and replicates of an estimate, as fields of a Metric."""
     return {field.name: getattr(estimate, field.name) for field in fields(Estimate)}
 
 
 def similarity_fields(found: PairSimilarity, prefix: str) -> dict[str, dict[str, Any]]:
-    """A comparison's metrics by name: fields of a Metric each."""
+    """Metrics of a comparison, name -> fields of a Metric."""
     return {
         f"{prefix}_matched": {"sd": found.matched_sd, **interval(found.matched)},
         f"{prefix}_unmatched": {"sd": found.unmatched_sd, **interval(found.unmatched)},
@@ -149,8 +149,8 @@ def similarity_fields(found: PairSimilarity, prefix: str) -> dict[str, dict[str,
     }
 
 
-def path_fields(found: PathComparison) -> dict[str, dict[str, Any]]:
-    """The same of a comparison of paths."""
+def trajectory_fields(found: TrajectoryComparison) -> dict[str, dict[str, Any]]:
+    """Metrics of a comparison of trajectories, name -> fields of a Metric."""
     return {
         "path_deviation_matched": {**interval(found.matched), "sd": found.matched_sd},
         "path_deviation_median": {"value": found.matched_median},

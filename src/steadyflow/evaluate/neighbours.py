@@ -1,4 +1,4 @@
-"""Nearest neighbours, and what they say about memorisation."""
+"""Nearest neighbours, and measures of memorisation."""
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from steadyflow.ground.artifacts import UserError
 def nearest_neighbours(queries: Rows, references: Rows, *, chunk: int = 1024) -> tuple[np.ndarray, np.ndarray]:
     """The nearest row of `references` [n, ...] to each of `queries` [m, ...]: (index int64 [m], L2 distance [m]).
 
-    Exact; equal distances go to the lower index. Holds `chunk` rows of each side at once, so both may be memory maps.
-    Raises UserError when one side is empty, dimensions differ, or a value is not finite.
+    Exact; of equal distances the lower index. `chunk` rows of each array are in memory at once. Raises UserError if one
+    is empty, dimensions differ, or a value is not finite.
     """
     if not len(queries) or not len(references) or queries.shape[1:] != references.shape[1:]:
         raise UserError(f"no neighbours between {list(queries.shape)} and {list(references.shape)}: not one space")
@@ -31,17 +31,18 @@ def nearest_neighbours(queries: Rows, references: Rows, *, chunk: int = 1024) ->
 
 
 def memorisation_ratio(
-    samples: Rows, held_out: Rows, training: Rows, *, repeats: int = 1000, seed: int = 0
+    samples: Rows, validation: Rows, training: Rows, *, repeats: int = 1000, seed: int = 0
 ) -> Estimate:
-    """Mean distance of `samples` to their nearest `training` row, over that of `held_out` rows: 0 = copies, 1 = as new.
+    """Mean distance of `samples` to their nearest `training` row, over that of `validation` rows to theirs.
 
-    All are [*, ...] in one space. The percentile bootstrap interval resamples samples and held-out rows, not the
-    training. Raises UserError as `nearest_neighbours`, and when every held-out row is a training row.
+    0 for copies of training rows, 1 for samples as new as validation rows. All arrays are [*, ...] in one space. The
+    percentile bootstrap interval resamples samples and validation rows, but not training rows. Raises UserError as
+    `nearest_neighbours`, and if every validation row is a training row.
     """
     _, generated = nearest_neighbours(samples, training)
-    _, real = nearest_neighbours(held_out, training)
+    _, real = nearest_neighbours(validation, training)
     if not real.any():
-        raise UserError("every held-out row is a training row: name a split that was not trained on")
+        raise UserError("every validation row is a training row: name a split that was not trained on")
     rng = generator(seed)
     draws = _resampled_means(rng, generated, repeats) / _resampled_means(rng, real, repeats)
     without = mean_with_interval(generated, noise_indices(samples)).replicates
@@ -50,11 +51,12 @@ def memorisation_ratio(
 
 
 def kept_ratio(samples: Rows, kept: Rows, dropped: Rows) -> Estimate:
-    """Mean distance of `samples` to their nearest image of those `kept` for training, over that to those `dropped`.
+    """Mean distance of `samples` to their nearest row of `kept`, over that to their nearest row of `dropped`.
 
-    1: samples are as far from images never seen as from those trained on; below: they lean on what was seen. Both sets
-    are [m, ...] of one size m, for the nearest of many is nearer. The interval is a delete-a-group jackknife over
-    samples. Raises UserError when the sizes differ, at fewer than 2 GROUPS samples, and as `nearest_neighbours`.
+    1 if samples are as far from images pruned away as from those trained on, less than 1 if they are nearer to the
+    latter. Both sets are [m, ...] with equal m, on which nearest distances depend. The interval is a delete-a-group
+    jackknife over samples. Raises UserError if the sizes differ, for fewer than 2 GROUPS samples, and as
+    `nearest_neighbours`.
     """
     if len(kept) != len(dropped):
         raise UserError(
@@ -69,6 +71,6 @@ def kept_ratio(samples: Rows, kept: Rows, dropped: Rows) -> Estimate:
 
 
 def _resampled_means(rng: np.random.Generator, values: np.ndarray, repeats: int) -> np.ndarray:
-    # A few at a time: the weights of 1,000 resamples of 50,000 rows are 400 MB.
+    # 50 at a time: the weights of 1,000 resamples of 50,000 rows take 400 MB.
     some = (resampling_weights(rng, len(values), min(50, repeats - start)) for start in range(0, repeats, 50))
     return np.concatenate([weights @ values for weights in some]) / len(values)

@@ -1,4 +1,4 @@
-"""How good a set of samples is, in the features of one encoder, against one reference set of real images."""
+"""Quality of a set of samples in the features of one encoder, relative to a reference set of real images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,9 @@ PRECISION_K, DENSITY_K = 3, 5
 
 @dataclass(frozen=True)
 class Reference:
-    """Real images' features `rows` [m, d], and what every set of samples is compared with, computed once.
+    """Features `rows` [m, d] of real images, and statistics of them that every comparison needs.
 
-    `within` is the mean kernel of all pairs of them.
+    `within` is the mean kernel over all pairs of rows.
     """
 
     rows: Rows
@@ -32,12 +32,12 @@ class Reference:
 
 
 def prepare_reference(rows: Rows) -> Reference:
-    """Raises UserError when there are too few rows, or a feature is not finite."""
+    """Computes the statistics of `rows` [m, d]. Raises UserError if there are too few rows, or one is not finite."""
     return Reference(rows, feature_statistics(rows), mean_kernel(rows), manifold_of(rows, PRECISION_K, DENSITY_K))
 
 
 def write_reference(path: Path | str, reference: Reference) -> None:
-    """One safetensors file of all but the features themselves: which rows they are, and what was computed of them."""
+    """Writes a safetensors file with the rows' indices and the statistics, without the features."""
     points, manifold, statistics = reference.manifold.points, reference.manifold, reference.statistics
     arrays = {
         "rows": noise_indices(reference.rows),
@@ -57,10 +57,9 @@ def write_reference(path: Path | str, reference: Reference) -> None:
 
 
 def read_reference(path: Path | str, features: np.ndarray) -> Reference:
-    """What `write_reference` wrote, bit for bit. `features` [n, d], a memory map say, are those whose rows the
-    reference is: the array itself, not a choice of its rows.
+    """Reads a file of `write_reference`; `features` [n, d] is the array whose rows the reference is.
 
-    Raises UserError where the file is not complete, or `features` are not those of this reference.
+    Raises UserError if the file is not complete, or does not match `features`.
     """
     try:
         array = load_file(path)
@@ -81,9 +80,12 @@ def read_reference(path: Path | str, features: np.ndarray) -> Reference:
 
 
 def quality(features: Rows, reference: Reference) -> dict[str, Estimate]:
-    """Metric -> estimate, of samples' `features` [n, d]: `fd`, `fd_infinity`, `kid`, `precision`, `recall`, `f_score`
-    (k = 3), `density`, `coverage` (k = 5). Intervals are of the sampling of `features`, those of recall, F and coverage
-    of the reference's too. Raises UserError as each of them."""
+    """Metric -> estimate for samples' `features` [n, d]: `fd`, `fd_infinity`, `kid`, `precision`, `recall`, `f_score`
+    (k = 3), `density`, `coverage` (k = 5).
+
+    Intervals cover the sampling of `features`, and those of recall, F score and coverage that of the reference too.
+    Raises UserError as the functions of the metrics do.
+    """
     fd = frechet_with_interval(features, reference.statistics)
     found = compare_with_manifold(reference.manifold, features)
     shares = {name: getattr(found, name) for name in ("precision", "recall", "f_score", "density", "coverage")}

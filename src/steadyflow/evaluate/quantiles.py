@@ -1,4 +1,4 @@
-"""Quantiles of more values than fit into memory."""
+"""Exact quantiles of more values than fit into memory."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,17 +8,17 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 MOST = 2**20
-"""Values in memory at once, beside a part of them all."""
+"""Maximum number of values in memory, in addition to one part."""
 BINS = 2**16
 
 
 def streamed_quantiles(
     parts: Callable[[], Iterable[Floats]], count: int, low: float, high: float, quantiles: Sequence[float]
 ) -> Floats:
-    """`np.quantile` of all `count` values that `parts()` yields, the same ones each time, float64 [len(quantiles)].
+    """`np.quantile` of all `count` values that `parts()` yields, float64 [len(quantiles)].
 
-    They lie between `low` and `high` and are never all in memory, however many are equal: histograms narrow down where
-    the two order statistics around a quantile lie, until at most MOST values are left there.
+    `parts` is called repeatedly, and yields the same values, in [low, high], each time. Histograms successively narrow
+    the range of the two order statistics around each quantile, until at most MOST values are left.
     """
     places = np.asarray(quantiles) * (count - 1)
     below = np.floor(places).astype(np.int64)
@@ -26,14 +26,14 @@ def streamed_quantiles(
     found = dict(zip(wanted.tolist(), _order_statistics(parts, count, low, high, wanted), strict=True))
     first, second = (np.array([found[int(min(place, count - 1))] for place in at]) for at in (below, below + 1))
     share = places - below
-    # As numpy interpolates: from the nearer of the two.
+    # Interpolated from the nearer of the two, as numpy does.
     return np.where(share < 0.5, first + (second - first) * share, second - (second - first) * (1 - share))
 
 
 def _order_statistics(
     parts: Callable[[], Iterable[Floats]], count: int, low: float, high: float, ranks: npt.NDArray[np.int64]
 ) -> list[float]:
-    """The values of these `ranks`, 0..count-1 ascending, of `count` values within [low, high]."""
+    """The order statistics of `ranks`, ascending in 0..count-1, among the `count` values within [low, high]."""
     if low == high:
         return [low] * len(ranks)
     if count <= MOST:
@@ -41,7 +41,7 @@ def _order_statistics(
         return [float(value) for value in values[ranks]]
 
     def binned(part: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """The values within [low, high], and their bins: the larger, the later."""
+        """The values within [low, high], and their bins, which increase with the value."""
         inside = part[(part >= low) & (part <= high)]
         return inside, np.minimum((inside - low) / (high - low) * BINS, BINS - 1).astype(np.int64)
 
@@ -55,7 +55,7 @@ def _order_statistics(
     if counts[wanted].sum() <= MOST:
         kept = [inside[wanted[bins]] for inside, bins in map(binned, parts())]
         values = np.sort(np.concatenate(kept))
-        # Places among the values of the wanted bins alone.
+        # Ranks among the values of the wanted bins.
         left_out = np.cumsum(np.where(wanted, 0, counts))
         return [float(value) for value in values[ranks - left_out[of_rank]]]
     found: list[float] = []

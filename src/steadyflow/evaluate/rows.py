@@ -1,4 +1,4 @@
-"""The one gate through which arrays enter a metric, and rows that are read only when they pass it."""
+"""Checks of the arrays that metrics are computed from, and rows that are read lazily."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from steadyflow.ground.artifacts import UserError
 
 
 def finite_rows(name: str, values: np.ndarray, first: int = 0) -> np.ndarray:
-    """`values` [n, ...] as float64 [n, d]. Raises UserError, with `name` and the row, at NaN or infinity.
+    """`values` [n, ...] as float64 [n, d]. Raises UserError, with `name` and the row, for NaN or infinity.
 
-    They are the rows from `first` on of what has that name.
+    `first` is the index of the first row in the array of that name.
     """
     rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
@@ -26,8 +26,7 @@ def finite_rows(name: str, values: np.ndarray, first: int = 0) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FeatureRows:
-    """Features of n images: the `rows` int64 [n] of `array` [m, ...], a memory map. Indexed like the array of them,
-    which is never made."""
+    """The `rows` int64 [n] of `array` [m, ...], a memory map; read when indexed."""
 
     array: np.ndarray
     rows: np.ndarray
@@ -47,30 +46,30 @@ Rows: TypeAlias = np.ndarray | FeatureRows
 
 
 def chosen(rows: Rows, index: np.ndarray) -> FeatureRows:
-    """The rows `index` int64 [n] of `rows`, which are not read."""
+    """The rows `index` int64 [n] of `rows`, without reading them."""
     return FeatureRows(rows.array, rows.rows[index]) if isinstance(rows, FeatureRows) else FeatureRows(rows, index)
 
 
 def parts(n: int, chunk: int) -> list[slice]:
-    """0..n-1 in slices of `chunk`, the last one shorter."""
+    """0..n-1 in slices of length `chunk`."""
     return [slice(start, min(start + chunk, n)) for start in range(0, n, chunk)]
 
 
 def noise_indices(rows: Rows) -> np.ndarray:
-    """Which noise each row came from, int64 [n]: its place in the array of all samples."""
+    """The index of each row's noise, int64 [n], which is its position in the array of all samples."""
     return rows.rows if isinstance(rows, FeatureRows) else np.arange(len(rows))
 
 
 def mixed(sets: Sequence[np.ndarray]) -> np.ndarray:
-    """As many rows as each of k `sets` [n, ...] has, the i-th of k equal parts from the i-th set."""
+    """A mixture of k `sets` [n, ...]: n rows, of which the i-th of k equal parts are from the i-th set."""
     places = np.array_split(np.arange(len(sets[0])), len(sets))
     return np.concatenate([rows[place] for rows, place in zip(sets, places, strict=True)])
 
 
 def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> FeatureRows:
-    """Those of `rows` int64 [n], all when left out, of `features` [m, d], a memory map, that are no rows of NaN.
+    """The `rows` int64 [n] (None: all) of `features` [m, d], a memory map, that are not NaN.
 
-    An encoder that finds nothing in an image (ArcFace no face) gives it such a row.
+    Rows of NaN are those of images without features, such as without a face for ArcFace.
     """
     rows = np.arange(len(features)) if rows is None else rows
     some = [rows[part] for part in parts(len(rows), chunk)]
@@ -79,6 +78,6 @@ def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: i
 
 
 def mean_norm(features: FeatureRows, chunk: int = 4096) -> float | None:
-    """The mean L2 norm of rows [n, d]; None where there are no rows."""
+    """The mean L2 norm of rows [n, d]; None if there are none."""
     sums = (float(np.linalg.norm(features[part], axis=1).sum()) for part in parts(len(features), chunk))
     return sum(sums) / len(features) if len(features) else None

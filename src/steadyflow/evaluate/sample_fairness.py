@@ -1,4 +1,4 @@
-"""How far an attribute of images is from evenly spread, and from the training data: the stage measure_fairness."""
+"""Divergence of images' attributes from uniform, and from the training data: the stage measure_fairness."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +20,12 @@ Codes = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class ImageAttributes:
-    """Attributes of n images: `codes` attribute -> [n], -1 where unknown; `values` attribute -> names, in the order of
-    their codes; `hash` of the classifier, or of the dataset whose labels they are."""
+    """Attributes of n images.
+
+    codes: attribute -> [n], -1 if unknown
+    values: attribute -> names of its values, in the order of their codes
+    hash: of the classifier, or of the dataset for its own labels
+    """
 
     codes: Mapping[str, Codes]
     values: Mapping[str, Sequence[str]]
@@ -29,13 +33,13 @@ class ImageAttributes:
 
 
 def predicted_attributes(table: pd.DataFrame, sidecar: Mapping[str, Any]) -> ImageAttributes:
-    """What the stage classify_images left: codes, a column each, and the JSON beside them."""
+    """The output of the stage classify_images: a `table` with a column of codes per attribute, and its sidecar."""
     codes = {str(name): table[name].to_numpy() for name in table}
     return ImageAttributes(codes, sidecar["values"], sidecar["classifier_hash"])
 
 
 def require_known(attributes: ImageAttributes, path: str, classifier: str) -> None:
-    """Raises UserError, naming the file and the kind of classifier, for an attribute that is unknown of all images."""
+    """Raises UserError naming the file and the kind of classifier if an attribute is unknown for all images."""
     for name, codes in attributes.codes.items():
         if not (codes >= 0).any():
             raise UserError(
@@ -45,7 +49,7 @@ def require_known(attributes: ImageAttributes, path: str, classifier: str) -> No
 
 
 def mixed_attributes(runs: Sequence[ImageAttributes]) -> ImageAttributes:
-    """Of as many samples as each run has, in equal parts from all of them."""
+    """The attributes of a mixture of runs in equal parts (`rows.mixed`)."""
     return replace(runs[0], codes={name: mixed([run.codes[name] for run in runs]) for name in runs[0].codes})
 
 
@@ -57,12 +61,12 @@ def fairness_metrics(
     fields: Mapping[str, Any],
     seed: int,
 ) -> list[Metric]:
-    """The divergence of each attribute from uniform, from the `training` images where they are given, and the share of
+    """The divergence of each attribute from uniform, and from the `training` images if given, and the proportion of
     each of its values.
 
-    images: what they are of or how they were sampled, in a few words
+    images: short description of the images
     fields: dataset, run, encoder and seed (of the noise) of every metric
-    seed: of what is resampled for intervals
+    seed: of the resampling for intervals
     """
     metrics = []
     for attribute, codes in attributes.codes.items():

@@ -1,4 +1,4 @@
-"""How good and how new the samples of a run, or of a mixture of runs, are in one encoder: the stage measure_quality."""
+"""Quality and memorisation of the samples of a run or a mixture of runs in one encoder: the stage measure_quality."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,24 +24,24 @@ def quality_metrics(
     fields: Mapping[str, Any],
     seed: int,
 ) -> list[Metric]:
-    """All metrics of `quality` against the validation images, and those of `memorisation`.
+    """The metrics of `quality` relative to the validation images, and those of `memorisation`.
 
-    samples: features [n, d] of each run's samples; several runs make a mixture of equal parts
+    samples: features [n, d] of each run's samples; those of several runs are mixed in equal parts
     embeddings: features [N, d] of the dataset's images, row = id
-    reference: of the validation images among them
-    training: ids int64 of the training images; None for what has none here: a mixture, or a run of another dataset.
-        Then memorisation is not measured
+    reference: of the validation images
+    training: ids int64 of the training images; None for a mixture or a run of another dataset, for which memorisation
+        is not measured
     kept: ids of the images that the run was trained on, None for all of `training`
-    sampled, protocol: how samples and features were made, in a few words
+    sampled, protocol: short descriptions of sampling and encoder
     fields: dataset, run, encoder, seed (of the noise) and hashes of every metric
-    seed: of what is resampled for intervals, or drawn to equal sizes
+    seed: of the resampling for intervals, and of draws to equal sizes
 
-    Raises UserError as `quality` and `memorisation`.
+    Raises UserError as `quality` and `memorisation` do.
     """
-    features, held_out = with_features(mixed(samples)), reference.rows
+    features, validation = with_features(mixed(samples)), reference.rows
     common = {**fields, "reference": "", "n": len(features)}
-    against = f"{sampled}; {protocol}; against the {len(held_out)} validation images"
-    few = few_images(fields["encoder"], features, held_out)
+    against = f"{sampled}; {protocol}; against the {len(validation)} validation images"
+    few = few_images(fields["encoder"], features, validation)
     metrics = [
         Metric(
             **common, metric=metric, protocol=against, note=few if metric.startswith("fd") else "", **interval(value)
@@ -50,31 +50,31 @@ def quality_metrics(
     ]
     if training is None:
         return metrics
-    found = memorisation(features, held_out, embeddings, training, kept, seed)
+    found = memorisation(features, validation, embeddings, training, kept, seed)
     beside = f"{sampled}; {protocol}"
     return metrics + [
         Metric(**common, metric=name, protocol=beside, **interval(value)) for name, value in found.items()
     ]
 
 
-def few_images(encoder: str, features: Rows, held_out: Rows) -> str:
-    """A note where covariances have to be singular: the distance is right, and far from that of many samples."""
-    few, dimensions = min(len(features), len(held_out)), features.shape[1]
+def few_images(encoder: str, features: Rows, validation: Rows) -> str:
+    """A note if covariances are singular, so that the distance has a large bias; otherwise ""."""
+    few, dimensions = min(len(features), len(validation)), features.shape[1]
     return f"{encoder}: only {few} images for {dimensions} dimensions" if few <= dimensions else ""
 
 
 def memorisation(
     features: FeatureRows,
-    held_out: Rows,
+    validation: Rows,
     embeddings: np.ndarray,
     training: np.ndarray,
     kept: np.ndarray | None,
     seed: int,
 ) -> dict[str, Estimate]:
-    """`nn_ratio`: nearness to the training images against that of held-out images. `kept_ratio`: against that to as
-    many images that were pruned away, for a run that has them. Raises UserError as both of these."""
+    """`nn_ratio` (`memorisation_ratio`), and for a run on a subset `kept_ratio`, with equally many kept and dropped
+    images. Raises UserError as the two functions do."""
     seen = with_features(embeddings, training if kept is None else kept)
-    found = {"nn_ratio": memorisation_ratio(features, held_out, seen, seed=seed)}
+    found = {"nn_ratio": memorisation_ratio(features, validation, seen, seed=seed)}
     if kept is None:
         return found
     unseen = with_features(embeddings, np.setdiff1d(training, kept))

@@ -1,4 +1,4 @@
-"""How alike the samples of two runs are when they share x0, and when they do not: the stage measure_similarity."""
+"""Similarity of the samples of two runs for matched and unmatched pairs: the stage measure_similarity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,21 +25,21 @@ from steadyflow.ground.artifacts import UserError
 from steadyflow.ground.constants import VALIDATION_IMAGES, sample_labels
 
 EDGES = np.linspace(-1, 1, 201)
-"""Of the histograms of cosines."""
+"""Edges of the bins of cosines' histograms."""
 
 Class = tuple[str, str]
-"""(the run that it is of, or "" for all; its name)."""
+"""(run to which the class applies, "" for all; name of the class)."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What one sampling of one run left.
+    """The samples of one sampling of one run.
 
-    protocol: how it was sampled, in a few words
-    weights_hash, num_classes: of the run; 0 classes of an unconditional one
+    protocol: short description of the sampling
+    weights_hash, num_classes: of the run; 0 classes if unconditional
     seed: of the noises
     latents: [n, ...]
-    features: encoder -> [n, d]; rows of NaN where it finds nothing
+    features: encoder -> [n, d]; rows of NaN for images without features
     """
 
     run: str
@@ -59,7 +59,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Similarity:
-    """Metrics, and a table for each encoder: run, reference, encoder, bin_low, bin_high, matched, unmatched."""
+    """Metrics, and histograms by encoder: run, reference, encoder, bin_low, bin_high, matched, unmatched."""
 
     metrics: list[Metric]
     histograms: list[pd.DataFrame]
@@ -73,12 +73,12 @@ def compare_samples(
     overlap: float | None = None,
     classes: Mapping[Class, np.ndarray] | None = None,
 ) -> Similarity:
-    """`a` against the reference `b`: distances of latents, and cosines in each encoder that both have features of.
+    """Compares `a` with the reference `b`: distances of latents, and cosines in the features of each encoder.
 
-    overlap: Jaccard index of the two runs' training images, None where that means nothing
-    classes: masks [n] of classes of `b`'s samples, within each of which similarity is measured too
+    overlap: Jaccard index of the two runs' training images, None if not defined
+    classes: masks [n] of classes of `b`'s samples, for each of which similarity is measured too
 
-    Raises UserError when the two were not sampled from the same noises, and when fewer than two pairs have features.
+    Raises UserError if the two do not share their noises, or if fewer than two pairs have features.
     """
     require_shared_noises((f"{a.run} {a.sampling}", f"{b.run} {b.sampling}"), (a.noises, b.noises))
     weights = {each.run: each.weights_hash for each in (a, b)}
@@ -106,8 +106,7 @@ def compare_samples(
 def _in_features(
     a: Samples, b: Samples, encoder: str, classes: Mapping[Class, np.ndarray]
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Fields of a Metric each, and the histograms, of those pairs of which both have features: ArcFace gives none where
-    it finds no face."""
+    """Fields of metrics, and histograms, of the pairs of which both samples have features."""
     both = np.intersect1d(with_features(a.features[encoder]).rows, with_features(b.features[encoder]).rows)
     if len(both) < 2:
         raise UserError(
@@ -117,7 +116,7 @@ def _in_features(
     x, y = a.features[encoder][both], b.features[encoder][both]
     found = similarity_fields(pair_similarity(x, y, both), "cosine")
     if a.num_classes and a.num_classes == b.num_classes:
-        # Sample i of a conditional run is of class i modulo their number.
+        # Unmatched pairs of one class share their label, which raises their similarity.
         found["cosine_unmatched_same_class"] = interval(
             unmatched_within(x, y, sample_labels(both, a.num_classes), both)
         )
@@ -130,8 +129,8 @@ def _in_features(
 def _by_class(
     run: str, x: np.ndarray, y: np.ndarray, noises: np.ndarray, classes: Mapping[Class, np.ndarray]
 ) -> list[dict[str, Any]]:
-    """Similarity where the reference's sample is of a class, matched and to all others of the run's samples: what
-    removing a mode from training changes."""
+    """Mean similarity, matched and unmatched, of the pairs whose reference sample is of a class; shows the effect of
+    removing a mode from training."""
     found, fields = {"matched": matched_values(x, y), "unmatched": unmatched_by_row(x, y)}, []
     for (of_run, name), mask in classes.items():
         here = mask[noises]
@@ -146,10 +145,10 @@ def _by_class(
 def attribute_classes(
     classifiers: Mapping[str, ImageAttributes], modes: Mapping[str, tuple[str, str]]
 ) -> dict[Class, np.ndarray]:
-    """Classes of samples by their attributes, as each of `classifiers` predicts them -> mask [n].
+    """Classes of samples by the attributes that `classifiers` predict -> mask [n].
 
-    `classifier.attribute=value` of every value; `kept mode` and `removed mode` of a run of `modes` (run -> attribute
-    and the only value that it was trained on), by the first classifier that predicts its attribute.
+    `classifier.attribute=value` for every value; `kept mode` and `removed mode` for the runs in `modes` (run ->
+    attribute and the only value it was trained on), by the first classifier that predicts the attribute.
     """
     masks: dict[Class, np.ndarray] = {}
     for classifier, attributes in reversed(list(classifiers.items())):
@@ -164,7 +163,7 @@ def attribute_classes(
 
 
 def floor_metric(embeddings: np.ndarray, validation: np.ndarray, *, dataset: str, encoder: str) -> Metric:
-    """How alike two different held-out images are: `embeddings` [N, d] by id, `validation` ids int64."""
+    """The mean cosine of two different validation images: `embeddings` [N, d] by id, `validation` ids int64."""
     rows = with_features(embeddings, validation)
     real = rows[np.arange(len(rows))]
     return Metric(
@@ -181,5 +180,5 @@ def floor_metric(embeddings: np.ndarray, validation: np.ndarray, *, dataset: str
 
 
 def histograms_table(histograms: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """All histograms as one table; without columns where there are none."""
+    """Concatenates the histograms; an empty table if there are none."""
     return pd.concat(histograms, ignore_index=True) if histograms else pd.DataFrame()

@@ -1,7 +1,7 @@
-"""Are samples of shared noise more alike than samples of different noise?
+"""Similarity of matched pairs, samples of two models from the same noise, and of unmatched pairs.
 
-Row i of `a` and row i of `b` come from one noise under two models: that pair is matched. All pairs i != j are
-unmatched, and every one of them counts: there is no shuffle, hence no luck of a shuffle.
+Row i of `a` and row i of `b` are matched. All pairs i != j are unmatched; all of them are used rather than a random
+permutation, so there is no variance of a permutation.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ _TIE = 1e-9  # two values this close, relative to the largest possible, differ b
 
 @dataclass(frozen=True)
 class Noises:
-    """The noises that a run was sampled from: `count` of them, of the `shape` of its latents, by their `seed`."""
+    """The noises of a sampling: `count` of them, of the `shape` of the latents, with their `seed`."""
 
     seed: int
     count: int
@@ -27,7 +27,7 @@ class Noises:
 
 
 def require_shared_noises(runs: tuple[str, str], noises: tuple[Noises, Noises]) -> None:
-    """Raises UserError, naming the two runs, unless sample i of both comes from the same noise."""
+    """Raises UserError naming the two runs unless sample i of both is from the same noise."""
     for what in ("seed", "count", "shape"):
         here, there = (getattr(each, what) for each in noises)
         if here != there:
@@ -42,20 +42,18 @@ Table = Callable[[slice], np.ndarray]
 
 @dataclass(frozen=True)
 class PairSimilarity:
-    """What `pair_similarity` and `pair_distance` find over `n` matched and n(n-1) unmatched pairs.
+    """The result of `pair_similarity` and `pair_distance` over `n` matched and n(n-1) unmatched pairs.
 
-    `matched_*`: mean, SD (n-1) and SE = SD/sqrt(n). `unmatched_*`: exact mean and SD of all pairs i != j. `matched`,
-    `unmatched`, `difference`: the two means, and matched minus unmatched, as estimates: 95% intervals of the sampling
-    of noises, and replicates (of at least 2 GROUPS pairs; of fewer, NaN and none). `auc`: chance that a matched pair is
-    closer than an unmatched one, ties half; 0.5 = no relation, 1 = always. `top1`: share of rows of `a` whose match is
-    strictly the closest row of `b`; 1/n by chance.
+    matched, unmatched, difference: mean of the matched pairs, exact mean over all pairs i != j, and the first minus the
+        second, with 95% intervals that cover the sampling of noises, and replicates; NaN and () for fewer than
+        2 GROUPS pairs
+    matched_sd, unmatched_sd: standard deviations, the first with n - 1
+    auc: probability that a matched pair is closer than an unmatched one, ties counted half; 0.5 without relation
+    top1: fraction of rows of `a` whose match is strictly the closest row of `b`; 1/n by chance
     """
 
     n: int
-    matched_mean: float
     matched_sd: float
-    matched_se: float
-    unmatched_mean: float
     unmatched_sd: float
     matched: Estimate
     unmatched: Estimate
@@ -65,19 +63,20 @@ class PairSimilarity:
 
 
 def pair_similarity(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None) -> PairSimilarity:
-    """Cosine similarity of features `a`, `b` [n, d]; a positive difference means stable.
+    """Cosine similarity of features `a`, `b` [n, d]; a positive difference indicates stability.
 
-    `indices` int64 [n] are those of the noises, 0..n-1 where left out. Intervals are delete-a-group jackknives over
-    them. Raises UserError when shapes differ, n < 2, or a row is not finite or zero.
+    `indices` int64 [n] are those of the noises, by default 0..n-1. Intervals are delete-a-group jackknives over them.
+    Raises UserError if shapes differ, n < 2, or a row is not finite or zero.
     """
     a, b = _directions(a, b)
     return _compare(_cosines(a, b), _matched_cosines(a, b), 1, _TIE, indices)
 
 
 def pair_distance(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None) -> PairSimilarity:
-    """L2 distance of latents `a`, `b` [n, ...], flattened; a negative difference means stable.
+    """L2 distance of latents `a`, `b` [n, ...], flattened; a negative difference indicates stability.
 
-    Holds a part of the n x n distances at a time. Intervals and errors as in `pair_similarity`; zero rows are welcome.
+    A block of the n x n distances is in memory at a time. Intervals and errors as in `pair_similarity`, but rows may be
+    zero.
     """
     a, b = _pairs(a, b)
     centre = a.mean(axis=0)
@@ -86,8 +85,8 @@ def pair_distance(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = Non
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> Table:
-    """The L2 distances of all pairs of rows of `a`, `b` float64 [n, d], a part at a time."""
-    # Distances do not feel a shift, while |a|^2 + |b|^2 - 2ab loses digits to a common mean.
+    """A function that returns blocks of rows of the L2 distances of all pairs of rows of `a`, `b` float64 [n, d]."""
+    # Distances are invariant to shifts, and |a|^2 + |b|^2 - 2ab is more accurate without a common mean.
     centre = a.mean(axis=0)
     a, b = a - centre, b - centre
     square_a, square_b = np.square(a).sum(axis=1), np.square(b).sum(axis=1)
@@ -105,13 +104,13 @@ def matched_values(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def unmatched_within(a: np.ndarray, b: np.ndarray, classes: np.ndarray, indices: np.ndarray | None = None) -> Estimate:
-    """The exact mean cosine of all pairs i != j of one class, `classes` int64 [n]: the floor of conditional runs, whose
-    samples are alike for their labels' sake. NaN where no class has two. Intervals and errors as in `pair_similarity`.
+    """The exact mean cosine of all pairs i != j of the same class, `classes` int64 [n]: the baseline for conditional
+    runs. NaN if no class has two samples. Intervals and errors as in `pair_similarity`.
     """
     a, b = _directions(a, b)
     groups = groups_of(np.arange(len(a)) if indices is None else indices)
     member = (classes[:, None] == np.unique(classes)).astype(np.float64)
-    # Sums of each group and class, [G, C, d], and of what a group shares with itself.
+    # Sums by group and class, [G, C, d], and of matched pairs by group.
     of_groups = [member * (groups == group)[:, None] for group in range(GROUPS)]
     sums = np.array([[part.T @ a, part.T @ b] for part in of_groups])
     counts = np.array([part.sum(axis=0) for part in of_groups])
@@ -131,14 +130,14 @@ def unmatched_within(a: np.ndarray, b: np.ndarray, classes: np.ndarray, indices:
 
 
 def unmatched_by_row(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of each row of `b` [n, d], the exact mean cosine with all rows of `a` but its match, float64 [n]. Errors as in
+    """The exact mean cosine of each row of `b` [n, d] with all rows of `a` but its match, float64 [n]. Errors as in
     `pair_similarity`."""
     a, b = _directions(a, b)
     return (b @ a.sum(axis=0) - np.einsum("nd,nd->n", a, b)) / (len(a) - 1)
 
 
 def pair_histogram(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many cosines of matched, and of ALL unmatched, pairs fall between `edges` [bins + 1]: two int64 [bins].
+    """Histograms of the cosines of matched, and of ALL unmatched, pairs over `edges` [bins + 1]: two int64 [bins].
 
     Errors as in `pair_similarity`.
     """
@@ -151,9 +150,9 @@ def pair_histogram(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> tuple[np.
 
 
 def pairwise_blocks(table: Table, matched: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Walks the n x n table of pairs in blocks of rows: (rows, values [c, n], mask of the unmatched [c, n]).
+    """The n x n table of pairs in blocks of rows: (rows, values [c, n], mask of the unmatched [c, n]).
 
-    `table(rows)` computes a block, in which the diagonal is replaced by the values `matched` [n].
+    `table(rows)` computes a block, whose diagonal is replaced by the values `matched` [n].
     """
     n = len(matched)
     for start in range(0, n, _CHUNK):
@@ -177,13 +176,13 @@ def _cosines(a: np.ndarray, b: np.ndarray) -> Table:
 
 
 def _compare(table: Table, matched: np.ndarray, sign: int, tie: float, indices: np.ndarray | None) -> PairSimilarity:
-    """One walk over all pairs. `sign` is +1 where larger values are closer, -1 where smaller ones are."""
+    """One pass over all pairs. `sign` is +1 if larger values are closer, -1 if smaller ones are."""
     n = len(matched)
     pairs = n * (n - 1)
     member = np.eye(GROUPS)[groups_of(np.arange(n) if indices is None else indices)]
     total, squares, of_groups = 0.0, 0.0, np.zeros((GROUPS, GROUPS))
     closer, hits = 0.0, 0
-    # Sums are taken around this value: the variance of cosines near 1 keeps its digits.
+    # Subtracted before summation, for an accurate variance of cosines near 1.
     origin = float(matched.mean())
     for rows, values, off in pairwise_blocks(table, matched):
         unmatched = values[off]
@@ -198,15 +197,11 @@ def _compare(table: Table, matched: np.ndarray, sign: int, tie: float, indices: 
         values[~off] = 0
         of_groups += member[rows].T @ (values @ member)
     mean = total / pairs
-    sd = float(matched.std(ddof=1))
     of_matched = mean_with_interval(matched, indices)
     of_unmatched = _unmatched_estimate(origin, mean, of_groups, member.sum(axis=0))
     return PairSimilarity(
         n=n,
-        matched_mean=origin,
-        matched_sd=sd,
-        matched_se=sd / n**0.5,
-        unmatched_mean=of_unmatched.value,
+        matched_sd=float(matched.std(ddof=1)),
         unmatched_sd=float(np.sqrt(max(squares / pairs - mean**2, 0))),
         matched=of_matched,
         unmatched=of_unmatched,
@@ -217,7 +212,7 @@ def _compare(table: Table, matched: np.ndarray, sign: int, tie: float, indices: 
 
 
 def _unmatched_estimate(origin: float, mean: float, of_groups: np.ndarray, counts: np.ndarray) -> Estimate:
-    """The mean of all pairs i != j, from the sums [G, G] of their values less `origin` by the groups of i and j."""
+    """The mean of all pairs i != j, from the sums [G, G] of their values minus `origin` by the groups of i and j."""
     n = counts.sum()
     if n < 2 * GROUPS or not counts.all():
         return Estimate(origin + mean, np.nan, np.nan)
@@ -232,7 +227,7 @@ def _difference(matched: Estimate, unmatched: Estimate) -> Estimate:
 
 
 def _wins(matched: np.ndarray, unmatched: np.ndarray, tie: float) -> float:
-    """Over all (matched, unmatched): in how many the matched is larger, ties half. `unmatched` is sorted."""
+    """The number of (matched, unmatched) with the matched larger, ties counted half. `unmatched` is sorted."""
     below = np.searchsorted(unmatched, matched - tie, side="left").sum()
     up_to = np.searchsorted(unmatched, matched + tie, side="right").sum()
     return float(below + up_to) / 2

@@ -1,4 +1,4 @@
-"""How faithful and how sharp tokenizers reconstruct images, in torch: the stage measure_tokenizers."""
+"""Quality of tokenizers' reconstructions, in torch: the stage measure_tokenizers."""
 
 import contextlib
 import shutil
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from steadyflow.models.perceptual import Lpips
 
 SHOWN = 16
-"""How many reconstructions are kept to be looked at."""
+"""Number of reconstructions that are kept for figures."""
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 """(originals, copies) uint8 [B,H,W,C] -> [B]"""
@@ -46,7 +46,7 @@ class ImageBatches:
         return len(self.ids)
 
     def batches(self, name: str) -> Iterator[tuple[slice, Tensor]]:
-        """Their places in `ids`, and uint8 [B,H,W,C]; `name` stands beside the progress."""
+        """Slices of `ids`, and their images uint8 [B,H,W,C]; `name` is that of the progress bar."""
         for start in progress(range(0, len(self.ids), self.batch_size), name):
             ids = self.ids[start : start + self.batch_size]
             yield slice(start, start + len(ids)), torch.from_numpy(self.store.read(ids)).to(self.device)
@@ -54,7 +54,8 @@ class ImageBatches:
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Of one tokenizer: `values` measure -> [n], `counts` of codes [size], and the first copies, uint8 [B,H,W,C]."""
+    """The reconstructions of a tokenizer: `values` measure -> [n], `counts` of codes [size], and the first copies
+    `shown`, uint8 [SHOWN,H,W,C]."""
 
     values: dict[str, np.ndarray]
     counts: np.ndarray
@@ -62,7 +63,7 @@ class Reconstructions:
 
 
 def reconstruction_measures(resolution: int, lpips: "Lpips | None") -> dict[str, Measure]:
-    """Those that images of `resolution` are large enough for, by name; LPIPS where its network is given."""
+    """The measures by name, without those for which images of `resolution` are too small; LPIPS only if given."""
     measures: dict[str, Measure] = {
         "psnr": psnr,
         "edges": lambda originals, copies: edge_energy(copies),
@@ -77,7 +78,7 @@ def reconstruction_measures(resolution: int, lpips: "Lpips | None") -> dict[str,
 
 @dataclass(frozen=True)
 class OriginalFeatures:
-    """The originals' features float32 [n,d] on the disk, beside room for those of a tokenizer's copies."""
+    """Memory maps float32 [n,d] of the originals' features, and for those of a tokenizer's copies."""
 
     encoder: Encoder
     originals: np.ndarray
@@ -86,10 +87,9 @@ class OriginalFeatures:
 
 @contextlib.contextmanager
 def original_features(encoder: Encoder, images: ImageBatches, beside: Path) -> Iterator[OriginalFeatures]:
-    """Features lie on the disk beside the file `beside`, for as long as the context lasts: those of 50,000 images are
-    larger than all else."""
+    """Computes the originals' features, in temporary files in the folder of `beside` while the context lasts."""
     beside.parent.mkdir(parents=True, exist_ok=True)
-    # What a kill left behind, as large as the features.
+    # Left by a killed process.
     for left in beside.parent.glob(f".{beside.stem}.*"):
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=beside.parent, prefix=f".{beside.stem}.") as scratch:
@@ -116,7 +116,8 @@ def tokenizer_metrics(
 ) -> tuple[list[Metric], np.ndarray]:
     """Metrics of one tokenizer, and its first SHOWN reconstructions uint8 [SHOWN,H,W,C].
 
-    weights_hash: of the tokenizer; `encoder`, `lpips_weights`: names of what features and LPIPS are of
+    weights_hash: of the tokenizer
+    encoder, lpips_weights: names of the encoder and of LPIPS's weights
     fields: dataset, run (the tokenizer's name) and seed (of its training) of every metric
     """
     common = {**fields, "reference": "", "protocol": f"reconstructions of the {len(images)} validation images"}
@@ -141,9 +142,9 @@ def tokenizer_metrics(
 def reconstruct(
     model: VQVAE, images: ImageBatches, measures: Mapping[str, Measure], features: OriginalFeatures, name: str
 ) -> Reconstructions:
-    """Encodes and decodes every image, and fills `features.copies` [n,d] with the encoder's of the copies.
+    """Encodes and decodes every image, and writes the features of the copies to `features.copies` [n,d].
 
-    Copies are measured as a reader sees them, rounded to uint8.
+    Copies are rounded to uint8 before they are measured.
     """
     values = {metric: np.empty(len(images)) for metric in measures}
     counts = np.zeros(model.codebook.embedding.num_embeddings, dtype=np.int64)
@@ -161,8 +162,8 @@ def reconstruct(
 
 
 def reconstruction_distance(copies: np.ndarray, originals: np.ndarray) -> Estimate:
-    """rFD: the Frechet distance of the copies' features [n,d] to the originals', with an interval where images
-    suffice."""
+    """rFD, the Frechet distance of the copies' features [n,d] to the originals'; the interval is NaN for fewer than
+    2 GROUPS images."""
     reference = feature_statistics(with_features(originals))
     described = with_features(copies)
     if len(described) >= 2 * GROUPS:

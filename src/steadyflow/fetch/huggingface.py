@@ -183,7 +183,7 @@ def select(files: Iterable[HubFile], patterns: Mapping[str, str], repo: str) -> 
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """By pathlib's rules, since the files are later found by Path.glob."""
+    """Whether a path matches by pathlib's rules, since Path.glob later finds the files."""
     # Both are absolute, since a relative pattern would match the end of a path.
     return PurePosixPath("/", path).match(f"/{pattern}")
 

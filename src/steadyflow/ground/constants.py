@@ -64,7 +64,7 @@ def describe_labels(num_classes: int | None) -> str:
     return "unconditional" if num_classes is None else f"index modulo {num_classes}"
 
 
-def smallest_judged(discriminator_layers: int) -> int:
+def smallest_discriminated(discriminator_layers: int) -> int:
     """The smallest side of an image, in pixels, for which a PatchGAN with this many strided layers has a logit: each
     layer halves it, two more convolutions remove a pixel each, and one has to remain."""
     return 3 * 2**discriminator_layers

@@ -36,7 +36,7 @@ class Lpips(nn.Module):
         return super().train(False)
 
     def forward(self, images: Tensor, others: Tensor) -> Tensor:
-        """Both [B,C,H,W] in [-1, 1], C 1 or 3, H and W at least 16 -> distances [B], 0 for equal images.
+        """Images [B,C,H,W] in [-1, 1], C 1 or 3, H and W at least 16 -> distances [B], 0 for equal images.
 
         Gradients flow to both.
         """

@@ -1,6 +1,6 @@
-"""Which samples to keep: scores, clusters, quotas and the criteria built on them.
+"""Data pruning: scores, clusters, quotas and the criteria that use them.
 
-Importing this package costs numpy alone. What needs torch (scores, k-means) loads on first use.
+Importing this package imports numpy only; modules that need torch (scores, k-means) are loaded on first use.
 """
 
 from importlib import import_module

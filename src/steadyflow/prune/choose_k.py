@@ -1,4 +1,4 @@
-"""How many clusters: how well separated those of a clustering are, and where the gain of more of them bends."""
+"""The number of clusters: silhouette, and the elbow of the inertia."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +14,11 @@ from steadyflow.prune.kmeans import spherical_kmeans
 def silhouette(
     embeddings: np.ndarray, cluster: np.ndarray, *, rows: np.ndarray | None = None, device: torch.device | str = "cpu"
 ) -> float:
-    """The mean silhouette (Rousseeuw, 1987) of all rows by cosine distance, in [-1, 1]: no sample, nor centres.
+    """The mean silhouette (Rousseeuw, 1987) over all rows, by cosine distance, in [-1, 1]; exact, without subsampling.
 
-    `cluster` int64 [n]; `embeddings`, `rows` and `device` as of `spherical_kmeans`. No pairs are visited, since the
-    distances of u_i to all of a cluster C sum to |C| - u_i . (sum of C). A row alone in its cluster counts 0, and so do
-    all rows of an only one. Products are float32.
+    `cluster` int64 [n]; `embeddings`, `rows` and `device` as in `spherical_kmeans`. Linear in n, since the distances of
+    u_i to the members of a cluster C sum to |C| - u_i . (sum of C). A row that is alone in its cluster counts as 0, and
+    the result is 0 for a single cluster. Products are float32.
     """
     points = directions(embeddings, rows)
     sizes = np.bincount(cluster)
@@ -28,7 +28,7 @@ def silhouette(
     occupied = np.flatnonzero(sizes)
     if len(occupied) == 1:
         return 0.0
-    # Clusters without members are no neighbours.
+    # Empty clusters are ignored.
     means, sizes = sums[occupied] / sizes[occupied, None], sizes[occupied]
     return _mean_silhouette(points, np.searchsorted(occupied, cluster), means, sizes, torch.device(device))
 
@@ -36,13 +36,13 @@ def silhouette(
 def _mean_silhouette(
     points: Directions, cluster: np.ndarray, means: np.ndarray, sizes: np.ndarray, device: torch.device
 ) -> float:
-    """`means` [k, d] of the members' unit vectors, of which none is empty, and their `sizes` [k]."""
+    """`means` [k, d] of the members' unit vectors and `sizes` [k] of the clusters, none of which is empty."""
     centres = torch.from_numpy(means).to(device, torch.float32)
     total = 0.0
     for part in chunks(np.arange(len(points))):
         distance = (1 - torch.from_numpy(points.read(part)).to(device) @ centres.T).cpu().numpy().clip(min=0)
         place, own, size = np.arange(len(part)), cluster[part], sizes[cluster[part]]
-        # The row's distance to itself is 0: it adds nothing to the sum, but is no member that counts.
+        # The mean is over the other members: the row's distance to itself, 0, is excluded.
         within = distance[place, own] * (size / np.maximum(size - 1, 1))
         distance[place, own] = np.inf
         nearest = distance.min(axis=1)
@@ -53,10 +53,10 @@ def _mean_silhouette(
 
 
 def elbow(ks: Sequence[int], inertia: Sequence[float]) -> int | None:
-    """The k at which the curve lies furthest below the chord from its first to its last point, axes scaled to 0..1.
+    """The k at which the inertia is furthest below the chord between its first and last point, axes scaled to 0..1.
 
-    This is the knee of Kneedle (Satopää et al., 2011) without smoothing. `ks` increase, and their range matters. None
-    where no point lies below the chord, such as for fewer than three. Of equals the lowest k.
+    This is Kneedle (Satopää et al., 2011) without smoothing. `ks` are increasing; the result depends on their range.
+    None if no point is below the chord, as for fewer than three; the lowest k if several are equal.
     """
     if len(ks) < 3:
         return None
@@ -76,9 +76,9 @@ def compare_numbers(
     restarts: int,
     device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
-    """`numbers`: k, inertia and silhouette of the clustering `own`, which is known, and of those of `others` clusters,
-    in the order of k; `elbow` of the inertia over them. Other arguments as of `spherical_kmeans`; a k above n is left
-    out."""
+    """Compares numbers of clusters: `numbers`, with k, inertia and silhouette of the given clustering `own` and of new
+    ones with k in `others`, sorted by k, and the `elbow` of the inertia over them. Each k above n is ignored. Other
+    arguments as in `spherical_kmeans`."""
     numbers = [{key: own[key] for key in ("k", "inertia", "silhouette")}]
     for k in progress(sorted(k for k in set(others) - {own["k"]} if k <= len(rows)), "numbers of clusters"):
         found = spherical_kmeans(embeddings, k, seed=seed, rows=rows, restarts=restarts, device=device)

@@ -1,4 +1,4 @@
-"""Embeddings as unit vectors, read when they are needed: however many there are, they never lie in memory together."""
+"""Embeddings as unit vectors, read in chunks, so that they need not fit into memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import torch
 
 from steadyflow.ground.artifacts import UserError
 
-CHUNK = 2048  # rows held at once; so few that they, and their products with some centres, stay in a processor's cache
+CHUNK = 2048  # rows at once, which with their products with some centres fit into a processor's cache
 
 
 @dataclass(frozen=True)
 class Directions:
-    """Rows `rows` int64 [n] of `embeddings` [N, d], an array or a memory map of floats; `norms` are theirs, [n]."""
+    """The rows `rows` int64 [n] of `embeddings` [N, d], an array or memory map of floats, and their `norms` [n]."""
 
     embeddings: np.ndarray
     rows: np.ndarray
@@ -23,22 +23,22 @@ class Directions:
         return len(self.rows)
 
     def take(self, places: np.ndarray) -> "Directions":
-        """Those at `places` (0..n-1) alone."""
+        """The directions at `places` (0..n-1)."""
         return Directions(self.embeddings, self.rows[places], self.norms[places])
 
     def read(self, places: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
         """The unit vectors at `places` (0..n-1), [len(places), d] of `dtype`."""
         rows = self.embeddings[self.rows[places]]
-        # Never divided in float16, which would lose half of the digits.
+        # Divided in `dtype` or wider: float16 would lose half of the digits.
         wide = rows.astype(np.result_type(rows.dtype, dtype), copy=False)
         wide /= self.norms[places, None].astype(wide.dtype)
         return wide.astype(dtype, copy=False)
 
 
 def directions(embeddings: np.ndarray, rows: np.ndarray | None = None) -> Directions:
-    """`rows` of `embeddings` (all, when left out), after one pass that measures them.
+    """The `rows` of `embeddings` (None: all), with norms from one pass over them.
 
-    Raises UserError where one is not finite or zero.
+    Raises UserError if one is not finite or zero.
     """
     rows = np.arange(len(embeddings)) if rows is None else np.asarray(rows, dtype=np.int64)
     norms = np.empty(len(rows))

@@ -1,12 +1,12 @@
-"""Exact squared norms of every sample's gradient, from one batched pass and without the gradients themselves.
+"""Exact squared norms of per-sample gradients from one batched pass, without computing the gradients.
 
 A layer z_p = W a_p + b, applied at P positions of a sample, has the gradients dW = sum_p g_p a_p^T and
-db = sum_p g_p, where g = dloss/dz. Hooks catch a and g of each layer on their way, and the norm follows from
+db = sum_p g_p, where g = dloss/dz. Hooks record a and g of each layer, and the norm follows from
 
     |dW|^2 = sum_pq (a_p . a_q) (g_p . g_q)
 
-at few positions (at one, |a|^2 |g|^2), or at many from dW itself, of a few samples at a time. Nothing needs the
-gradient that autograd would sum over the batch, so the backward pass goes through activations alone.
+for few positions (for one, |a|^2 |g|^2), and for many from dW itself, for a few samples at a time. The gradients of
+weights summed over the batch are not needed, so the backward pass computes those of activations only.
 """
 
 import contextlib
@@ -23,20 +23,20 @@ from torch.utils.hooks import RemovableHandle
 from steadyflow.ground.artifacts import UserError
 from steadyflow.prune.scores import sample_losses
 
-# Numbers held at a time beside the activations: what a CPU's caches take, and what keeps a GPU busy.
+# Numbers in memory at a time, in addition to activations: fits into a CPU's caches, and keeps a GPU busy.
 WORKSPACE = {"cpu": 1 << 20, "cuda": 1 << 26}
 
 
 @dataclass(frozen=True)
 class RowScores:
-    """`loss` [B]: flow-matching losses; `grad` [B]: squared L2 norms of their gradients over all trainable weights."""
+    """`loss` [B]: flow-matching losses; `grad` [B]: squared L2 norms of their gradients in all trainable weights."""
 
     loss: Tensor
     grad: Tensor
 
 
 def gradient_norms(model: nn.Module, x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-    """Squared L2 norm of the gradient of each row's loss over all trainable parameters, [B].
+    """Squared L2 norm of the gradient of each row's loss in all trainable parameters, [B].
 
     Arguments as in `sample_losses`, errors as in `losses_and_gradient_norms`.
     """
@@ -48,9 +48,9 @@ def losses_and_gradient_norms(
 ) -> RowScores:
     """`sample_losses` and the squared norms of their gradients, by one forward and one backward pass.
 
-    Trainable parameters have to belong to layers of `KINDS` that see one row a sample, in the order of the batch, and
-    are called once in a pass. Raises UserError, naming them, where they do not, or where there are none. The model is
-    left as it was, whatever happens, without gradients or hooks.
+    Trainable parameters have to belong to layers in `KINDS` whose input has one row per sample, in the order of the
+    batch, and which are called once per pass. Raises UserError naming the parameters otherwise, and if there are none.
+    The model is unchanged afterwards, also after errors.
     """
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not trainable:
@@ -59,7 +59,7 @@ def losses_and_gradient_norms(
     with torch.enable_grad(), _hooks(model, norms) as starts:
         losses = sample_losses(model, x1, x0, t, y)
         found = torch.autograd.grad(losses.sum(), [*starts, *trainable.values()], allow_unused=True)
-    # Layers hide their parameters from autograd: what it still finds was used in another way.
+    # Parameters of known layers are hidden from autograd; those that it finds were used in another way.
     missed = [name for name, gradient in zip(trainable, found[len(starts) :], strict=True) if gradient is not None]
     if missed:
         kinds = ", ".join(kind.__name__ for kind in KINDS)
@@ -69,15 +69,15 @@ def losses_and_gradient_norms(
 
 @contextlib.contextmanager
 def _hooks(model: nn.Module, norms: Tensor) -> Iterator[list[Tensor]]:
-    """Inside, a forward and backward pass of `model` adds the share of every known layer to `norms` [B].
+    """Context in which a forward and backward pass of `model` adds the terms of every known layer to `norms` [B].
 
-    Yields the tensors at which the graph of the forward pass starts: a list that is filled during that pass.
+    Yields a list to which the forward pass appends the tensors at which its graph starts.
     """
     handles: list[RemovableHandle] = []
     starts: list[Tensor] = []
     used: set[nn.Parameter] = set()
 
-    def watch(name: str, layer: nn.Module, own: dict[str, nn.Parameter]) -> None:
+    def register(name: str, layer: nn.Module, own: dict[str, nn.Parameter]) -> None:
         def hide(_: nn.Module, inputs: tuple[Any, ...]) -> None:
             _set_trainable(own, False)
 
@@ -109,7 +109,7 @@ def _hooks(model: nn.Module, norms: Tensor) -> Iterator[list[Tensor]]:
         own = {key: p for key, p in layer.named_parameters(recurse=False) if p.requires_grad}
         if own and type(layer) in KINDS:
             layers[name] = own
-            watch(name, layer, own)
+            register(name, layer, own)
     try:
         yield starts
     finally:
@@ -130,7 +130,7 @@ def _linear(layer: nn.Linear, a: Tensor, g: Tensor) -> tuple[Tensor, ...]:
 
 
 def _convolution(layer: nn.Conv2d, a: Tensor, g: Tensor) -> tuple[Tensor, ...]:
-    """A linear layer whose positions are those of the output, and whose inputs are patches."""
+    """A linear layer on patches, at the positions of the output."""
     if layer.groups != 1 or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         raise UserError(
             f"gradient norms: {layer}: only one group, and zeros as padding, in numbers; freeze its weights"
@@ -157,7 +157,7 @@ def _group_norm(layer: nn.GroupNorm, a: Tensor, g: Tensor) -> tuple[Tensor, ...]
 
 
 def _embedding(layer: nn.Embedding, a: Tensor, g: Tensor) -> tuple[Tensor, ...]:
-    """A linear layer whose inputs are one-hot: products of inputs are 1 where a row is looked up again, else 0."""
+    """A linear layer on one-hot vectors, whose inner products are 1 for equal indices, otherwise 0."""
     if layer.padding_idx is not None or layer.max_norm is not None or layer.scale_grad_by_freq:
         raise UserError(f"gradient norms: {layer}: only plain embeddings; freeze its weights")
     a, g = a.reshape(len(a), -1), g.reshape(len(g), -1, layer.embedding_dim)
@@ -171,11 +171,11 @@ KINDS: dict[type[nn.Module], Callable[[Any, Tensor, Tensor], tuple[Tensor, ...]]
     nn.GroupNorm: _group_norm,
     nn.Embedding: _embedding,
 }
-"""(layer, its input, the gradient at its output) -> the squared norms of weight's and bias's gradients, [B] each."""
+"""(layer, its input, the gradient at its output) -> squared norms of the gradients of weight and bias, [B] each."""
 
 
 def _product_norms(a: Tensor, g: Tensor) -> Tensor:
-    """|sum_p g_p a_p^T|^2 of each row, [B], of `a` [B, P, I] and `g` [B, P, O], by the way of fewer multiplications."""
+    """|sum_p g_p a_p^T|^2 for each row, [B], of `a` [B, P, I] and `g` [B, P, O], by the cheaper of two formulas."""
     positions, inputs, outputs = a.shape[1], a.shape[2], g.shape[2]
     if positions * (inputs + outputs) <= inputs * outputs:
         return _in_parts(lambda a, g: _dot(a @ a.mT, g @ g.mT), 2 * positions**2, a, g)
@@ -183,7 +183,7 @@ def _product_norms(a: Tensor, g: Tensor) -> Tensor:
 
 
 def _in_parts(norms: Callable[[Tensor, Tensor], Tensor], numbers: int, a: Tensor, g: Tensor) -> Tensor:
-    """`norms(a, g)` [B], of so many rows at a time as need `numbers` each of the workspace."""
+    """`norms(a, g)` [B] in chunks of rows, each row of which needs `numbers` of the workspace."""
     rows = max(1, WORKSPACE.get(a.device.type, WORKSPACE["cuda"]) // numbers)
     return torch.cat([norms(*part) for part in zip(a.split(rows), g.split(rows), strict=True)])
 

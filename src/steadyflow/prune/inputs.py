@@ -1,4 +1,4 @@
-"""Tables and arrays of other stages, brought into the order of the training images' ids, int64 [n], rising."""
+"""Tables and arrays of other stages in the order of the training images' ids, int64 [n], increasing."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from steadyflow.prune.picking import Features
 
 
 def aligned(path: Path | str, ids: np.ndarray) -> pd.DataFrame:
-    """A table with a row per id, in the order of `ids`. Raises UserError when it has other ids."""
+    """A table with one row per id, in the order of `ids`. Raises UserError if it has other ids."""
     table = pd.read_parquet(path).sort_values("id")
     if not np.array_equal(table["id"], ids):
         raise UserError(
@@ -20,7 +20,7 @@ def aligned(path: Path | str, ids: np.ndarray) -> pd.DataFrame:
 
 
 def flattened(array: np.ndarray, ids: np.ndarray) -> Features:
-    """Rows of an array [N, ...] by id, such as latents, flat."""
+    """Features from an array [N, ...] with row = id, such as latents, flattened."""
 
     def features(rows: np.ndarray) -> np.ndarray:
         points = array[ids[rows]].reshape(len(rows), -1).astype(np.float32)
@@ -33,7 +33,7 @@ def flattened(array: np.ndarray, ids: np.ndarray) -> Features:
 
 
 def unit_length(array: np.ndarray, ids: np.ndarray) -> Features:
-    """Rows of an array [N, d] by id, such as embeddings, each of L2 norm 1."""
+    """Features from an array [N, d] with row = id, such as embeddings, normalised to L2 norm 1."""
     flat = flattened(array, ids)
 
     def features(rows: np.ndarray) -> np.ndarray:

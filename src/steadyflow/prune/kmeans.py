@@ -1,8 +1,8 @@
-"""Spherical k-means: clusters of directions, such as CLIP embeddings (Pruning by clusters).
+"""Spherical k-means of embeddings, for pruning by clusters.
 
-Lloyd's algorithm, exact and quick by three means. A triangle inequality (Hamerly, SDM 2010) says which samples may
-have changed their cluster; the others are not read again. Sums of the members follow the samples that move. And what
-each restart does first, it does on a random sample: the whole only sees its last iterations.
+Lloyd's algorithm, exact, and accelerated in three ways. By the triangle inequality (Hamerly, SDM 2010) only samples
+that may have changed their cluster are read. Clusters' sums are updated by the samples that move. And each restart
+begins on a random sample, and uses all rows only for its last iterations.
 """
 
 import math
@@ -16,14 +16,14 @@ from steadyflow.prune.directions import Directions, chunks, directions, sums_by_
 from steadyflow.prune.keyed import key, keyed_permutation
 
 _SAMPLE, _SAMPLE_PER_CLUSTER = 16_384, 16
-# Bounds on the error of a squared chord from a float32 product of unit vectors, and of a centre's shift.
+# Bounds on the rounding error of a squared chord from a float32 product of unit vectors, and of a centre's shift.
 _CHORD_SLACK, _SHIFT_SLACK = 4e-6, 1e-6
 
 
 @dataclass(frozen=True)
 class Clustering:
-    """`centres` float64 [k, d] of unit norm; `cluster` int64 [n] in 0..k-1; `distance` float64 [n] in [0, 2],
-    1 - cos to the own centre; `inertia`, the sum of the distances."""
+    """`centres` float64 [k, d] of unit norm; `cluster` int64 [n] in 0..k-1; `distance` float64 [n] in [0, 2], the
+    cosine distance to the own centre; `inertia`, the sum of the distances."""
 
     centres: np.ndarray
     cluster: np.ndarray
@@ -44,12 +44,12 @@ def spherical_kmeans(
 ) -> Clustering:
     """The best of `restarts` runs of Lloyd's algorithm on the unit sphere (Dhillon and Modha, 2001).
 
-    `embeddings` [N, d] may be a memory map of any float type; of its `rows` [n] (all, when left out) a chunk is read
-    at a time and L2-normalised. Beside the result that takes some 50 bytes a row. Each run starts from greedy k-means++
-    (on unit vectors the squared distance is 2 (1 - cos)) on a random sample of max(16384, 16 k) rows, goes on with
-    these, then with all rows, each time for `iterations` or until one lowers the inertia by less than `tolerance` of
-    it (0: until no row moves). Similarities are float32 products on `device`; sums and distances are float64.
-    Raises UserError when k is outside 1..n, or a row is not finite or zero.
+    `embeddings` [N, d] may be a memory map of any float type; its `rows` [n] (None: all) are read in chunks and
+    L2-normalised, with some 50 bytes of memory per row. Each run is initialised by greedy k-means++ on a random sample
+    of max(16384, 16 k) rows, continued on the sample and then on all rows, each for at most `iterations`, until the
+    inertia decreases by less than the fraction `tolerance` (0: until no row moves). Similarities are float32 products
+    on `device`; sums and distances are float64.
+    Raises UserError if k is outside 1..n, or a row is not finite or zero.
     """
     points = directions(embeddings, rows)
     if not 1 <= k <= len(points):
@@ -63,7 +63,7 @@ def spherical_kmeans(
 
 @dataclass(frozen=True)
 class _Run:
-    """`centres` float64 [k, d], and the inertia of the clusters whose members they are the means of."""
+    """`centres` float64 [k, d], and the inertia of the clusters whose mean directions they are."""
 
     centres: np.ndarray
     inertia: float
@@ -77,7 +77,7 @@ def _run(points: Directions, k: int, seed: int, iterations: int, tolerance: floa
 
 
 def _first_centres(sample: Directions, k: int, seed: int) -> np.ndarray:
-    """Greedy k-means++ (Arthur and Vassilvitskii, 2007): for each centre the best of some draws, float32 [k, d]."""
+    """Greedy k-means++ (Arthur and Vassilvitskii, 2007), the best of several draws per centre: float32 [k, d]."""
     x = sample.read(np.arange(len(sample)))
     words = np.random.Philox(key=key(seed, "k-means++")).random_raw((k, 2 + int(math.log(k)))) / 2**64
     chosen = [int(words[0, 0] * len(x))]
@@ -93,17 +93,17 @@ def _first_centres(sample: Directions, k: int, seed: int) -> np.ndarray:
 
 
 def _gaps(x: np.ndarray, chosen: np.ndarray | list[int]) -> np.ndarray:
-    """1 - cos of each chosen row to all, [chosen, n]; 0 for itself, which rounding might leave a chance."""
+    """Cosine distance of each chosen row to all rows, [chosen, n]; exactly 0 to itself, so it is not drawn again."""
     gaps = np.maximum(1 - x[chosen] @ x.T, 0)
     gaps[np.arange(len(chosen)), chosen] = 0
     return gaps
 
 
 def _lloyd(points: Directions, centres: np.ndarray, iterations: int, tolerance: float, device: torch.device) -> _Run:
-    """From `centres` [k, d] to where they hardly move. Distances are chords here, |u - v| = sqrt(2 - 2 cos)."""
+    """Lloyd iterations from `centres` [k, d]. Distances here are chords, |u - v| = sqrt(2 - 2 cos)."""
     (n, k), centres = (len(points), len(centres)), np.asarray(centres, dtype=np.float64)
     cluster = np.full(n, -1)
-    # Each row lies at most `near` from its own centre and at least `far` from every other.
+    # Bounds for each row: at most `near` from its own centre, and at least `far` from every other.
     near, far = np.full(n, np.inf, dtype=np.float32), np.zeros(n, dtype=np.float32)
     sums, inertia = np.zeros_like(centres), float(n)
     for _ in range(iterations):
@@ -139,7 +139,7 @@ def _clustering(points: Directions, centres: np.ndarray, device: torch.device) -
 
 
 def _two_nearest(x: np.ndarray, centres: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of float32 rows [m, d]: the nearest centre, its cosine, and the cosine of the second nearest (-inf for k=1)."""
+    """For float32 rows [m, d]: the nearest centre, its cosine, and that of the second nearest (-inf for k=1)."""
     cosine = torch.from_numpy(x).to(device) @ torch.from_numpy(centres).to(device, torch.float32).T
     first, found = cosine.max(dim=1)
     second = cosine.scatter_(1, found[:, None], -torch.inf).amax(dim=1)
@@ -147,15 +147,15 @@ def _two_nearest(x: np.ndarray, centres: np.ndarray, device: torch.device) -> tu
 
 
 def _change(x: np.ndarray, old: np.ndarray, new: np.ndarray, k: int) -> np.ndarray:
-    """What rows [m, d] that go from cluster `old` (-1: none) to `new` add to the clusters' sums, float64 [k, d]."""
+    """The change of the clusters' sums, float64 [k, d], if rows [m, d] move from cluster `old` (-1: none) to `new`."""
     had = old >= 0
     return sums_by_cluster(x, new, k) - sums_by_cluster(x[had], old[had], k)
 
 
 def _mean_directions(points: Directions, sums: np.ndarray, sizes: np.ndarray, far_off: np.ndarray) -> np.ndarray:
-    """The unit vectors nearest to the members, float64 [k, d]. A cluster without members, or whose members cancel out,
-    starts anew at one of the rows furthest from their centres, as `far_off` [n] has them."""
-    sums[sizes == 0] = 0  # and no rounding of what was there
+    """The mean directions of the clusters, float64 [k, d]. An empty cluster, or one whose members sum to zero, is moved
+    to one of the rows furthest from their centres, by the distances `far_off` [n]."""
+    sums[sizes == 0] = 0  # exactly, without rounding errors of former members
     lost = np.flatnonzero(~sums.any(axis=1))
     means = sums.copy()
     if lost.size:
@@ -164,7 +164,7 @@ def _mean_directions(points: Directions, sums: np.ndarray, sizes: np.ndarray, fa
 
 
 def _largest_of_others(shift: np.ndarray) -> np.ndarray:
-    """For each of [k] the largest of all others; 0 for a single one."""
+    """For each entry of `shift` [k], the largest of the others; 0 if k is 1."""
     if len(shift) == 1:
         return np.zeros(1)
     second, first = np.sort(shift)[-2:]

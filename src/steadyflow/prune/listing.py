@@ -1,4 +1,4 @@
-"""Lists of kept images from elsewhere: a text of lines, a JSON list, a Parquet file."""
+"""Reads lists of kept images: a text file with one per line, a JSON list, or a Parquet file."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ from steadyflow.ground.artifacts import UserError
 
 
 def read_listing(path: Path | str, keys: pd.Series, entries: Literal["keys", "ids"]) -> np.ndarray:
-    """The ids that a list names, int64, each as often as its multiplicity, in the list's order.
+    """The ids in a list, int64, in its order, each repeated by its multiplicity.
 
-    `keys` of the images that may be kept, indexed by id. A Parquet file has a column key or id (`entries` says which),
-    and may have a column multiplicity. Raises UserError for a file of another kind, an entry that names none of these
-    images, and one that comes twice.
+    `keys` are those of the training images, indexed by id. A Parquet file has a column key or id, according to
+    `entries`, and optionally a column multiplicity. Raises UserError for other files, an entry that is not among
+    `keys`, and a duplicate entry.
     """
     path = Path(path)
     found, times = _read(path, entries)
@@ -27,20 +27,20 @@ def read_listing(path: Path | str, keys: pd.Series, entries: Literal["keys", "id
         other = "keys" if entries == "ids" else "ids"
         raise UserError(
             f"{path}: {int((place < 0).sum())} of {len(found)} {entries} name no training image of the dataset, the "
-            f"first '{found[int(np.argmax(place < 0))]}'; correct the list, or say `entries: {other}` if it holds those"
+            f"first '{found[int(np.argmax(place < 0))]}'; correct the list, or set `entries: {other}` if it has those"
         )
     repeated = pd.Series(place).duplicated().to_numpy()
     if repeated.any():
         twice = found[int(np.argmax(repeated))]
         raise UserError(
-            f"{path}: '{twice}' comes twice; name each image once. One that is to be drawn more often has its number "
-            "in the column multiplicity of a Parquet file"
+            f"{path}: duplicate entry '{twice}'; list each image once. To repeat images, use a Parquet file with a "
+            "column multiplicity"
         )
     return np.repeat(keys.index.to_numpy(np.int64)[place], times)
 
 
 def _read(path: Path, entries: Literal["keys", "ids"]) -> tuple[list[Any], np.ndarray]:
-    """What stands in the file, and how often each is drawn, int64."""
+    """The entries of the file, and their multiplicity int64."""
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)

@@ -1,4 +1,4 @@
-"""How much two subsets have in common."""
+"""The overlap of subsets."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Jaccard index |a and b| / |a or b| of two sets of ids, each once, in [0, 1]; not both empty."""
+    """Jaccard index |a and b| / |a or b| in [0, 1] of two arrays of distinct ids, not both empty."""
     shared = np.intersect1d(a, b, assume_unique=True).size
     return shared / (len(a) + len(b) - shared)
 

@@ -1,4 +1,4 @@
-"""What several criteria do: check how many are kept, share them among groups, take the first of each group.
+"""Functions shared by criteria: checks of `keep`, quotas of groups, and the first rows of each group.
 
 A group is a cluster or a value of an attribute: `group` int64 [n] in 0..k-1, or -1 where it is unknown.
 """
@@ -13,7 +13,7 @@ from steadyflow.prune.keyed import keyed_permutation
 from steadyflow.prune.quotas import balanced_quotas, proportional_quotas
 
 Features = Callable[[np.ndarray], np.ndarray]
-"""Rows, int64 [m] in 0..n-1, to their features float32 [m, d]: a memory map is read no further than needed."""
+"""Function from rows, int64 [m] in 0..n-1, to their features float32 [m, d], read from a memory map."""
 
 Quota = Literal["proportional", "balanced"]
 
@@ -29,7 +29,7 @@ def check_keep(keep: int, n: int) -> None:
 
 
 def check_one_each(group: np.ndarray, keep: int) -> None:
-    """Raises UserError when `keep` is less than the number of groups that have samples."""
+    """Raises UserError if `keep` is less than the number of groups that are not empty."""
     occupied = len(np.unique(group))
     if keep < occupied:
         raise UserError(
@@ -39,20 +39,21 @@ def check_one_each(group: np.ndarray, keep: int) -> None:
 
 
 def group_quotas(group: np.ndarray, keep: int, quota: Quota) -> np.ndarray:
-    """How many of each group to keep, int64 [k]; no group is unknown. Raises UserError as the two checks above."""
+    """The number of samples to keep of each group, int64 [k]; no group may be unknown. Raises UserError as the two
+    checks above."""
     check_keep(keep, len(group))
     check_one_each(group, keep)
     return (proportional_quotas if quota == "proportional" else balanced_quotas)(np.bincount(group), keep)
 
 
 def shuffled_rows(ids: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """The rows 0..n-1 in an order that depends on the set of `ids` [n] alone, not on how they come."""
+    """The rows 0..n-1 in a random order that depends on the set of `ids` [n], but not on their order."""
     by_id = np.argsort(ids, kind="stable")
     return by_id[keyed_permutation(seed, purpose, len(ids))]
 
 
 def first_of_each(ids: np.ndarray, group: np.ndarray, quotas: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Walks the rows in `order` [n] and keeps the first quotas[g] of each group g: rising ids."""
+    """The ids, increasing, of the first quotas[g] rows of each group g in the given `order` [n]."""
     grouped = order[np.argsort(group[order], kind="stable")]
     sizes = np.bincount(group, minlength=len(quotas))
     rank = np.arange(len(ids)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -60,6 +61,6 @@ def first_of_each(ids: np.ndarray, group: np.ndarray, quotas: np.ndarray, order:
 
 
 def rows_by_group(group: np.ndarray) -> list[np.ndarray]:
-    """The rows of each group of 0..k-1, int64, rising; none of an empty group."""
+    """The rows of each group 0..k-1, int64, increasing."""
     order = np.argsort(group, kind="stable")
     return np.split(order, np.cumsum(np.bincount(group))[:-1])

@@ -1,4 +1,4 @@
-"""How many samples to keep, in all and from each group: exact in integers, never above what a group has."""
+"""The number of samples to keep, in total and of each group, in exact integer arithmetic."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -9,10 +9,9 @@ from steadyflow.ground.artifacts import UserError
 
 
 def keep_count(n: int, pruning_fraction: float) -> int:
-    """|S'| = round((1 - pr) |S|), where pr is the fraction REMOVED, in [0, 1); a half rounds up.
+    """|S'| = round((1 - pr) |S|), where pr is the fraction REMOVED, in [0, 1); half is rounded up.
 
-    Exact on pr as it is written: 0.95 of 10 leaves 1 (0.5 rounded up), although 1 - 0.95 in binary is above 0.05.
-    Raises UserError when pr is outside [0, 1).
+    Exact for the decimal pr: 0.95 of 10 leaves 1 (0.5 rounded up). Raises UserError if pr is outside [0, 1).
     """
     if not 0 <= pruning_fraction < 1:
         raise UserError(f"pruning_fraction is the fraction removed, in [0, 1); got {pruning_fraction}")
@@ -21,9 +20,9 @@ def keep_count(n: int, pruning_fraction: float) -> int:
 
 
 def proportional_quotas(sizes: Sequence[int] | np.ndarray, keep: int) -> np.ndarray:
-    """Quotas in proportion to `sizes` [k] by the largest remainder, int64 [k]; they sum to `keep`.
+    """Quotas proportional to `sizes` [k] by the largest-remainder method, int64 [k]; they sum to `keep`.
 
-    Equal remainders go to the lower index. Raises UserError when `keep` is outside 0..sum(sizes).
+    Of equal remainders the lower index is rounded up. Raises UserError if `keep` is outside 0..sum(sizes).
     """
     size = _checked(sizes, keep)
     whole, remainder = np.divmod(size * keep, max(int(size.sum()), 1))
@@ -33,15 +32,15 @@ def proportional_quotas(sizes: Sequence[int] | np.ndarray, keep: int) -> np.ndar
 
 
 def balanced_quotas(sizes: Sequence[int] | np.ndarray, keep: int) -> np.ndarray:
-    """Equal quotas, int64 [k]; what small groups cannot give is spread over the others until the sum is `keep`.
+    """Equal quotas, int64 [k], limited by the groups' `sizes` and redistributed such that they sum to `keep`.
 
-    This is max-min fair: min(size, level) at the highest level that fits, and the last few, one each, from the
-    groups of lower index that have more. Raises UserError when `keep` is outside 0..sum(sizes).
+    They are max-min fair: min(size, level) at the highest possible level, and one more for groups of lower index until
+    the sum is reached. Raises UserError if `keep` is outside 0..sum(sizes).
     """
     size = _checked(sizes, keep)
     level, left = 0, keep
     while (open_groups := int(np.count_nonzero(size > level))) and left >= open_groups:
-        # Rise to the next group that runs dry, or as far as the rest allows.
+        # Raise the level to the size of the next smallest group, or as far as possible.
         step = min(int(np.min(size[size > level])) - level, left // open_groups)
         level, left = level + step, left - step * open_groups
     quotas = np.minimum(size, level)

@@ -2,8 +2,8 @@
 
     s_i = 1/T sum_k 1/M sum_m v_i(t_k, x0^(m)) / mu(t_k)
 
-v is measured at the same T timesteps and M noises for every sample. mu(t_k) is its mean over the WHOLE dataset and
-comes from a second pass: a running mean would score the first samples of each shard too high.
+v is measured at the same T timesteps and M noises for every sample. mu(t_k) is its mean over the WHOLE dataset, from a
+second pass: a running mean would bias the scores of the first samples.
 """
 
 import math
@@ -22,7 +22,7 @@ Measure = Callable[[Tensor, Tensor, Tensor, Tensor | None], Sequence[Tensor]]
 
 
 def shared_points(seed: int, timesteps: int, noises: int, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Where every sample is measured: t_k = k/(T+1), k = 1..T, float32 [T], and noises x0, float32 [M, *shape]."""
+    """The times t_k = k/(T+1), k = 1..T, float32 [T], and noises x0, float32 [M, *shape], for all samples."""
     t = torch.arange(1, timesteps + 1) / (timesteps + 1)
     return t, normal(seed, "score noise", range(noises), shape)
 
@@ -30,8 +30,8 @@ def shared_points(seed: int, timesteps: int, noises: int, shape: Sequence[int]) 
 def sample_losses(model: Velocity, x1: Tensor, x0: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
     """Flow-matching loss of each row, [B] (eq. 1): the mean over elements of (velocity(x_t, t, y) - (x1 - x0))^2.
 
-    `x1` and `x0` are [B, C, h, w], `t` [B] in [0, 1], `y` [B] or None: each row is one (sample, t, noise).
-    `model` should be in eval mode.
+    `x1` and `x0` are [B, C, h, w], `t` [B] in [0, 1], `y` [B] or None; each row is one (sample, t, noise).
+    `model` has to be in evaluation mode.
     """
     point = interpolate(x0, x1, t)
     return (model(point.x_t, t, y) - point.u).square().flatten(1).mean(1)
@@ -49,12 +49,10 @@ def measure_samples(
 ) -> None:
     """Fills `values`, float64 [K, n, T, M], with K measures v_i(t_k, x0^(m)) of every sample.
 
-    `measure(x1, x0, t, y)` gives K times [B], such as `(sample_losses(model, x1, x0, t, y),)`. `latents` maps rows,
-    int64 [b] on the CPU, to data float32 [b, C, h, w] on the device to compute on. `t` [T], `x0` [M, C, h, w] and
-    `labels` [n] are as in `sample_losses`.
-    `batches` are those of the n T M triples (sample, t, noise) to measure: `missing_batches` of a resumable table, or
-    `[slice(0, n * T * M)]`. Their size changes no value beyond rounding, their order none. A batch is written when all
-    of it is known.
+    `measure(x1, x0, t, y)` returns K tensors [B], such as `(sample_losses(model, x1, x0, t, y),)`. `latents` maps rows,
+    int64 [b] on the CPU, to data float32 [b, C, h, w] on the device of the computation. `t` [T], `x0` [M, C, h, w] and
+    `labels` [n] are as in `sample_losses`. `batches` are slices of the n T M triples (sample, t, noise), such as
+    `missing_batches` of a resumable table; their size affects rounding only.
     """
     flat = values.reshape(len(values), -1)
     with torch.no_grad():
@@ -70,10 +68,10 @@ def measure_samples(
 
 
 def normalise(values: np.ndarray) -> np.ndarray:
-    """Scores s_i from one measure's values [n, T, M]: float64 [n], of mean 1.
+    """Scores s_i, float64 [n] with mean 1, from the values [n, T, M] of one measure.
 
-    mu(t_k) is summed without rounding, so a score is the same, to the last bit, in whatever order the samples come.
-    Raises UserError when some mu(t_k) is not finite and positive.
+    mu(t_k) is summed exactly, so scores do not depend on the order of samples. Raises UserError if a mu(t_k) is not
+    finite and positive.
     """
     n, timesteps, noises = values.shape
     mean = np.array([math.fsum(values[:, k].ravel()) / (n * noises) for k in range(timesteps)])

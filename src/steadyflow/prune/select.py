@@ -1,4 +1,4 @@
-"""A subset from its settings and from the files that it is chosen by: the stage select_subset."""
+"""Selects a subset by its settings and the files of other stages: the stage select_subset."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,19 +16,20 @@ from steadyflow.prune.listing import read_listing
 from steadyflow.prune.quotas import keep_count
 
 Arguments = dict[str, Any]
-"""Of criteria, by the names that `prune.criteria` explains."""
+"""Arguments of criteria by name, see `prune.criteria`."""
 
 MEMBER = "subset "
-"""What the kind of a file begins with that is another subset."""
+"""Prefix of the kind of a file that is another subset."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """`ids` int64 [m] of the images kept, rising, each drawn `multiplicity` int64 [m] times.
+    """A selected subset.
 
-    n_from: how many images there were to choose from
-    groups: for a criterion by groups, their names and how many images of each there are before and after, repeated ones
-        as often as drawn
+    ids: int64 [m], the images kept, increasing
+    multiplicity: int64 [m], how often each is repeated
+    n_from: number of images from which they were selected
+    groups: for a criterion by groups, their names and sizes before and after, counted with multiplicity
     """
 
     ids: np.ndarray
@@ -40,14 +41,14 @@ class Selection:
 def select_subset(
     settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo, files: Mapping[str, Path | str]
 ) -> Selection:
-    """What the criterion that `settings` name keeps of a dataset's training images.
+    """Applies a criterion to a dataset's training images.
 
-    settings: `criterion`, and its own settings as a study has them (pruning_fraction, seed, attribute, ...)
-    manifest, info: all of the dataset's
-    files: kind -> file that the choice rests on: "clusters", "scores", "latents", "embeddings", each with its JSON
-        beside it, and "subset NAME" of each other subset that this one is made of
+    settings: `criterion`, and its settings in a study (pruning_fraction, seed, attribute, ...)
+    manifest, info: of the dataset
+    files: kind -> input file: "clusters", "scores", "latents", "embeddings", each with its JSON beside it, and
+        "subset NAME" for each subset from which this one is derived
 
-    Raises UserError as the criterion, and for an unknown attribute or value and files of other images.
+    Raises UserError as the criterion does, for an unknown attribute or value, and for files of other images.
     """
     given = _arguments(settings, manifest, info, files)
     criterion = CRITERIA[settings["criterion"]]
@@ -57,8 +58,8 @@ def select_subset(
 
 
 def input_hashes(files: Mapping[str, Path | str], listed: Path | str | None = None) -> dict[str, dict[str, str]]:
-    """Of each of the `files` of `select_subset`, and of what the JSON beside it says that it was made from; of a list
-    from elsewhere the hash alone."""
+    """Hashes of the `files` of `select_subset`, with the input hashes in the JSON beside each, and the hash of a user's
+    list."""
     found = {}
     for kind, file in files.items():
         made_from = {key: value for key, value in _sidecar(file).items() if key.endswith("_hash")}
@@ -69,7 +70,7 @@ def input_hashes(files: Mapping[str, Path | str], listed: Path | str | None = No
 def _arguments(
     settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo, files: Mapping[str, Path | str]
 ) -> Arguments:
-    """All that the criterion may need."""
+    """All arguments that the criterion may need."""
     ids = train_ids(manifest)
     given: Arguments = {**settings, "ids": ids}
     for kind, file in files.items():
@@ -91,7 +92,7 @@ def _of_clusters(file: Path | str, ids: np.ndarray, settings: Mapping[str, Any])
 
 
 def _of_scores(file: Path | str, ids: np.ndarray, settings: Mapping[str, Any]) -> Arguments:
-    # loss, loss_inv and loss_ccs are all by the column loss.
+    # loss, loss_inv and loss_ccs use the column loss.
     return {"score": aligned(file, ids)[settings["criterion"].partition("_")[0]].to_numpy()}
 
 
@@ -101,7 +102,7 @@ _OF_FILES: Mapping[str, Callable[[Path | str, np.ndarray, Mapping[str, Any]], Ar
     "latents": lambda file, ids, settings: {"features": flattened(read_array(file), ids)},
     "embeddings": lambda file, ids, settings: {"features": unit_length(read_array(file), ids)},
 }
-"""Kind of a file -> the arguments that it gives."""
+"""Kind of a file -> function that returns the arguments from it."""
 
 
 def _of_fraction(settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo) -> Arguments:
@@ -109,7 +110,7 @@ def _of_fraction(settings: Mapping[str, Any], manifest: pd.DataFrame, info: Data
 
 
 def _of_attribute(settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo) -> Arguments:
-    """The codes of its values as groups, their names, and the code of the value of `settings`."""
+    """The codes of the attribute's values as groups, their names, and the code of the value in `settings`."""
     attribute, codes = settings["attribute"], attribute_codes(manifest, info)
     if attribute not in codes:
         raise UserError(f"unknown attribute '{attribute}' (known: {', '.join(codes) or 'none'})")
@@ -132,7 +133,7 @@ _OF_SETTINGS: Mapping[str, Callable[[Mapping[str, Any], pd.DataFrame, DatasetInf
     "attribute": _of_attribute,
     "file": _of_list,
 }
-"""Setting -> the arguments that follow from it and the dataset."""
+"""Setting -> function that returns the arguments from it and the dataset."""
 
 
 def _group_sizes(given: Arguments, drawn: np.ndarray) -> dict[str, list[Any]]:

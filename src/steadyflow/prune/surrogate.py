@@ -1,4 +1,4 @@
-"""Scores of training samples under a surrogate velocity model, from samples to scores."""
+"""Difficulty scores of training samples under a surrogate velocity model."""
 
 import math
 from collections.abc import Sequence

@@ -124,8 +124,8 @@ def _path_inputs(study: Study, names: Names) -> Inputs:
 def _path_identity(study: Study, names: Names) -> list[object]:
     """The comparison of paths: an edit of it leaves samples and other metrics as they are."""
     dataset, spec = names["dataset"], study.evaluations[names["dataset"]]
-    traced = {run: study.path_identity(run, str(spec.sampling)) for run in study.traced_runs(dataset)}
-    return [spec.paths, study.path_pairs(dataset), traced]
+    traced = {run: study.trajectory_identity(run, str(spec.sampling)) for run in study.traced_runs(dataset)}
+    return [spec.paths, study.trajectory_pairs(dataset), traced]
 
 
 MEASURE_PATHS = Stage(

@@ -29,7 +29,7 @@ READINGS: dict[str, Reading] = {
     "labels": Reading(evaluated.labels),
     "inverse_pairs": Reading(lambda study, dataset: study.evaluations[dataset].inverse_pairs),
     "inverse_runs": Reading(evaluated.inverse_runs),
-    "path_pairs": Reading(Study.path_pairs),
+    "path_pairs": Reading(Study.trajectory_pairs),
     "repeated_runs": Reading(evaluated.repeated_runs),
     "runs_on_other_datasets": Reading(evaluated.runs_on_other_datasets),
     "lines_by_fraction": Reading(arms_by_fraction),

@@ -86,7 +86,7 @@ TRACE_PATHS = Stage(
     },
     inputs=lambda study, names: run_artifacts(study, names["run"], "weights", "description"),
     identity=lambda study, names: [
-        study.path_identity(names["run"], names["sampling"]),
+        study.trajectory_identity(names["run"], names["sampling"]),
         study.traced_noises(names["run"], names["sampling"]),
     ],
     cost=cost.trace_paths,

@@ -64,7 +64,7 @@ def comparisons(study: Study, dataset: str) -> Comparisons:
 
 def path_comparisons(study: Study, dataset: str) -> Comparisons:
     """Those whose paths can be compared."""
-    pairs = study.path_pairs(dataset)
+    pairs = study.trajectory_pairs(dataset)
     some = {
         heading: {pair: label for pair, label in of_group.items() if pair in pairs}
         for heading, of_group in comparisons(study, dataset).items()

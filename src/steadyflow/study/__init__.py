@@ -1,4 +1,4 @@
-"""The typed study. Imports no torch: the Snakefile is parsed again by every job."""
+"""The typed study. Imports no torch, since every job parses the Snakefile."""
 
 from steadyflow.study.load import load_study, parse_study
 from steadyflow.study.schema import study_schema

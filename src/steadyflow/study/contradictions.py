@@ -1,4 +1,4 @@
-"""What no single field of a study can see: specs that contradict each other."""
+"""Checks of a study beyond single fields: specs that contradict each other."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -9,7 +9,7 @@ from steadyflow.ground.constants import (
     TRAINING_DATA,
     VALIDATION_IMAGES,
     side_multiple,
-    smallest_judged,
+    smallest_discriminated,
 )
 from steadyflow.study.specs import (
     ArcFaceEncoder,
@@ -31,15 +31,15 @@ def unknown_surrogates(study: Study) -> Iterator[str]:
 
 
 def circular_subsets(study: Study) -> Iterator[str]:
-    """Subsets that are made of themselves in the end."""
+    """Subsets that are derived from themselves."""
     for name in study.subsets:
-        chain = _way_back(name, lambda made: getattr(study.subsets.get(made), "members", ()))
+        chain = _cycle(name, lambda made: getattr(study.subsets.get(made), "members", ()))
         if chain:
             yield f"subsets.{name}.of: {' -> '.join(chain)}: a subset cannot be made of itself"
 
 
-def _way_back(start: str, following: Callable[[str], Iterable[str]]) -> list[str]:
-    """A shortest chain from `start` over what follows each name back to `start`, both ends included; empty if none."""
+def _cycle(start: str, following: Callable[[str], Iterable[str]]) -> list[str]:
+    """A shortest cycle through `start` in the graph of `following`, with both ends; empty if there is none."""
     chains, seen = [[start]], set()
     for chain in chains:
         for name in following(chain[-1]):
@@ -52,7 +52,7 @@ def _way_back(start: str, following: Callable[[str], Iterable[str]]) -> list[str
 
 
 def contradictions(study: Study) -> Iterator[str]:
-    """What no single field can see."""
+    """A message "key: problem" for every contradiction between fields."""
     for name, run in study.runs.items():
         if name in (TRAINING_DATA, VALIDATION_IMAGES):
             yield f"runs.{name}: real images stand under this name in tables of metrics; name the run otherwise"
@@ -61,7 +61,9 @@ def contradictions(study: Study) -> Iterator[str]:
         resolution = study.datasets[str(tokenizer.dataset)].resolution
         if resolution % tokenizer.downsampling:
             yield f"tokenizers.{name}.multipliers: resolution {resolution} is no multiple of {tokenizer.downsampling}"
-        if tokenizer.adversarial != "none" and resolution < (least := smallest_judged(tokenizer.adversarial.layers)):
+        if tokenizer.adversarial != "none" and resolution < (
+            least := smallest_discriminated(tokenizer.adversarial.layers)
+        ):
             yield f"tokenizers.{name}.adversarial.layers: so many need images of {least} pixels, not {resolution}"
         if tokenizer.perceptual != "none" and resolution < SMALLEST_PERCEPTUAL:
             yield f"tokenizers.{name}.perceptual: LPIPS needs images of {SMALLEST_PERCEPTUAL} pixels, not {resolution}"
@@ -84,7 +86,7 @@ def contradictions(study: Study) -> Iterator[str]:
         yield from _encoder_contradictions(study, place, compared_in)
         yield from _probe_contradictions(study, place, compared_in, subset.dataset)
     for name, sampling in study.samplings.items():
-        for field in sorted(sampling.not_taken & sampling.model_fields_set):
+        for field in sorted(sampling.unused_by_solver & sampling.model_fields_set):
             yield f"samplings.{name}.{field}: is nothing that the solver '{sampling.solver}' takes"
     for name in study.scorings:
         kind = study.runs[name].objective.kind
@@ -95,7 +97,7 @@ def contradictions(study: Study) -> Iterator[str]:
 
 
 def _encoder_contradictions(study: Study, place: str, name: str | None) -> Iterator[str]:
-    """Whether an encoder describes every image; `place` is the key that names it."""
+    """Checks that an encoder has features of every image; `place` is the key that refers to it."""
     encoder = study.encoders[name] if name else None
     if isinstance(encoder, ArcFaceEncoder) and encoder.alignment == "five_points":
         yield (
@@ -105,12 +107,14 @@ def _encoder_contradictions(study: Study, place: str, name: str | None) -> Itera
 
 
 def _probe_contradictions(study: Study, place: str, name: str | None, dataset: str | None) -> Iterator[str]:
-    """Whether an encoder, if it is a probe, can take a dataset's images."""
+    """Checks that a probe accepts a dataset's images; other encoders do."""
     encoder = study.encoders[name] if name else None
     if isinstance(encoder, ProbeEncoder):
-        taken, given = (study.datasets[str(each)].channels for each in (encoder.dataset, dataset))
-        if taken != given:
-            yield f"{place}: '{name}' is a probe for images of {taken} channels, and those of '{dataset}' have {given}"
+        expected, found = (study.datasets[str(each)].channels for each in (encoder.dataset, dataset))
+        if expected != found:
+            yield (
+                f"{place}: '{name}' is a probe for images of {expected} channels, and those of '{dataset}' have {found}"
+            )
 
 
 def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
@@ -121,7 +125,7 @@ def _evaluation_contradictions(study: Study, dataset: str, evaluation: Evaluatio
         for encoder in encoders or ():
             yield from _probe_contradictions(study, f"evaluations.{dataset}.{field}", encoder, dataset)
     for encoder in evaluation.encoders or () if evaluation.runs else ():
-        # Of other numbers of samples in every run, distances could not stand in one table.
+        # Otherwise the number of samples would differ between runs, and their distances would not be comparable.
         yield from _encoder_contradictions(study, f"evaluations.{dataset}.encoders", encoder)
     if evaluation.ceiling is not None:
         yield from _ceiling_contradictions(study, dataset, evaluation.ceiling, str(evaluation.sampling))
@@ -165,7 +169,7 @@ def _classifier_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     place, names = f"evaluations.{dataset}.classifiers", evaluation.classifiers or ()
     for name in names:
         if name in study.encoders and name not in study.probes:
-            yield f"{place}: '{name}' is an encoder of kind {study.encoders[name].kind}, which tells no attributes"
+            yield f"{place}: '{name}' is an encoder of kind {study.encoders[name].kind}, which predicts no attributes"
         elif name not in study.probes and name not in study.classifiers:
             yield f"{place}: unknown '{name}' (known: {', '.join([*study.probes, *study.classifiers]) or 'none'})"
         elif name == LABELS:
@@ -177,16 +181,16 @@ def _classifier_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     place = f"evaluations.{dataset}.paper_attributes"
     if evaluation.paper_attributes and not names:
         yield f"{place}: no attributes are measured, since the evaluation has no classifiers"
-    # What a probe tells is known once the images are read.
+    # The attributes of a probe are not known before the dataset is prepared.
     elif all(name in study.classifiers for name in names):
-        told = {attribute: None for name in names for attribute in study.classifiers[name].attributes}
+        predicted = {attribute: None for name in names for attribute in study.classifiers[name].attributes}
         for attribute in evaluation.paper_attributes:
-            if attribute not in told:
-                yield f"{place}: no classifier tells '{attribute}' (told: {', '.join(told)})"
+            if attribute not in predicted:
+                yield f"{place}: no classifier predicts '{attribute}' (predicted: {', '.join(predicted)})"
 
 
 def _shape_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> Iterator[str]:
-    """Runs share their noises where their latents are of one shape."""
+    """Checks that all evaluated runs have latents of one shape, so that they share their noises."""
     runs = evaluation.runs or ()
     if evaluation.reference not in runs:
         return
@@ -207,7 +211,7 @@ def _shape_contradictions(study: Study, dataset: str, evaluation: Evaluation) ->
 
 
 def _ceiling_contradictions(study: Study, dataset: str, ceiling: str, sampling: str) -> Iterator[str]:
-    """Whether a second sampling starts from the noises of the first, and is another one."""
+    """Checks that the second sampling differs from the first and has the same noises."""
     place, other = f"evaluations.{dataset}.ceiling", study.samplings[ceiling]
     if ceiling == sampling:
         yield f"{place}: '{ceiling}' is the sampling itself; name one with another solver or more steps"
@@ -221,14 +225,14 @@ def _path_contradictions(study: Study, dataset: str, evaluation: Evaluation) -> 
     place = f"evaluations.{dataset}.paths"
     if evaluation.paths == 1:
         yield f"{place}: 1 noise has no other to be compared with; 2 at least, or 0 to measure no paths"
-    if not study.path_pairs(dataset):
+    if not study.trajectory_pairs(dataset):
         yield f"{place}: there are no two runs whose paths could be compared (diffusion runs have none)"
     elif evaluation.paths > (count := study.samplings[str(evaluation.sampling)].count):
         yield f"{place}: {evaluation.paths} are more than the {count} noises of sampling '{evaluation.sampling}'"
 
 
 def _tokenizer_contradictions(study: Study, place: str, name: str, dataset: str) -> Iterator[str]:
-    """Whether a tokenizer can take a dataset's images; `place` is the key that says so."""
+    """Checks that a tokenizer accepts a dataset's images; `place` is the key that refers to it."""
     images, tokenizer = study.datasets[dataset], study.tokenizers[name]
     trained_on = study.datasets[str(tokenizer.dataset)]
     if trained_on.channels != images.channels:
@@ -252,14 +256,14 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
             yield f"runs.{name}.objective.{mistake}"
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:
         yield f"runs.{name}.subset: '{run.subset}' belongs to dataset '{study.subsets[run.subset].dataset}'"
-    surrogates = _way_back(name, lambda trained: _surrogates(study, study.runs[trained].subset))
+    surrogates = _cycle(name, lambda trained: _surrogates(study, study.runs[trained].subset))
     if surrogates:
         by = "this very run" if len(surrogates) == 2 else f"{' -> '.join(surrogates[1:])}: they choose each other"
         yield f"runs.{name}.subset: '{run.subset}' is chosen by the scores of {by}"
 
 
 def _surrogates(study: Study, subset: str | None) -> Iterator[str]:
-    """The runs whose scores a subset, or what it is made of, is chosen by."""
+    """The runs whose scores are used to select a subset, or subsets from which it is derived."""
     if subset is None:
         return
     spec = study.subsets[subset]
@@ -301,7 +305,7 @@ def _drop_contradictions(name: str, subset: DropClustersSubset, k: int) -> Itera
 
 
 def tokenizers_of(study: Study, dataset: str, runs: tuple[str, ...]) -> tuple[str, ...]:
-    """Those trained on the dataset, then those of other datasets that its runs use."""
+    """The tokenizers trained on the dataset, then those of other datasets that its runs use."""
     own = [name for name, tokenizer in study.tokenizers.items() if tokenizer.dataset == dataset]
     used = [str(study.runs[run].tokenizer) for run in runs if run in study.runs]
     return tuple(dict.fromkeys(own + used))

@@ -1,4 +1,4 @@
-"""From a study file to a validated study: duplicate keys refused, defaults merged, references resolved."""
+"""Loads a study file: rejects duplicate keys, merges defaults, resolves references, and validates."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,21 +13,21 @@ from steadyflow.study.specs import Evaluation, Run, Study
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML lets a later key silently win; a run defined twice is a mistake."""
+    """YAML silently uses the last of duplicate keys; here they are an error."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        # As the file has it: what `<<` merges in comes later, and may be overridden.
+        # Checked before keys from `<<` are merged, which may be overridden.
         node = super().compose_mapping_node(anchor)
         keys = [key for key, _ in node.value]
         for position, key in enumerate(keys):
             if key.value in (earlier.value for earlier in keys[:position]):
                 place = f"{key.start_mark.name}: line {key.start_mark.line + 1}"
-                raise UserError(f"{place}: the key '{key.value}' stands twice in one mapping")
+                raise UserError(f"{place}: duplicate key '{key.value}'")
         return node
 
 
 def load_study(path: Path | str) -> Study:
-    """Raises UserError naming the file and the key of every mistake."""
+    """The study in a YAML file. Raises UserError naming the file and the key of every mistake."""
     try:
         with Path(path).open(encoding="utf-8") as file:
             raw = yaml.load(file, _UniqueKeyLoader)
@@ -47,7 +47,7 @@ def load_study(path: Path | str) -> Study:
 
 
 def parse_study(raw: Mapping[str, Any]) -> Study:
-    """A study from what a file holds."""
+    """The study from the content of a file. Raises UserError naming the key of every mistake."""
     try:
         study = Study.model_validate(_merge_defaults(raw))
     except ValidationError as error:
@@ -71,14 +71,14 @@ def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _merge_run(shared: dict[str, Any], run: Any) -> Any:
     if not isinstance(run, dict | None):
         return run
-    # `name:` with nothing behind it is a run of defaults only.
+    # `name:` without a value is a run with defaults only.
     merged = {**shared, **(run or {})}
     if merged.get("weights") is None:
         return merged
     return {key: value for key, value in merged.items() if key not in Run.training or key in (run or {})}
 
 
-# Sections whose specs are of several kinds, told apart by one of their fields.
+# Sections whose specs are discriminated unions.
 _OF_KINDS = {
     name
     for name, field in Study.model_fields.items()
@@ -91,7 +91,7 @@ _OF_KINDS = {
 
 
 def _describe(problem: Any) -> str:
-    # Where a spec is one of several kinds, pydantic puts the kind into the place; a user's file has no such level.
+    # For discriminated unions, pydantic adds the kind to the location, which is no level of the user's file.
     place = [str(part) for part in problem["loc"]]
     if place[0] in _OF_KINDS:
         del place[2:3]
@@ -109,7 +109,7 @@ def _describe(problem: Any) -> str:
 
 
 def _resolve(study: Study) -> Study:
-    """Every reference that was left out becomes the only entry there is; every reference is checked."""
+    """Resolves omitted references to the only entry of their section, and checks all references."""
     problems: list[str] = []
 
     def resolved(section: str, name: str, spec: Any) -> Any:
@@ -137,7 +137,7 @@ def _resolve(study: Study) -> Study:
     update = {s: {name: resolved(s, name, spec) for name, spec in getattr(study, s).items()} for s in sections}
     study = study.model_copy(update=update)
     evaluations = {
-        dataset: resolved("evaluations", dataset, _with_what_it_compares(study, dataset, spec))
+        dataset: resolved("evaluations", dataset, _with_default_entries(study, dataset, spec))
         for dataset, spec in study.evaluations.items()
     }
     evaluations = {
@@ -149,7 +149,7 @@ def _resolve(study: Study) -> Study:
     return study.model_copy(update={"evaluations": evaluations})
 
 
-def _with_what_it_compares(study: Study, dataset: str, spec: Evaluation) -> Evaluation:
+def _with_default_entries(study: Study, dataset: str, spec: Evaluation) -> Evaluation:
     runs, tokenizers, classifiers = spec.runs, spec.tokenizers, spec.classifiers
     if runs is None:
         runs = tuple(name for name, run in study.runs.items() if run.dataset == dataset and name not in study.scorings)

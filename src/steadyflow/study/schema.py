@@ -1,4 +1,4 @@
-"""The JSON schema that editors check a study file with: python -m steadyflow.study.schema > FILE."""
+"""The JSON schema of study files, for editors: python -m steadyflow.study.schema > FILE."""
 
 import json
 

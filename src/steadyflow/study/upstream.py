@@ -1,4 +1,4 @@
-"""What an entry of a study is made from."""
+"""The entries of a study on which an entry depends."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ from steadyflow.study.specs import Study
 from steadyflow.study.specs.fields import Spec
 
 _SECTIONS = {"scorings": ("scorings", "runs"), "datasets": ()}
-"""Section that a field refers to -> the sections in which its value names an entry, where that is another: a scoring
-bears the name of its surrogate run, and the images themselves are what everything is made from."""
+"""Section that a field refers to -> sections of the entries of that name, if different: a scoring has the name of its
+surrogate run, and datasets, on which everything depends, are omitted."""
 
 
 def upstream(study: Study, spec: Spec) -> Iterator[tuple[str, str, Spec]]:
-    """(section, name, spec) of every entry that `spec` is made from, each followed by what that is made from."""
+    """(section, name, spec) of every entry on which `spec` depends, depth first."""
     for reference in spec.references():
         for name in reference.names:
             for section in _SECTIONS.get(reference.section, (reference.section,)):

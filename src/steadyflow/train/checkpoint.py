@@ -18,7 +18,7 @@ from steadyflow.ground.ledger import close_ledger, is_held_here, ledger_file
 
 
 def previous_checkpoint(path: Path) -> Path:
-    """Where the checkpoint before the one at `path` is kept."""
+    """The path of the previous checkpoint."""
     return path.with_suffix(f".previous{path.suffix}")
 
 

@@ -62,7 +62,7 @@ class Clock:
         self._logged_step = self._saved_step = self._agreed_step = step
         self._next_agreement = step + 1
         self._interval = self._save_took = 0.0
-        self._term_came = False
+        self._got_sigterm = False
 
     def __enter__(self) -> Self:
         # Python allows signal handlers only in the main thread.
@@ -77,7 +77,7 @@ class Clock:
             signal.signal(signal.SIGTERM, self._handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._term_came = True
+        self._got_sigterm = True
 
     def tick(self, step: int, batch_size: int, flops_per_sample: float, precision: str) -> dict[str, float]:
         """images_per_second and mfu of the steps since the last tick, over all processes."""
@@ -117,13 +117,13 @@ class Clock:
 
     def why(self) -> str:
         """The reason for stopping, as far as this process knows."""
-        if self._term_came:
+        if self._got_sigterm:
             return "on SIGTERM"
         return "before its time limit" if self._deadline_is_near() else "with another process"
 
     def _must_stop(self) -> bool:
         """Whether SIGTERM was received, or the deadline is too near for two more points of the curve and a save."""
-        return self._term_came or self._deadline_is_near()
+        return self._got_sigterm or self._deadline_is_near()
 
     def _deadline_is_near(self) -> bool:
         return time.time() + 2 * self._interval + 2 * self._save_took > self._stop_at

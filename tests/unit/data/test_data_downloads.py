@@ -42,8 +42,8 @@ def test_files_of_another_dataset_or_commit_are_refused(listing, repo, revision,
     with pytest.raises(UserError) as error:
         check_downloads(listing, repo, revision)
     assert str(error.value) == (
-        f"{listing}: lists files of {message}; call the dataset otherwise in the study, name another folder as its "
-        f"`downloads`, or delete {listing.parent} and run `snakemake fetch` again"
+        f"{listing}: lists files of {message}; rename the dataset in the study, set another folder as `downloads`, or "
+        f"delete {listing.parent} and run `snakemake fetch` again"
     )
 
 

@@ -25,10 +25,10 @@ def test_copies_are_at_zero_and_ties_go_to_the_lower_index(chunk):
 
 def test_memorisation_scale():
     rng = np.random.default_rng(1)
-    training, held_out, fresh = rng.normal(size=(3, 300, 4))
-    copies = memorisation_ratio(training[:50], held_out, training)
-    new = memorisation_ratio(fresh, held_out, training)
-    half = memorisation_ratio(np.concatenate([training[:150], fresh[:150]]), held_out, training)
+    training, validation, fresh = rng.normal(size=(3, 300, 4))
+    copies = memorisation_ratio(training[:50], validation, training)
+    new = memorisation_ratio(fresh, validation, training)
+    half = memorisation_ratio(np.concatenate([training[:150], fresh[:150]]), validation, training)
     assert (copies.value, copies.ci_high) == (0, 0)
     assert new.ci_low < 1 < new.ci_high
     assert half.value == pytest.approx(0.5, abs=0.1)
@@ -65,5 +65,5 @@ def test_refusals():
         nearest_neighbours(np.ones((3, 2)), np.ones((0, 2)))
     with pytest.raises(UserError, match="NaN"):
         nearest_neighbours(np.full((3, 2), np.nan), np.ones((3, 2)))
-    with pytest.raises(UserError, match="held-out"):
+    with pytest.raises(UserError, match="validation row"):
         memorisation_ratio(np.ones((3, 2)), np.ones((3, 2)), np.ones((3, 2)))

@@ -38,10 +38,9 @@ def test_against_a_double_loop(chunk, find, value, closer):
 
     found = find(a, b)
     assert found.n == n
-    assert found.matched_mean == pytest.approx(np.mean(matched))
+    assert found.matched.value == pytest.approx(np.mean(matched))
     assert found.matched_sd == pytest.approx(np.std(matched, ddof=1))
-    assert found.matched_se == pytest.approx(np.std(matched, ddof=1) / np.sqrt(n))
-    assert found.unmatched_mean == pytest.approx(np.mean(unmatched))
+    assert found.unmatched.value == pytest.approx(np.mean(unmatched))
     assert found.unmatched_sd == pytest.approx(np.std(unmatched))
     assert found.difference.value == pytest.approx(np.mean(matched) - np.mean(unmatched))
     assert found.auc == pytest.approx(wins)
@@ -56,7 +55,7 @@ def test_closed_forms_of_the_unmatched_moments():
     mean = (a.sum(axis=0) @ b.sum(axis=0) - diagonal.sum()) / pairs
     square = (np.trace(a.T @ a @ b.T @ b) - np.square(diagonal).sum()) / pairs
     found = pair_similarity(a, b)
-    assert found.unmatched_mean == pytest.approx(mean, abs=1e-12)
+    assert found.unmatched.value == pytest.approx(mean, abs=1e-12)
     assert found.unmatched_sd == pytest.approx(np.sqrt(square - mean**2), rel=1e-9)
 
 
@@ -78,7 +77,7 @@ def test_replicates_against_leaving_groups_out(chunk, find, value):
 def test_few_pairs_have_no_interval():
     found = pair_similarity(*related(n=39))
     assert np.isnan([found.difference.ci_low, found.unmatched.ci_high]).all()
-    assert found.difference.value == found.matched_mean - found.unmatched_mean
+    assert found.difference.value == found.matched.value - found.unmatched.value
     assert np.isfinite(pair_similarity(*related(n=40)).difference.ci_low)
 
 
@@ -115,7 +114,7 @@ def test_invariances():
     scale = np.random.default_rng(1).uniform(0.1, 10, size=(80, 1))
     assert pair_similarity(a * scale, b).auc == pytest.approx(pair_similarity(a, b).auc)
     shifted, plain = pair_distance(a + 1e8, b + 1e8), pair_distance(a, b)
-    assert shifted.matched_mean == pytest.approx(plain.matched_mean)
+    assert shifted.matched.value == pytest.approx(plain.matched.value)
     assert shifted.unmatched_sd == pytest.approx(plain.unmatched_sd)
     latents = pair_distance(a.reshape(80, 5, 1, 1), b.reshape(80, 5, 1, 1))
     assert latents == plain
@@ -151,7 +150,7 @@ def test_no_cosine_of_zero():
     a[7] = 0
     with pytest.raises(UserError, match="row 7"):
         pair_similarity(a, b)
-    assert np.isfinite(pair_distance(a, b).unmatched_mean)
+    assert np.isfinite(pair_distance(a, b).unmatched.value)
 
 
 def test_samples_of_other_noises_are_not_matched():
@@ -168,7 +167,7 @@ def test_the_floor_of_conditional_runs_against_a_double_loop():
     classes = np.arange(30) % 4
     pairs = [cosine(a[i], b[j]) for i in range(30) for j in range(30) if i != j and classes[i] == classes[j]]
     assert unmatched_within(a, b, classes).value == pytest.approx(np.mean(pairs))
-    assert unmatched_within(a, b, np.zeros(30)).value == pytest.approx(pair_similarity(a, b).unmatched_mean)
+    assert unmatched_within(a, b, np.zeros(30)).value == pytest.approx(pair_similarity(a, b).unmatched.value)
     assert np.isnan(unmatched_within(a, b, np.arange(30)).value)
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from steadyflow.ground.artifacts import UserError
-from steadyflow.ground.constants import smallest_judged
+from steadyflow.ground.constants import smallest_discriminated
 from steadyflow.models import (
     VQVAE,
     PatchDiscriminator,
@@ -134,7 +134,7 @@ def test_the_patch_discriminator_has_the_published_size_and_field_of_view():
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_the_smallest_image_that_is_judged_has_one_logit(layers):
-    discriminator, least = PatchDiscriminator(image_channels=1, width=4, layers=layers), smallest_judged(layers)
+    discriminator, least = PatchDiscriminator(image_channels=1, width=4, layers=layers), smallest_discriminated(layers)
     assert discriminator(torch.zeros(1, 1, least, least)).shape == (1, 1, 1, 1)
     with pytest.raises(RuntimeError):
         discriminator(torch.zeros(1, 1, least - 2, least - 2))

@@ -52,7 +52,7 @@ def test_multiplicities_of_a_subset_come_back(tmp_path):
             "2 of 3 keys name no training image.*'nobody.png'.*`entries: ids`",
         ),
         ("kept.txt", "3\n5\n", "ids", "1 of 2 ids name no training image.*'5'.*`entries: keys`"),
-        ("kept.txt", "7\n7\n", "keys", "'7' comes twice"),
+        ("kept.txt", "7\n7\n", "keys", "duplicate entry '7'"),
         ("kept.txt", "a/1.png\n", "ids", "is no list of ids"),
         ("kept.txt", "\n", "keys", "names no image"),
         ("kept.json", "[7, ", "keys", "cannot be read as json"),

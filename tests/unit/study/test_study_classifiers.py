@@ -104,7 +104,7 @@ def question(**answers: list[str]) -> dict[str, Any]:
         (question(young=["young"], old=[]), r"classifiers\.x\.attributes\.age\.answers\.old: .*at least 1"),
         (
             question(young=["young", "aged"], old=["Aged."]),
-            r"age\.answers: 'aged' stands twice; a word means one value",
+            r"age\.answers: 'aged' is listed twice; a word means one value",
         ),
         (question(young=["young"], old=["-"]), r"age\.answers: words need letters or digits"),
         (
@@ -125,12 +125,12 @@ def test_every_mistake_is_named_by_its_key(spec: dict[str, Any], message: str) -
             {"classifiers": ["nobody"]},
             r"classifiers: unknown 'nobody' \(known: probe, of_others, again, prompts, vlm\)",
         ),
-        ({"classifiers": ["fid"]}, r"classifiers: 'fid' is an encoder of kind inception, which tells no attributes"),
+        ({"classifiers": ["fid"]}, r"classifiers: 'fid' is an encoder of kind inception, which predicts no attributes"),
         ({"classifiers": ["vlm", "vlm"]}, r"classifiers: names one twice"),
         ({"classifiers": [], "paper_attributes": {"age": "kl_age"}}, r"paper_attributes: no attributes are measured"),
         (
             {"classifiers": ["vlm"], "paper_attributes": {"hair": "kl_hair_color"}},
-            r"paper_attributes: no classifier tells 'hair' \(told: gender, age\)",
+            r"paper_attributes: no classifier predicts 'hair' \(predicted: gender, age\)",
         ),
     ],
 )

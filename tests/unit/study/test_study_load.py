@@ -46,9 +46,9 @@ def load(tmp_path, text):
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     text = yaml.safe_dump(SMALL, sort_keys=False)
     assert load(tmp_path, text) == study()
-    with pytest.raises(UserError, match=r"study\.yaml.*: line \d+: the key 'half' stands twice"):
+    with pytest.raises(UserError, match=r"study\.yaml.*: line \d+: duplicate key 'half'"):
         load(tmp_path, text.replace("  near:\n    subset: near\n", "  half: {subset: near}\n"))
-    with pytest.raises(UserError, match=r"study\.yaml.*: the key 'runs' stands twice"):
+    with pytest.raises(UserError, match=r"study\.yaml.*: duplicate key 'runs'"):
         load(tmp_path, text + "runs: {}\n")
 
 

@@ -44,15 +44,15 @@ def test_paths_are_followed_through_the_runs_that_have_them():
     edits = {"runs__near__objective": "diffusion", "evaluations__faces__inverse_pairs": [["hard", "half"]]}
     shown = study(**edits, evaluations__faces__paths=4)
     pairs = [("half", "all"), ("hard", "all"), ("hard", "half")]
-    assert shown.path_pairs("faces") == pairs
+    assert shown.trajectory_pairs("faces") == pairs
     assert shown.compared_pairs("faces") == [*pairs[:1], ("near", "all"), *pairs[1:]]
     assert shown.traced_runs("faces") == ["half", "all", "hard"]
     assert [shown.traced_noises(run, "euler") for run in ("all", "hard", "near", "surrogate")] == [4, 4, 0, 0]
     assert study(**edits).traced_noises("all", "euler") == 0
     # How many samples there are is nothing to a path.
     more = study(**edits, evaluations__faces__paths=4, samplings__euler__count=90)
-    assert more.path_identity("all", "euler") == shown.path_identity("all", "euler")
-    assert "steps" in shown.path_identity("all", "euler")
+    assert more.trajectory_identity("all", "euler") == shown.trajectory_identity("all", "euler")
+    assert "steps" in shown.trajectory_identity("all", "euler")
 
 
 def test_paths_need_two_noises_and_two_runs():

@@ -1,20 +1,20 @@
 """The pruning criteria: the registry that a study names and docs/pruning.md lists.
 
-A criterion is a function of plain arrays, named by its arguments: it gets what its signature names, no more.
+A criterion is a function of plain arrays, which are passed by the names in its signature.
 
 | argument | what it is |
 |---|---|
-| ids | int64 [n], the training images; the other arrays [n] lie beside it |
-| keep, seed | how many to keep; where chance comes from |
-| group | the cluster, or the code of an attribute's value (-1 unknown) |
-| distance | that to the cluster's centre |
-| score | the difficulty of each image |
-| features | a function of rows, int64 [m], to float32 [m, d]: latents or embeddings |
-| members | the ids of other subsets |
-| listed | the ids that a file names |
+| ids | int64 [n], the training images; other arrays [n] are in this order |
+| keep, seed | number of images to keep; seed of random draws |
+| group | cluster, or code of an attribute's value (-1 unknown), int64 [n] |
+| distance | cosine distance to the cluster's centre, float64 [n] |
+| score | difficulty of each image, float64 [n] |
+| features | function from rows, int64 [m], to float32 [m, d]: latents or embeddings |
+| members | ids of other subsets |
+| listed | ids in a file |
 
-and part, value, drop, hardest_cut, strata, as the study has them. It returns ids, int64 and rising: each once, or as
-often as it is to be drawn. Where it takes `keep`, these are exactly so many.
+and part, value, drop, hardest_cut, strata, with their values in the study. It returns ids, int64 and increasing, each
+repeated by its multiplicity. Criteria with `keep` return exactly `keep` ids.
 """
 
 import inspect
@@ -34,9 +34,9 @@ from steadyflow.prune.criteria.by_group import (
     without_groups,
 )
 from steadyflow.prune.criteria.by_herding import herded_ids, herded_in_groups
-from steadyflow.prune.criteria.by_likeness import deduplicated_ids, k_centre_ids
 from steadyflow.prune.criteria.by_list import complement_ids, intersection_ids, listed_ids
 from steadyflow.prune.criteria.by_score import score_ids, stratified_ids
+from steadyflow.prune.criteria.by_similarity import deduplicated_ids, k_centre_ids
 
 _OURS = "the papers"
 _HERDING = "Chen et al. 2010"
@@ -45,7 +45,7 @@ _CCS = "Zheng et al. 2023 (CCS)"
 
 @dataclass(frozen=True)
 class Criterion:
-    """What it keeps and where it is from, in words, and the function that chooses."""
+    """A criterion: what it keeps and its source, in words, and the function that selects."""
 
     keeps: str
     source: str
@@ -53,7 +53,7 @@ class Criterion:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The names of the arguments it is to be given."""
+        """The names of the function's required arguments."""
         parameters = inspect.signature(self.choose).parameters.values()
         return tuple(argument.name for argument in parameters if argument.default is argument.empty)
 

@@ -1,4 +1,4 @@
-"""Samples by the group they are in: a cluster, or a value of an attribute. `ids` and `group` are [n]."""
+"""Criteria by group: a cluster, or a value of an attribute. `ids` and `group` are [n]."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from steadyflow.prune.picking import Quota, first_of_each, group_quotas, int64, 
 def ranked_in_groups(
     ids: np.ndarray, group: np.ndarray, distance: np.ndarray, keep: int, *, quota: Quota, furthest: bool
 ) -> np.ndarray:
-    """From each group its quota of the samples nearest to (or furthest from) its centre.
+    """From each group, its quota of samples nearest to (or furthest from) its centre.
 
-    `distance` [n] is to the own centre; equal distances go to the lower id. Raises UserError when `keep` is below
-    the number of groups that have samples, or above n.
+    `distance` [n] is that to the own centre; of equal distances the lower id is kept. Raises UserError if `keep` is
+    below the number of groups that are not empty, or above n.
     """
     order = np.lexsort((ids, -distance if furthest else distance))
     return first_of_each(ids, group, group_quotas(group, keep, quota), order)
@@ -24,16 +24,17 @@ def ranked_in_groups(
 def random_in_groups(
     ids: np.ndarray, group: np.ndarray, keep: int, seed: int, *, quota: Quota, purpose: str
 ) -> np.ndarray:
-    """From each group its quota, at random; a sample of no known group (-1) is never kept.
+    """From each group, its quota at random; samples of unknown group (-1) are never kept.
 
-    `purpose` keeps two criteria of one seed apart. Raises UserError as above, n being the number of known.
+    `purpose` makes the draws of different criteria with one seed independent. Raises UserError as `ranked_in_groups`,
+    with n the number of samples of known group.
     """
     ids, group = _known(ids, group)
     return first_of_each(ids, group, group_quotas(group, keep, quota), shuffled_rows(ids, seed, purpose))
 
 
 def group_ids(ids: np.ndarray, group: np.ndarray, value: int) -> np.ndarray:
-    """All samples of one group. Raises UserError when there are none."""
+    """All samples of one group. Raises UserError if there are none."""
     kept = int64(ids)[group == value]
     if not kept.size:
         raise UserError("no training image has this value of the attribute; choose another")
@@ -41,9 +42,9 @@ def group_ids(ids: np.ndarray, group: np.ndarray, value: int) -> np.ndarray:
 
 
 def without_groups(ids: np.ndarray, group: np.ndarray, drop: int | Sequence[int], seed: int) -> np.ndarray:
-    """All samples but those of whole groups: of so many at random, or of those listed.
+    """All samples but those of whole groups: `drop` random groups, or the listed ones.
 
-    Raises UserError when a group of the list has no samples, or when no group would be left.
+    Raises UserError if a listed group is empty, or if no group would be left.
     """
     occupied = np.unique(group)
     if isinstance(drop, int):
@@ -60,9 +61,9 @@ def without_groups(ids: np.ndarray, group: np.ndarray, drop: int | Sequence[int]
 
 
 def oversampled_ids(ids: np.ndarray, group: np.ndarray, seed: int, *, purpose: str) -> np.ndarray:
-    """Every sample of a known group, so often that each group is as large as the largest.
+    """All samples of known group, repeated until each group is as large as the largest.
 
-    Inside a group no two counts differ by more than one; those that come once more are drawn.
+    Inside a group, counts differ by at most one; which samples have the higher count is random.
     """
     ids, group = _known(ids, group)
     sizes = np.bincount(group)

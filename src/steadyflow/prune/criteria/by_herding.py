@@ -1,11 +1,12 @@
-"""Kernel herding (Chen, Welling and Smola, UAI 2010): samples whose mean is that of all, in the space of an RBF kernel.
+"""Kernel herding (Chen, Welling and Smola, UAI 2010): a subset whose mean matches that of all samples, in the feature
+space of an RBF kernel.
 
-The kernel exp(-|x - y|^2 / 2 s^2), with s the median distance, is the inner product of random Fourier features (Rahimi
-and Recht, 2007), cosines and sines of random projections. These have unit norm, so each greedy pick
+The kernel exp(-|x - y|^2 / 2 s^2), with s the median distance, is approximated by the inner product of random Fourier
+features (Rahimi and Recht, 2007), cosines and sines of random projections. These have unit norm, so each greedy pick
 
-    argmax_x <phi(x), (t + 1) mean - sum of the t picks before>
+    argmax_x <phi(x), (t + 1) mean - sum of the t previous picks>
 
-also makes the distance of the two means (the MMD) as small as one pick can.
+also minimises the distance between the two means (the MMD) over the choice of one sample.
 """
 
 from collections.abc import Callable
@@ -17,23 +18,23 @@ from steadyflow.prune.keyed import keyed_normal
 from steadyflow.prune.picking import Features, Quota, group_quotas, int64, rows_by_group, shuffled_rows
 from steadyflow.prune.quotas import proportional_quotas
 
-_FREQUENCIES = 1024  # so many cosines and as many sines
-_BLOCK = 4096  # candidates at a time: their products with each other take 67 MB
-_FOR_MEDIAN = 1024  # samples whose distances give the bandwidth
+_FREQUENCIES = 1024  # number of cosines, and of sines
+_BLOCK = 4096  # candidates at a time; their Gram matrix takes 67 MB
+_FOR_MEDIAN = 1024  # samples for the median distance
 
 
 def herded_ids(ids: np.ndarray, features: Features, keep: int, seed: int) -> np.ndarray:
-    """`keep` of `ids` [n] whose mean is that of all. Raises UserError when `keep` is outside 1..n."""
+    """`keep` of `ids` [n] by kernel herding. Raises UserError if `keep` is outside 1..n."""
     return herded_in_groups(ids, np.zeros(len(ids), dtype=np.int64), features, keep, seed, quota="proportional")
 
 
 def herded_in_groups(
     ids: np.ndarray, group: np.ndarray, features: Features, keep: int, seed: int, *, quota: Quota
 ) -> np.ndarray:
-    """From each group [n] its quota, whose mean is that of the group, by a bandwidth of its own.
+    """From each group, its quota by kernel herding inside the group, with a bandwidth of its own.
 
-    `features` gives rows of float32 [m, d]; they are read twice, `_BLOCK` rows at a time. Raises UserError when `keep`
-    is below the number of groups that have samples, or above n.
+    `features` are read twice, `_BLOCK` rows at a time. Raises UserError if `keep` is below the number of groups that
+    are not empty, or above n.
     """
     quotas = group_quotas(group, keep, quota)
     order = shuffled_rows(ids, seed, "herding order")
@@ -44,11 +45,11 @@ def herded_in_groups(
 
 
 def herd(features: Features, rows: np.ndarray, keep: int, normals: np.ndarray, *, block: int = _BLOCK) -> np.ndarray:
-    """`keep` of `rows`, in the order picked; `normals` [d, D] are the frequencies before they are scaled.
+    """`keep` of `rows`, in the order of the picks; `normals` [d, D] are the frequencies before scaling.
 
-    Rows beyond a block are visited block by block, each giving its share of the picks towards the mean of ALL rows and
-    making up for what the picks before it lack. So time and memory grow with n x block, not with n x n; `rows` should
-    come in random order, that a block be like the whole.
+    More rows than `block` are processed block by block. Each block has a proportional quota, and its picks approximate
+    the mean of ALL rows, corrected for the deviation of earlier blocks. So time and memory are O(n x block) rather than
+    O(n^2); `rows` should be in random order, so that blocks have similar distributions.
     """
     fourier = _fourier_features(features(rows[:_FOR_MEDIAN]), normals)
     blocks = np.array_split(rows, -(-len(rows) // block))
@@ -65,9 +66,9 @@ def herd(features: Features, rows: np.ndarray, keep: int, normals: np.ndarray, *
 
 
 def _herd_block(values: np.ndarray, mean: np.ndarray, lacking: np.ndarray, count: int) -> np.ndarray:
-    """`count` rows of `values` float32 [b, 2D], picked greedily, where the picks before lack `lacking` [2D].
+    """Greedily picks `count` rows of `values` float32 [b, 2D]; `lacking` [2D] is the deviation of earlier blocks' sum.
 
-    With the products of all rows at hand, a pick costs b operations rather than b x 2D.
+    With the Gram matrix precomputed, a pick takes b operations rather than b x 2D.
     """
     products = values @ values.T
     towards_mean = (values @ mean.astype(np.float32)).astype(np.float64)
@@ -82,8 +83,8 @@ def _herd_block(values: np.ndarray, mean: np.ndarray, lacking: np.ndarray, count
 
 
 def _fourier_features(sample: np.ndarray, normals: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The map from features [m, d] to float32 [m, 2D] of unit norm, by the median distance of `sample` [s, d]."""
-    # The kernel does not feel a shift, while float32 loses digits of an angle to a common mean.
+    """The map from features [m, d] to float32 [m, 2D] of unit norm; the bandwidth is from `sample` [s, d]."""
+    # The kernel is invariant to shifts, and angles in float32 are more accurate without a common mean.
     centre = sample.mean(axis=0)
     frequencies = normals / np.float32(_median_distance(sample - centre))
 
@@ -95,9 +96,9 @@ def _fourier_features(sample: np.ndarray, normals: np.ndarray) -> Callable[[np.n
 
 
 def _median_distance(points: np.ndarray) -> float:
-    """Over all pairs of two different points; 1 where there are none."""
+    """The median distance over all pairs of distinct points; 1 if there are none."""
     squares = np.square(points).sum(axis=1)
     pairs = (squares[:, None] + squares - 2 * points @ points.T)[np.triu_indices(len(points), 1)]
-    # Copies of a point are as near as rounding lets them be.
+    # Excludes copies of a point, whose distance is not exactly 0.
     apart = pairs[pairs > 1e-6 * squares.max()]
     return float(np.sqrt(np.median(apart))) if apart.size else 1.0

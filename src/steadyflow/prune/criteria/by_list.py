@@ -1,4 +1,4 @@
-"""Samples that other subsets, or a list from elsewhere, name. All ids are rising; a list's may come repeatedly."""
+"""Criteria by other subsets or a list. All ids are increasing; those of a list may repeat."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -10,12 +10,12 @@ from steadyflow.prune.picking import int64
 
 
 def listed_ids(listed: np.ndarray) -> np.ndarray:
-    """The list itself."""
+    """The ids of the list."""
     return np.sort(int64(listed))
 
 
 def intersection_ids(members: Sequence[np.ndarray]) -> np.ndarray:
-    """What all `members` have in common, each id once. Raises UserError when that is nothing."""
+    """The intersection of all `members`, each id once. Raises UserError if it is empty."""
     kept = reduce(np.intersect1d, members)
     if not kept.size:
         raise UserError("the subsets have no sample in common; intersect others")
@@ -23,7 +23,7 @@ def intersection_ids(members: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def complement_ids(ids: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
-    """What of `ids` is in none of the `members`. Raises UserError when that is nothing."""
+    """The `ids` in none of the `members`. Raises UserError if there are none."""
     kept = np.setdiff1d(ids, np.concatenate(members))
     if not kept.size:
         raise UserError("the subset holds every sample; nothing is left over")

@@ -1,4 +1,4 @@
-"""Samples by a score of difficulty: the ends of its range, or equally many of all parts of it. `ids`, `score`: [n]."""
+"""Criteria by difficulty score: one end of its range, or equal budgets over its range. `ids` and `score` are [n]."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ from steadyflow.prune.quotas import balanced_quotas, keep_count
 
 
 def score_ids(ids: np.ndarray, score: np.ndarray, keep: int, *, lowest: bool) -> np.ndarray:
-    """The `keep` samples of highest (or lowest) score; equal scores go to the lower id.
+    """The `keep` samples of highest (or lowest) score; of equal scores the lower id is kept.
 
-    Raises UserError when `keep` is outside 1..n or a score is not finite.
+    Raises UserError if `keep` is outside 1..n or a score is not finite.
     """
     check_keep(keep, len(ids))
     bad = np.asarray(ids)[~np.isfinite(score)]
@@ -23,12 +23,12 @@ def score_ids(ids: np.ndarray, score: np.ndarray, keep: int, *, lowest: bool) ->
 def stratified_ids(
     ids: np.ndarray, score: np.ndarray, keep: int, seed: int, hardest_cut: float, strata: int, *, purpose: str
 ) -> np.ndarray:
-    """Coverage-centric selection: without the hardest, equal budgets over strata of equal width of the score.
+    """Coverage-centric selection (Zheng et al., ICLR 2023, algorithm 1; beta and k are `hardest_cut` and `strata`).
 
-    The share `hardest_cut` of highest scores goes first; what small strata cannot give is spread over the others;
-    inside a stratum the draw is random (Zheng et al., ICLR 2023, algorithm 1: beta and k are `hardest_cut`, `strata`).
-    `purpose` keeps two scores of one seed apart.
-    Raises UserError when `keep` is outside 1..(what the cut leaves) or a score is not finite.
+    The fraction `hardest_cut` of highest scores is removed. The rest is divided into strata of equal width of the
+    score, with equal budgets; those of strata that are too small are redistributed; inside a stratum the draw is
+    random. `purpose` makes the draws for different scores with one seed independent.
+    Raises UserError if `keep` is outside 1..(number left by the cut) or a score is not finite.
     """
     left = np.isin(ids, score_ids(ids, score, keep_count(len(ids), hardest_cut), lowest=True))
     ids, score = int64(ids)[left], score[left]

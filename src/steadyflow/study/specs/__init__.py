@@ -1,8 +1,7 @@
-"""The typed study: what each section of a study file may say. Unknown keys are errors.
+"""The specs of a study file's sections. Unknown keys are errors.
 
-Every field but `label` and `expected_images` belongs to the identity of what it describes: a change of it makes a new
-result. Where, how and how fast something is computed (results folder, profile, device, batch size of inference) is not
-said here.
+Every field but `label` and `expected_images` is part of the identity of its entry, so a change makes a new result.
+Where and how fast something is computed (profile, device, batch size of inference) is not part of a study.
 """
 
 from steadyflow.study.specs.classifiers import Classifier, ClipZeroShotClassifier, PaliGemmaClassifier

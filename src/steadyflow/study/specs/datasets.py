@@ -1,4 +1,4 @@
-"""Where images come from."""
+"""Datasets: the sources of images."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -15,49 +15,48 @@ def _folder_by_folder(value: str) -> str:
 
 
 Pattern = Annotated[str, Field(pattern=r"^[\w.*?+\[\]-]+(/[\w.*?+\[\]-]+)*$"), AfterValidator(_folder_by_folder)]
-"""Of files' paths inside a folder."""
+"""A glob pattern of paths inside a folder."""
 
 
 class _Source(Spec):
     arguments: ClassVar[set[str]] = set()
-    """What the function that opens the source takes."""
+    """Fields that are arguments of the source's function."""
     fit: ClassVar[Literal["crop", "pad"]] = "crop"
-    """How its images come to the resolution."""
+    """How images are resized to the resolution."""
     bad_images: Literal["error", "skip"] = "error"
-    """What to do with an unreadable image or one of another mode; skipped images are listed in dataset.json."""
+    """How to handle unreadable images and those of another mode; skipped images are listed in dataset.json."""
     expected_images: PositiveInt | None = None
-    """About how many there are, so that time limits and `estimate` can tell hours and bytes before they are there.
-    It changes no result."""
+    """Approximate number of images, for time limits and `estimate` before the images exist. It changes no result."""
 
     @property
     def known_images(self) -> int | None:
-        """How many images the source has, where that is known beforehand, or as said."""
+        """The number of images, if known without reading them, otherwise `expected_images`."""
         return self.expected_images
 
     @property
     def files(self) -> list[str]:
-        """Files and folders outside the results that it is made from."""
+        """Local files and folders outside the results that the source reads."""
         return []
 
     @property
     def downloaded(self) -> bool:
-        """Whether its files are fetched into the study's downloads."""
+        """Whether its files are downloaded by the stage fetch."""
         return False
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What downloaded files depend on."""
+        """The identity of downloaded files."""
         return self.model_dump(mode="json", include={"source", "repo", "revision", "train", "val"})
 
     @property
     def unlabelled(self) -> bool:
-        """Whether the study already says that its images have neither classes nor attributes."""
+        """Whether the images have neither classes nor attributes according to the study."""
         return False
 
 
 class _HashSplit(_Source):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share of the images held out, chosen by a stable hash of each key."""
+    """Fraction of the images used for validation, selected by a stable hash of each key."""
 
 
 class _OwnSplit(_Source):
@@ -66,7 +65,7 @@ class _OwnSplit(_Source):
 
 
 class SyntheticFaces(_HashSplit):
-    """Faces drawn from a seed, with exactly known attributes."""
+    """Synthetic faces with known attributes."""
 
     arguments: ClassVar[set[str]] = {"count", "seed", "resolution"}
 
@@ -124,7 +123,7 @@ class Digits(_HashSplit):
 
 
 class Folder(_HashSplit):
-    """Any folder of images, or a tar or zip archive of one. Nothing is converted: all images have `channels`."""
+    """A folder of images, or a tar or zip archive of one. Images are not converted: all must have `channels`."""
 
     arguments: ClassVar[set[str]] = {"path", "labels_csv", "channels", "classes"}
 
@@ -135,7 +134,7 @@ class Folder(_HashSplit):
     labels_csv: str | None = None
     """Columns file, label (optional) and attributes."""
     classes: Literal["subfolders", "none"] = "subfolders"
-    """Without a labels_csv: the first level of subfolders names the classes, or nothing does (FFHQ's are numbers)."""
+    """Without labels_csv: classes are the top-level subfolders, or there are none (FFHQ's subfolders are numbers)."""
 
     @property
     def files(self) -> list[str]:
@@ -147,8 +146,8 @@ class Folder(_HashSplit):
 
 
 class ImageFolder(_OwnSplit):
-    """ImageNet's layout: `path`, or an archive, holds train/CLASS/*.JPEG and val/CLASS/*.JPEG. Classes are counted in
-    sorted order. Grey and CMYK images among coloured ones become RGB."""
+    """ImageNet's layout: `path`, or an archive, with train/CLASS/*.JPEG and val/CLASS/*.JPEG. Classes are numbered in
+    sorted order. Grey and CMYK images are converted to RGB."""
 
     arguments: ClassVar[set[str]] = {"path", "class_names", "channels"}
 
@@ -165,8 +164,8 @@ class ImageFolder(_OwnSplit):
 
 
 class CelebA(_OwnSplit):
-    """CelebA with its 40 attributes (yes, no). `path` holds img_align_celeba/ (or .zip), list_attr_celeba.txt and
-    list_eval_partition.txt, as its authors give them out; their test images are left out."""
+    """CelebA with its 40 attributes (yes, no). `path` contains img_align_celeba/ (or .zip), list_attr_celeba.txt and
+    list_eval_partition.txt, as distributed by its authors; the test images are excluded."""
 
     arguments: ClassVar[set[str]] = {"path"}
 
@@ -191,7 +190,7 @@ class _Downloaded(_Source):
     arguments: ClassVar[set[str]] = {"path"}
 
     path: str | None = None
-    """A folder that holds the files already; they are downloaded when it is left out."""
+    """A folder with the files; by default they are downloaded."""
 
     @property
     def files(self) -> list[str]:
@@ -218,7 +217,7 @@ class Cifar10(_Downloaded, _OwnSplit):
 
 
 class HuggingFace(_Downloaded):
-    """Parquet shards of a dataset on the Hugging Face hub, one row an image; grey images among coloured become RGB."""
+    """Parquet shards of a dataset on the Hugging Face hub, one row per image; grey images are converted to RGB."""
 
     arguments: ClassVar[set[str]] = {
         "path", "train", "val", "image_column", "label_column", "channels", "listed",
@@ -227,20 +226,20 @@ class HuggingFace(_Downloaded):
     source: Literal["huggingface"]
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: str = "main"
-    """A commit's hash pins the content; a branch may move."""
+    """A commit, which fixes the content, or a branch or tag."""
     train: Pattern = "data/train-*.parquet"
-    """Shards of the training split, a pattern of paths inside the repository."""
+    """Pattern of the training split's shards, paths inside the repository."""
     val: Pattern | None = None
-    """Shards of the validation split; without it val_fraction of the training images is held out."""
+    """Pattern of the validation split's shards; without it, val_fraction of the training images are used."""
     image_column: str = "image"
     label_column: str | None = "label"
-    """Whole numbers, with class names in the shards' metadata or without; null when the images have no classes."""
+    """Column of integers, with or without class names in the shards' metadata; null if there are no classes."""
     resolution: PositiveInt
     channels: Literal[1, 3] = 3
     val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
     @model_validator(mode="after")
-    def _split_said_once(self) -> Self:
+    def _one_split(self) -> Self:
         if self.val is not None and "val_fraction" in self.model_fields_set:
             raise ValueError("has both `val` and `val_fraction`: the validation split is either a file's or a share")
         if self.val is None and not self.val_fraction:

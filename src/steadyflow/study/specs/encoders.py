@@ -1,4 +1,4 @@
-"""Encoders: one trained here, and those that others trained, whose weights resources/weights.lock names."""
+"""Encoders: the probe, which is trained here, and pretrained ones, whose weights are in resources/weights.lock."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,7 +14,7 @@ class ProbeEncoder(Spec):
     weights: ClassVar[tuple[str, ...]] = ()
     """Its files in resources/weights.lock."""
     options: ClassVar[dict[str, str]] = {}
-    """What is said, beside its kind, of how images are brought to it."""
+    """Settings of the preprocessing."""
 
     kind: Literal["probe"] = "probe"
     dataset: Annotated[Name | None, Refers("datasets")] = None
@@ -41,7 +41,7 @@ class InceptionEncoder(_Pretrained):
 
     kind: Literal["inception"]
     resize: Literal["clean", "paper"] = "clean"
-    """As clean-fid does it, or as torch-fidelity, with which the papers' numbers were made."""
+    """Resizing as in clean-fid, or as in torch-fidelity, which the papers used."""
 
 
 class ClipEncoder(_Pretrained):
@@ -59,7 +59,7 @@ class DinoEncoder(_Pretrained):
     kind: Literal["dinov2"]
     model: Literal["vitb14", "vitl14"] = "vitl14"
     resize: Literal["antialias", "paper"] = "antialias"
-    """To 224 pixels, bicubic; as the papers do it, without antialiasing."""
+    """Bicubic resizing to 224 pixels with antialiasing, or without, as in the papers."""
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ class ArcFaceEncoder(_Pretrained):
 
     kind: Literal["arcface"]
     alignment: Literal["five_points", "whole_frame"] = "five_points"
-    """Of the face that a detector finds; where it finds none, an image has no features. Or the image as it is."""
+    """Alignment of the detected face (an image without one has no features), or the whole image."""
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ class Vgg16Encoder(_Pretrained):
     kind: Literal["vgg16"]
 
 
-def _probe_unless_said(value: Any) -> Any:
+def _probe_by_default(value: Any) -> Any:
     return {"kind": "probe", **value} if isinstance(value, dict) else value
 
 
@@ -101,5 +101,5 @@ _AnyEncoder = Annotated[
     ProbeEncoder | InceptionEncoder | ClipEncoder | DinoEncoder | ArcFaceEncoder | Vgg16Encoder,
     Field(discriminator="kind"),
 ]
-Encoder = Annotated[_AnyEncoder, BeforeValidator(_probe_unless_said, json_schema_input_type=_AnyEncoder)]
-"""Of the kind `probe` where none is said."""
+Encoder = Annotated[_AnyEncoder, BeforeValidator(_probe_by_default, json_schema_input_type=_AnyEncoder)]
+"""An encoder, whose kind is `probe` by default."""

@@ -1,4 +1,4 @@
-"""How runs are sampled, and what is compared."""
+"""Samplings and evaluations."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -7,12 +7,12 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 DOPRI5_EVALUATIONS = 200
-"""Assumed of a trained velocity at the default tolerances."""
+"""Assumed number of function evaluations of dopri5 at the default tolerances."""
 
 
 class DiffusionSampling(Spec):
     sampler: Literal["ddim", "ancestral"] = "ddim"
-    """DDIM, deterministic, or ancestral, which adds noise of its own; both from the shared x0."""
+    """DDIM (deterministic) or ancestral sampling, both from the shared x0."""
     steps: PositiveInt = 250
 
 
@@ -26,35 +26,35 @@ class Sampling(Spec):
 
     solver: Literal["euler", "midpoint", "heun", "dopri5"] = "euler"
     steps: PositiveInt = 60
-    """Each takes one evaluation by euler, two by midpoint and heun; dopri5 chooses its own steps."""
+    """Number of steps, each of one function evaluation for euler and two for midpoint and heun; not for dopri5."""
     time_shift: PositiveFloat = 1.0
-    """More than 1: finer steps at the noise end; less: at the data end."""
+    """Larger than 1: finer steps near noise; less than 1: near data."""
     rtol: PositiveFloat = 1e-5
-    """Of dopri5, as atol."""
+    """Relative tolerance of dopri5."""
     atol: PositiveFloat = 1e-5
     diffusion: DiffusionSampling = DiffusionSampling()
-    """In place of the solver, for runs whose objective is diffusion."""
+    """Sampler of runs whose objective is diffusion, instead of the solver."""
     count: Annotated[int, Field(ge=2)] = 4096
     guidance: PositiveFloat = 1.0
-    """Classifier-free guidance scale of conditional runs; 1 is none."""
+    """Classifier-free guidance scale of conditional runs; 1 is without guidance."""
     guidance_channels: Literal["all", "first_three"] = "all"
-    """`first_three` is what the papers' public code does, and DiT's."""
+    """Channels to which guidance applies; `first_three` as in the public code of the papers and of DiT."""
     seed: Seed = 0
 
     @property
-    def not_taken(self) -> set[str]:
-        """Fields that the solver has no use for."""
+    def unused_by_solver(self) -> set[str]:
+        """Fields that do not apply to the solver."""
         return self.of_others if self.solver == "dopri5" else self.of_dopri5
 
     @property
     def solver_evaluations(self) -> int:
-        """Of a velocity, for one sample without guidance; of dopri5 an assumption, for estimates of cost."""
+        """Function evaluations per sample without guidance; assumed for dopri5, for estimates of cost."""
         per_step = {"euler": 1, "midpoint": 2, "heun": 2}
         return DOPRI5_EVALUATIONS if self.solver == "dopri5" else per_step[self.solver] * self.steps
 
     @property
     def solver_protocol(self) -> str:
-        """How velocities are integrated, in a few words."""
+        """Short description of the solver."""
         if self.solver == "dopri5":
             return f"dopri5 rtol {self.rtol:g} atol {self.atol:g}"
         shift = "" if self.time_shift == 1 else f" shifted by {self.time_shift:g}"
@@ -65,52 +65,52 @@ _SomeNames = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class Mixture(Spec):
-    """Samples of several runs in equal parts, measured as if they were one run's: of models of one mode each, say."""
+    """A mixture of the samples of several runs in equal parts, measured like those of one run."""
 
     label: str = ""
-    """Shown in tables; the mixture's name when empty."""
+    """Name in tables; by default the mixture's key."""
     runs: Annotated[tuple[Name, ...], Field(min_length=2), Refers("runs")]
 
 
 class Evaluation(Spec):
-    """What is compared on one dataset; the section's key names the dataset."""
+    """The evaluation of one dataset, whose name is the key."""
 
     lists: ClassVar[frozenset[str]] = frozenset({"encoders", "similarity_encoders"})
-    """Fields that name several entries, and mean the only one where they are empty."""
+    """Fields that refer to several entries, by default to the only one."""
 
     encoders: Annotated[_SomeNames | None, Refers("encoders")] = None
-    """What images are compared in: every metric in each of them, the reconstructions of tokenizers in the first. The
-    study's only one when left out."""
+    """Encoders for all metrics; reconstructions of tokenizers are measured in the first. By default the study's only
+    one."""
     similarity_encoders: Annotated[_SomeNames | None, Refers("encoders")] = None
-    """What samples of shared noise are compared in, where that is not `encoders`: faces by ArcFace, say."""
+    """Encoders for the similarity of samples of shared noise, such as ArcFace for faces; by default `encoders`."""
     tokenizers: Annotated[tuple[Name, ...] | None, Refers("tokenizers")] = None
-    """Tokenizers whose reconstructions of the validation split are measured; when left out, those of the dataset and
-    of its runs. Order of tables and figures."""
+    """Tokenizers whose reconstructions of the validation split are measured, in the order of tables and figures; by
+    default those of the dataset and of its runs."""
     sampling: Annotated[Name | None, Refers("samplings")] = None
-    """May be left out, as the reference, where no runs are evaluated."""
+    """The sampling of all runs; like the reference, not needed without evaluated runs."""
     reference: Annotated[Name | None, Refers("runs")] = None
-    """The run that every other one is compared with."""
+    """The run with which all others are compared."""
     ceiling: Annotated[Name | None, Refers("samplings")] = None
-    """A sampling of the same noises by another solver: how alike the reference run is to itself under it is as much as
-    can be asked of another run."""
+    """A sampling of the same noises by another solver. The similarity of the reference run to itself under it is an
+    upper limit for that of other runs."""
     runs: Annotated[tuple[Name, ...] | None, Refers("runs")] = None
-    """All runs of the dataset but surrogates when left out. Order of tables and figures."""
+    """The evaluated runs in the order of tables and figures; by default all runs of the dataset but surrogates."""
     inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
-    """Runs whose training images are (nearly) disjoint, compared with each other."""
+    """Pairs of runs with (nearly) disjoint training images, which are compared with each other."""
     classifiers: tuple[Name, ...] | None = None
-    """What tells the attributes of samples and training images: probe encoders, and entries of the section
-    `classifiers`. When left out, the probes of this dataset, then all of that section. Order of tables and figures."""
+    """Classifiers of the attributes of samples and training images, in the order of tables and figures: probes, and
+    entries of the section `classifiers`. By default the probes of this dataset, then all of that section."""
     mixtures: dict[Name, Mixture] = {}
-    """Of evaluated runs; the table mode_balance compares them with the runs whose modes were balanced in training."""
+    """Mixtures of evaluated runs, which the table mode_balance compares with runs trained on balanced modes."""
     paths: Annotated[int, Field(ge=0)] = 0
-    """How many noises are followed through every run, to measure how far the paths of two runs lie apart; 0: none."""
+    """Number of noises whose trajectories are stored for every run, and compared between runs; 0 for none."""
     paper_attributes: dict[str, str] = {}
-    """attribute -> quantity of resources/paper/scalars.csv printed beside it in the fairness table."""
+    """attribute -> quantity in resources/paper/scalars.csv that the fairness table shows beside it."""
     show: dict[str, _SomeNames] = {}
-    """heading -> runs: the groups in which figures show the evaluated runs, each on a page of its own; all in one group
-    without a heading when left out. Tables list every run."""
+    """heading -> runs: groups of evaluated runs, each shown in figures of its own; by default one group of all runs
+    without a heading. Tables list every run."""
     seed: Seed = 0
-    """Of what is resampled for intervals, or drawn to equal sizes."""
+    """Seed of the resampling for intervals, and of draws to equal sizes."""
 
     @property
     def optional_references(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""What all specs are made of."""
+"""The base class of specs, and types of their fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 @dataclass(frozen=True)
 class Refers:
-    """Marks a field whose value, or each of whose values, names an entry of a section of the study."""
+    """Marks a field whose value or values are names of entries of a section of the study."""
 
     section: str
 
 
 @dataclass(frozen=True)
 class Neutral:
-    """Marks a field that came after results existed: with this value it changes no identity, so no result is made
-    anew because of it."""
+    """Marks a field that was added later: with this value it is not part of the identity, so that existing results stay
+    valid."""
 
     value: Any
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The entries of a section that a field of a spec names; none where the field is empty."""
+    """The entries of a section to which a field of a spec refers; none if the field is empty."""
 
     field: str
     section: str
@@ -39,22 +39,22 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     encoder_kind: ClassVar[str | None] = None
-    """The kind of encoder that its field `encoder` has to name, if not any."""
+    """The required kind of encoder in the field `encoder`, None for any."""
 
     def identity(self) -> dict[str, Any]:
-        """All that defines the result, as JSON can hold it: every field but labels, expectations, and neutral values
-        of later fields."""
+        """Everything that defines the result, JSON-serialisable: all fields but labels, expectations, and neutral
+        values of later fields."""
         marked = {name: note for name, note in _notes(type(self)) if isinstance(note, Neutral)}
         neutral = {name for name, note in marked.items() if getattr(self, name) == note.value}
         return self.model_dump(mode="json", exclude={"label", "expected_images"} | neutral)
 
     @property
     def optional_references(self) -> set[str]:
-        """Fields that refer to other entries and may stay empty; any other means the only entry where it is empty."""
+        """References that may stay empty; others refer to the only entry of their section by default."""
         return set()
 
     def references(self) -> Iterator[Reference]:
-        """Every field that refers to entries of the study, with those that it names, in the order of the fields."""
+        """All references to entries of the study, in the order of the fields."""
         for name, note in _notes(type(self)):
             if isinstance(note, Refers):
                 yield Reference(name, note.section, tuple(_names(getattr(self, name))))

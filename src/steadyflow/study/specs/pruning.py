@@ -1,4 +1,4 @@
-"""Clusters, scores, and the subsets chosen by them."""
+"""Clusterings, scorings and subsets."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -24,8 +24,8 @@ class Clustering(Spec):
     k: Annotated[int, Field(ge=2)] = 24
     restarts: PositiveInt = 4
     compare_k: tuple[Annotated[int, Field(ge=2)], ...] = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
-    """The numbers that the figure number_of_clusters compares with k, by inertia and silhouette. They change no
-    cluster."""
+    """Other k, which the figure number_of_clusters compares by inertia and silhouette. They do not affect the
+    clusters."""
     seed: Seed = 0
 
     def identity(self) -> dict[str, Any]:
@@ -43,19 +43,19 @@ class Scoring(Spec):
 
 class _Subset(Spec):
     compares_in_clustered_space: ClassVar[bool] = False
-    """Whether its criterion reads the embeddings that were clustered."""
+    """Whether its criterion needs the embeddings that were clustered."""
 
     dataset: Annotated[Name | None, Refers("datasets")] = None
     label: str = ""
 
     @property
     def listed_in(self) -> str | None:
-        """The user's file that lists it."""
+        """The user's file with its ids, if any."""
         return None
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The subsets that it is made of."""
+        """The subsets from which it is derived."""
         return ()
 
 
@@ -82,7 +82,7 @@ class ClusterSubset(_Subset):
 
 
 class ClusterRandomSubset(_Subset):
-    """The same quotas, random inside each cluster."""
+    """Quotas proportional to cluster size (p) or equal (b), random inside each cluster."""
 
     criterion: Literal["cluster_p_random", "cluster_b_random"]
     pruning_fraction: PruningFraction
@@ -92,11 +92,11 @@ class ClusterRandomSubset(_Subset):
 
 class _InSpace(_Subset):
     space: Literal["latents", "embeddings"] = "latents"
-    """What images are compared in."""
+    """The space in which images are compared."""
     tokenizer: Annotated[Name | None, Refers("tokenizers")] = None
-    """Whose latents; it may belong to another dataset."""
+    """The tokenizer of the latents; it may belong to another dataset."""
     encoder: Annotated[Name | None, Refers("encoders")] = None
-    """Whose embeddings, each brought to unit length."""
+    """The encoder of the embeddings, which are L2-normalised."""
 
     @model_validator(mode="after")
     def _one_space(self) -> Self:
@@ -111,7 +111,7 @@ class _InSpace(_Subset):
 
 
 class KernelSubset(_InSpace):
-    """Kernel herding: the mean of what is kept is that of all, in the space of an RBF kernel."""
+    """Kernel herding: a subset whose mean matches that of all images, in the feature space of an RBF kernel."""
 
     criterion: Literal["kernel"]
     pruning_fraction: PruningFraction
@@ -119,7 +119,7 @@ class KernelSubset(_InSpace):
 
 
 class KernelClusterSubset(_InSpace):
-    """Kernel herding inside each cluster, to its own mean; quotas proportional to size (p) or equal (b)."""
+    """Kernel herding inside each cluster; quotas proportional to size (p) or equal (b)."""
 
     criterion: Literal["kernel_p", "kernel_b"]
     pruning_fraction: PruningFraction
@@ -128,7 +128,7 @@ class KernelClusterSubset(_InSpace):
 
 
 class KCentreSubset(_InSpace):
-    """Greedy k-centre: always the image furthest from all kept so far."""
+    """Greedy k-centre: successively the image furthest from all kept so far."""
 
     criterion: Literal["k_centre"]
     pruning_fraction: PruningFraction
@@ -136,7 +136,7 @@ class KCentreSubset(_InSpace):
 
 
 class DeduplicatedSubset(_Subset):
-    """SemDeDup: what is least like another image of its cluster, in the embeddings that were clustered."""
+    """SemDeDup: the images least similar to another one of their cluster, in the embeddings that were clustered."""
 
     compares_in_clustered_space: ClassVar[bool] = True
 
@@ -160,7 +160,7 @@ class StratifiedSubset(_Subset):
     pruning_fraction: PruningFraction
     scores: Annotated[Name | None, Refers("scorings")] = None
     hardest_cut: PruningFraction = 0.1
-    """Share of all training images, those of highest score, that goes first; part of the pruning_fraction."""
+    """Fraction of all training images, those of highest score, that is removed first; part of pruning_fraction."""
     strata: PositiveInt = 50
     seed: Seed = 0
 
@@ -220,13 +220,13 @@ class DropClustersSubset(_Subset):
         | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), Tag("<list>")],
         Discriminator(_number_or_list),
     ]
-    """So many at random, or a list of their numbers."""
+    """Number of random clusters, or a list of clusters."""
     clusters: Annotated[Name | None, Refers("clusterings")] = None
     seed: Seed = 0
 
 
 class IntersectionSubset(_Subset):
-    """What several subsets have in common."""
+    """The intersection of several subsets."""
 
     criterion: Literal["intersection"]
     of: Annotated[tuple[Name, ...], Field(min_length=2), Refers("subsets")]
@@ -237,7 +237,7 @@ class IntersectionSubset(_Subset):
 
 
 class ComplementSubset(_Subset):
-    """What another subset leaves out of the training images."""
+    """The training images that are not in another subset."""
 
     criterion: Literal["complement"]
     of: Annotated[Name, Refers("subsets")]
@@ -248,13 +248,13 @@ class ComplementSubset(_Subset):
 
 
 class ListedSubset(_Subset):
-    """What a file names: a line each in a text, a JSON list, or a column of a Parquet file."""
+    """The images listed in a file: a text file with one per line, a JSON list, or a column of a Parquet file."""
 
     criterion: Literal["listed"]
     file: Annotated[str, Field(min_length=1)]
     entries: Literal["keys", "ids"] = "keys"
-    """What stands in the file: the manifest's keys, or its ids. A Parquet file's column is called key, or id; in its
-    column multiplicity, where there is one, stands how often each is drawn."""
+    """Whether the file contains keys or ids of the manifest. A Parquet file's column is called key or id; its optional
+    column multiplicity is how often each image is repeated."""
 
     @property
     def listed_in(self) -> str:

@@ -1,4 +1,4 @@
-"""Velocity models: objectives, latent transforms, trainings."""
+"""Runs: velocity models with their objective, latent transform and training."""
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -28,18 +28,18 @@ def _known_velocity(value: str) -> str:
 
 
 class _Objective(Spec):
-    """What a velocity model is trained towards, and all that follows from it. Here it is what holds of a network that
-    predicts the velocity at t; an objective that differs overrides it. docs/architecture.md: how to add one."""
+    """An objective, and everything that follows from it. The base class describes networks that predict the velocity at
+    t; other objectives override it. docs/architecture.md: how to add one."""
 
     predicts_velocity: ClassVar[bool] = True
-    """Whether the network is a velocity along t. Then its loss on validation images is measured over t, and its
-    trajectories x_t can be compared with those of another run."""
+    """Whether the network predicts a velocity. If so, its validation loss is measured over t, and its trajectories x_t
+    can be compared with those of another run."""
     sampler: ClassVar[str] = "solver"
-    """How x0 becomes x1: a key of flow.SAMPLERS."""
+    """A key of flow.SAMPLERS."""
 
     @property
     def needs_whole_batches(self) -> bool:
-        """Whether the loss of a sample depends on the others of its batch, so that no batch is taken in pieces."""
+        """Whether the loss of a sample depends on the others of its batch, so that micro-batches cannot be used."""
         return False
 
     def settings(self) -> dict[str, Any]:
@@ -51,27 +51,27 @@ class _Objective(Spec):
         return sampling.model_dump(mode="json", include=sampling.of_solvers)
 
     def sampling_identity(self, sampling: Sampling) -> dict[str, Any]:
-        """All of a sampling that defines the samples of a run with this objective."""
+        """The part of a sampling that defines the samples of a run with this objective."""
         unused = self._unused_in(sampling)
         return {key: value for key, value in sampling.identity().items() if key not in unused}
 
     def _unused_in(self, sampling: Sampling) -> set[str]:
-        return {*sampling.of_ddpm, *sampling.not_taken}
+        return {*sampling.of_ddpm, *sampling.unused_by_solver}
 
     def sampling_protocol(self, sampling: Sampling) -> str:
-        """How such a run is sampled, in a few words."""
+        """Short description of the sampling of such a run."""
         return sampling.solver_protocol
 
     def evaluations(self, sampling: Sampling) -> int:
-        """Of the network, for one sample without guidance."""
+        """Function evaluations per sample without guidance."""
         return sampling.solver_evaluations
 
     def training_mistakes(self, batch_size: int) -> Iterator[str]:
-        """What of it no training with such batches can do, each "key: what is wrong"."""
+        """Settings that are impossible with this batch size, each as "key: problem"."""
         yield from ()
 
     def sampling_mistakes(self, sampling: Sampling) -> Iterator[str]:
-        """What of a sampling no run with this objective can do, each "key: what is wrong"."""
+        """Settings of a sampling that are impossible with this objective, each as "key: problem"."""
         yield from ()
 
 
@@ -80,7 +80,7 @@ class FlowMatching(_Objective):
 
     kind: Literal["flow_matching"] = "flow_matching"
     coupling: Literal["independent", "ot"] = "independent"
-    """How noise and data meet in a batch: as drawn, or by exact minibatch optimal transport."""
+    """Coupling of noise and data in a batch: independent, or exact minibatch optimal transport."""
 
     @property
     def needs_whole_batches(self) -> bool:
@@ -88,19 +88,18 @@ class FlowMatching(_Objective):
 
 
 class LogitNormalFlowMatching(_Objective):
-    """Flow matching at t = sigmoid(scale z), z ~ N(0, 1): more of the training in the middle of the path (Esser et al.,
-    2024)."""
+    """Flow matching at t = sigmoid(scale z), z ~ N(0, 1): more training at intermediate times (Esser et al., 2024)."""
 
     kind: Literal["logit_normal_flow_matching"]
     scale: PositiveFloat = 1.0
 
 
 class ExplicitFlowMatching(_Objective):
-    """Flow matching to the closed-form velocity of some samples (eq. 2), those of the batch among them."""
+    """Flow matching to the closed-form velocity (eq. 2) of some samples that include the batch."""
 
     kind: Literal["explicit_flow_matching"]
     candidates: PositiveInt = 256
-    """How many; of a conditional run's, a row sees those of its own class."""
+    """Number of samples in the closed form; in a conditional run only those of the same class are used."""
 
     @property
     def needs_whole_batches(self) -> bool:
@@ -115,7 +114,7 @@ class ExplicitFlowMatching(_Objective):
 
 
 class Diffusion(_Objective):
-    """Score-based diffusion (DDPM): the same network predicts the noise."""
+    """Diffusion (DDPM): the network predicts the noise."""
 
     predicts_velocity: ClassVar[bool] = False
     sampler: ClassVar[str] = "ddpm"
@@ -141,7 +140,7 @@ class Diffusion(_Objective):
             yield f"diffusion.steps: {sampling.diffusion.steps} are more than the {self.timesteps} timesteps"
 
 
-def _spelt_out(value: Any) -> Any:
+def _kind_as_mapping(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -151,15 +150,15 @@ _Kind: Any = Literal[*(kind.model_fields["kind"].annotation for kind in get_args
 Objective = Annotated[
     _AnyObjective,
     BeforeValidator(
-        _spelt_out,
+        _kind_as_mapping,
         json_schema_input_type=_Kind | _AnyObjective,
     ),
 ]
-"""A kind alone, `diffusion`, or one with its settings."""
+"""A kind, such as `diffusion`, or a mapping with its settings."""
 
 
 def read_objective(identity: Mapping[str, Any]) -> AnyObjective:
-    """The objective that a run.json describes. Raises pydantic's ValidationError for an unknown kind or key."""
+    """The objective in a run.json. Raises pydantic's ValidationError for an unknown kind or key."""
     found: AnyObjective = TypeAdapter(_AnyObjective).validate_python(identity)
     return found
 
@@ -167,7 +166,7 @@ def read_objective(identity: Mapping[str, Any]) -> AnyObjective:
 def _invertible(rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
     if any(len(row) != len(rows) for row in rows):
         raise ValueError(f"rows of {[len(row) for row in rows]} numbers are no square matrix")
-    # Elimination in exact numbers: where no pivot is left, the rows depend on each other.
+    # Exact Gaussian elimination; without a pivot the rows are linearly dependent.
     left = [[Fraction(number) for number in row] for row in rows]
     for column in range(len(left)):
         pivot = next((row for row in left if row[column]), None)
@@ -190,38 +189,39 @@ def _word_or_matrix(value: Any) -> str:
 
 
 class Run(Spec):
-    """One velocity model, trained here or elsewhere."""
+    """A velocity model, trained here or pretrained."""
 
     training: ClassVar[frozenset[str]] = frozenset(
         {"precision", "label_dropout", "steps", "batch_size", "learning_rate", "ema_decay", "seed"}
     )
-    """The keys that say how it is trained."""
+    """Keys of the training."""
 
     label: str = ""
-    """Shown in tables and figures; the run's name when empty."""
+    """Name in tables and figures; by default the run's key."""
     dataset: Annotated[Name | None, Refers("datasets")] = None
     tokenizer: Annotated[Name | None, Refers("tokenizers")] = None
-    """May belong to another dataset."""
+    """The tokenizer of the latents; it may belong to another dataset."""
     subset: Annotated[Name | None, Refers("subsets")] = None
-    """All training images when left out."""
+    """The training images; by default all."""
     model: Annotated[str, AfterValidator(_known_velocity), Field(json_schema_extra={"enum": [*VELOCITY_MODELS]})] = (
         "DiT-S/2"
     )
     weights: Annotated[str, Field(min_length=1)] | None = None
-    """A file of pretrained weights, .safetensors or of torch.save, in place of a training; docs/models.md says which.
-    They are of this tokenizer's latents, and `subset` is what they were trained on. `steps` and the other keys of a
-    training may not stand beside it, and those of `defaults` do not apply."""
+    """A file of pretrained weights (.safetensors or torch.save) instead of a training, see docs/models.md. They are for
+    latents of this tokenizer, and `subset` describes their training data. The keys of a training (`steps`, ...) are not
+    allowed beside it, and those in `defaults` do not apply."""
     precision: Literal["bf16", "fp32"] = "bf16"
-    """Of the network in training; path, target, loss, weights and optimiser are fp32 in either case."""
+    """Precision of the network in training; interpolant, target, loss, weights and optimiser are fp32 in any case."""
     conditional: bool = False
     label_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of labels hidden while training a conditional model."""
+    """Probability of label dropout in the training of a conditional model."""
     objective: Objective = FlowMatching()
     latent_transform: Annotated[
         Annotated[Literal["none", "flip_first", "flip_all"], Tag("<word>")] | Annotated[Matrix, Tag("<matrix>")],
         Discriminator(_word_or_matrix),
     ] = "none"
-    """A of x1' = A x1 on the latents' channels, undone before decoding: a flip of the first or of all, or its rows."""
+    """The matrix A of x1' = A x1 on the latents' channels, inverted before decoding: a flip of the first or of all
+    channels, or the rows of A."""
     steps: PositiveInt = 140_000
     batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 1e-4

@@ -1,4 +1,4 @@
-"""Everything that one file asks for."""
+"""The study: everything that one file defines."""
 
 import os
 from typing import Annotated, Any
@@ -20,17 +20,17 @@ class Defaults(Spec):
 
 
 class Study(Spec):
-    """One file names everything that is asked for."""
+    """A study file."""
 
     name: Name
     results: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$")] = "results"
-    """Folder of all results. It stands in shell commands, hence no spaces and nothing that a shell reads."""
+    """Folder of all results. It is part of shell commands, so it has no spaces or special characters."""
     defaults: Defaults = Defaults()
     downloads: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$", validate_default=True)] = Field(
         default_factory=lambda: os.environ.get("STEADYFLOW_DOWNLOADS", "downloads")
     )
-    """Folder of downloaded images and weights; several studies may share it. When left out, what the environment
-    variable STEADYFLOW_DOWNLOADS says, or `downloads`."""
+    """Folder of downloaded images and weights, which several studies may share; by default the environment variable
+    STEADYFLOW_DOWNLOADS, or `downloads`."""
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     tokenizers: dict[Name, Tokenizer] = {}
     encoders: dict[Name, Encoder] = {}
@@ -43,69 +43,69 @@ class Study(Spec):
     evaluations: dict[Name, Evaluation] = {}
 
     def label(self, run: str) -> str:
-        """How tables and figures call a run."""
+        """A run's name in tables and figures."""
         return self.runs[run].label or run
 
     def mixture_label(self, dataset: str, mixture: str) -> str:
-        """How tables call a mixture of runs."""
+        """A mixture's name in tables."""
         return self.evaluations[dataset].mixtures[mixture].label or mixture
 
     def tokenizer_label(self, tokenizer: str) -> str:
-        """How tables and figures call a tokenizer."""
+        """A tokenizer's name in tables and figures."""
         return self.tokenizers[tokenizer].label or tokenizer
 
     def sampling_identity(self, run: str, sampling: str) -> dict[str, Any]:
-        """All of a sampling that defines the samples of this run."""
+        """The part of a sampling that defines the samples of this run."""
         return self.runs[run].objective.sampling_identity(self.samplings[sampling])
 
     def protocol(self, run: str, sampling: str) -> str:
-        """How this run is sampled, in a few words."""
+        """Short description of the sampling of this run."""
         return self.runs[run].objective.sampling_protocol(self.samplings[sampling])
 
     @property
     def uses_lpips(self) -> bool:
-        """Whether a tokenizer asks for LPIPS; then it is measured for all of them."""
+        """Whether a tokenizer is trained with LPIPS; if so, it is measured for all tokenizers."""
         return any(tokenizer.perceptual != "none" for tokenizer in self.tokenizers.values())
 
     @property
     def encoder_weights(self) -> list[str]:
-        """The files of resources/weights.lock that its encoders need, each once."""
+        """The distinct files of resources/weights.lock that the encoders need."""
         return list(dict.fromkeys(name for encoder in self.encoders.values() for name in encoder.weights))
 
     @property
     def probes(self) -> dict[str, ProbeEncoder]:
-        """The encoders that are classifiers too."""
+        """The probes, which are both encoders and classifiers."""
         return {name: encoder for name, encoder in self.encoders.items() if isinstance(encoder, ProbeEncoder)}
 
     def classifier(self, name: str) -> ProbeEncoder | Classifier:
-        """What an evaluation names as a classifier."""
+        """The classifier of that name, which may be a probe."""
         return self.classifiers.get(name) or self.probes[name]
 
     def classified_features(self, classifier: str) -> str | None:
-        """The encoder whose features a classifier reads: a probe is its own; None where it looks at the images."""
+        """The encoder of a classifier's input features, itself for a probe; None if its input are images."""
         return classifier if classifier in self.probes else getattr(self.classifiers[classifier], "encoder", None)
 
     def evaluated_samples(self, dataset: str, *, ceiling: bool = True) -> list[tuple[str, str]]:
-        """(run, sampling) of all that the dataset's evaluation compares; `ceiling` says whether with that."""
+        """(run, sampling) of all samples in the dataset's evaluation, with those of the ceiling if `ceiling`."""
         spec = self.evaluations[dataset]
         sampled = [(run, str(spec.sampling)) for run in spec.runs or ()]
         with_ceiling = ceiling and spec.ceiling is not None and spec.reference is not None
         return [*sampled, (str(spec.reference), str(spec.ceiling))] if with_ceiling else sampled
 
     def measured(self, dataset: str) -> dict[str, tuple[str, ...]]:
-        """What the quality of the dataset's evaluation is of: every run, and every mixture -> its runs."""
+        """Runs and mixtures whose quality is measured -> the runs they consist of."""
         spec = self.evaluations[dataset]
         return {run: (run,) for run in spec.runs or ()} | {name: each.runs for name, each in spec.mixtures.items()}
 
     def modes(self, dataset: str) -> dict[str, tuple[str, str]]:
-        """The dataset's evaluated runs that saw one value of an attribute alone -> that attribute and value, where some
-        classifier of the evaluation tells that attribute."""
+        """The dataset's evaluated runs that were trained on one value of an attribute -> attribute and value, for
+        attributes that a classifier of the evaluation predicts."""
         found = {run: self.subsets.get(str(self.runs[run].subset)) for run in self.evaluations[dataset].runs or ()}
         alone = {run: (s.attribute, s.value) for run, s in found.items() if isinstance(s, AttributeValueSubset)}
-        return {run: mode for run, mode in alone.items() if self._is_told(dataset, mode[0])}
+        return {run: mode for run, mode in alone.items() if self._is_predicted(dataset, mode[0])}
 
-    def _is_told(self, dataset: str, attribute: str) -> bool:
-        """A probe tells all that its dataset has labels of, others what they are asked."""
+    def _is_predicted(self, dataset: str, attribute: str) -> bool:
+        """Whether a classifier of the evaluation predicts `attribute`: a probe predicts all of its own dataset."""
         for name in self.evaluations[dataset].classifiers or ():
             if name in self.probes:
                 if self.probes[name].dataset == dataset:
@@ -115,21 +115,21 @@ class Study(Spec):
         return False
 
     def trained_runs(self, dataset: str) -> list[str]:
-        """The dataset's evaluated runs that have a training's curve."""
+        """The dataset's evaluated runs that are trained here, so have a curve."""
         return [run for run in self.evaluations[dataset].runs or () if self.runs[run].weights is None]
 
     def validated_runs(self, dataset: str) -> list[str]:
-        """Those of them whose loss over time on validation images is measured."""
+        """The trained runs whose validation loss over t is measured."""
         return [run for run in self.trained_runs(dataset) if self.runs[run].objective.predicts_velocity]
 
     def compared_pairs(self, dataset: str) -> list[tuple[str, str]]:
-        """(run, reference): every run against the evaluation's reference, then its inverse pairs; each once."""
+        """(run, reference): every run with the evaluation's reference, then the inverse pairs, without duplicates."""
         spec = self.evaluations[dataset]
         compared = [(run, str(spec.reference)) for run in spec.runs or () if run != spec.reference]
         return list(dict.fromkeys([*compared, *spec.inverse_pairs]))
 
-    def path_pairs(self, dataset: str) -> list[tuple[str, str]]:
-        """Those of them whose trajectories can be compared."""
+    def trajectory_pairs(self, dataset: str) -> list[tuple[str, str]]:
+        """The compared pairs whose trajectories can be compared."""
         return [
             pair
             for pair in self.compared_pairs(dataset)
@@ -137,24 +137,24 @@ class Study(Spec):
         ]
 
     def traced_runs(self, dataset: str) -> list[str]:
-        """The runs of those pairs, each once."""
-        return list(dict.fromkeys(run for pair in self.path_pairs(dataset) for run in pair))
+        """The distinct runs of the trajectory pairs."""
+        return list(dict.fromkeys(run for pair in self.trajectory_pairs(dataset) for run in pair))
 
-    def path_identity(self, run: str, sampling: str) -> dict[str, Any]:
-        """All of a sampling that defines each single path of this run."""
+    def trajectory_identity(self, run: str, sampling: str) -> dict[str, Any]:
+        """The part of a sampling that defines each trajectory of this run."""
         return {key: value for key, value in self.sampling_identity(run, sampling).items() if key != "count"}
 
     def traced_noises(self, run: str, sampling: str) -> int:
-        """How many noises the evaluations follow through this run."""
-        asked = [
+        """The number of noises whose trajectories the evaluations need for this run."""
+        counts = [
             spec.paths
             for dataset, spec in self.evaluations.items()
             if spec.sampling == sampling and run in self.traced_runs(dataset)
         ]
-        return max(asked, default=0)
+        return max(counts, default=0)
 
     def clustering_of(self, dataset: str) -> str | None:
-        """The dataset's first clustering, the one that figures show."""
+        """The dataset's first clustering, which figures show."""
         return next((name for name, spec in self.clusterings.items() if spec.dataset == dataset), None)
 
     @property
@@ -166,12 +166,12 @@ class Study(Spec):
         return [name for name, subset in self.subsets.items() if subset.dataset == dataset]
 
     def pruned_by(self, dataset: str) -> list[str]:
-        """The clusterings that the dataset's subsets are chosen by, each once."""
+        """The distinct clusterings that are used to select the dataset's subsets."""
         named = dict.fromkeys(getattr(self.subsets[name], "clusters", None) for name in self.subsets_of(dataset))
         return [clustering for clustering in named if clustering is not None]
 
     def evaluated_subsets(self, dataset: str) -> list[str]:
-        """The dataset's own subsets that its evaluated runs are trained on, each once."""
+        """The distinct subsets of the dataset on which its evaluated runs are trained."""
         own = [run for run in self.evaluations[dataset].runs or () if self.runs[run].dataset == dataset]
         subsets = dict.fromkeys(self.runs[run].subset for run in own)
         return [subset for subset in subsets if subset is not None]

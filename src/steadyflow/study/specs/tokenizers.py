@@ -10,17 +10,17 @@ from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
 
 
 class Perceptual(Spec):
-    """LPIPS, in the features of a network whose weights resources/weights.lock names."""
+    """LPIPS, with weights in resources/weights.lock."""
 
     network: Literal["lpips_vgg16"] = "lpips_vgg16"
     weight: PositiveFloat = 1.0
 
 
 class Adversarial(Spec):
-    """A PatchGAN with a hinge loss; its gradient is balanced against the reconstruction's at the last layer."""
+    """A PatchGAN with a hinge loss and the adaptive weight of VQ-GAN."""
 
     start: Annotated[int, Field(ge=0)] = 5000
-    """The first step with it."""
+    """The first step of adversarial training."""
     weight: PositiveFloat = 0.5
     width: PositiveInt = 64
     """Filters of the discriminator's first layer."""
@@ -28,7 +28,7 @@ class Adversarial(Spec):
 
 
 def _term(value: Any) -> str | None:
-    # load._describe leaves parts in such brackets out of a mistake's place.
+    # load._describe omits tags in angle brackets from the location of an error.
     return "<none>" if value == "none" else "<term>" if isinstance(value, Mapping | Spec) else None
 
 
@@ -41,16 +41,16 @@ class Tokenizer(Spec):
     """A VQ-VAE. Width of level i: width * multipliers[i]; downsampling 2 ** (len(multipliers) - 1)."""
 
     label: str = ""
-    """Shown in tables and figures; the tokenizer's name when empty."""
+    """Name in tables and figures; by default the tokenizer's key."""
     dataset: Annotated[Name | None, Refers("datasets")] = None
-    """The dataset it is trained on; may be left out when the study has one."""
+    """The dataset it is trained on; by default the study's only one."""
     width: PositiveInt = 128
     multipliers: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=4)] = (1, 2, 4, 4)
     blocks: PositiveInt = 2
     """Residual blocks per level of the encoder; the decoder has one more."""
     codebook_size: PositiveInt = 8192
     codebook_init: Literal["uniform", "data"] = "uniform"
-    """U(-1/size, 1/size) as in the papers, or codes drawn from the first images' encodings, for short trainings."""
+    """U(-1/size, 1/size) as in the papers, or random encodings of the first images, for short trainings."""
     latent_channels: PositiveInt = 4
     commitment: PositiveFloat = 0.25
     perceptual: Annotated[Annotated[Perceptual, Tag("<term>")] | Annotated[Literal["none"], Tag("<none>")], _one_of] = (
@@ -60,9 +60,9 @@ class Tokenizer(Spec):
         Annotated[Adversarial, Tag("<term>")] | Annotated[Literal["none"], Tag("<none>")], _one_of
     ] = Adversarial()
     revive_codes_every: PositiveInt | None = None
-    """Every so many steps the codes not chosen since become encodings of that step's images. Not in the papers."""
+    """Interval in steps at which unused codes are replaced by encodings of that step's images. Not in the papers."""
     precision: Literal["bf16", "fp32"] = "bf16"
-    """Of the networks; codes, losses, weights and optimiser are fp32 in either case."""
+    """Precision of the networks; codes, losses, weights and optimiser are fp32 in any case."""
     steps: PositiveInt = 100_000
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 1e-4
@@ -79,11 +79,11 @@ class Tokenizer(Spec):
 
     @property
     def downsampling(self) -> int:
-        """A side of the latents is that of the images over this."""
+        """The ratio of the sides of images and latents."""
         return downsampling(self.multipliers)
 
     @property
     def losses(self) -> str:
-        """What its reconstructions are trained on, in a few words."""
+        """Short description of the losses on its reconstructions."""
         terms = {"LPIPS": self.perceptual, "GAN": self.adversarial}
         return " + ".join(["MSE", *(word for word, term in terms.items() if term != "none")])

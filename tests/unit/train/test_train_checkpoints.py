@@ -51,7 +51,7 @@ def test_a_damaged_state_is_passed_over_for_the_one_before_it(tmp_path, capsys, 
             fit(tmp_path)
 
 
-def test_every_process_opens_the_state_that_the_first_one_chose(tmp_path, monkeypatch):
+def test_every_process_opens_the_checkpoint_that_rank_0_chose(tmp_path, monkeypatch):
     """Not the one that it finds itself: another process may have saved meanwhile."""
     with pytest.raises(Killed):
         fit(tmp_path, killed_at(20, line))
@@ -63,7 +63,7 @@ def test_every_process_opens_the_state_that_the_first_one_chose(tmp_path, monkey
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     for told, step in (((before, 19), 19), ((before, 20), None), ((tmp_path / "gone.pt", 19), None)):
         answers = map(str, told)
-        monkeypatch.setattr(distributed, "shared", lambda _, answers=answers: next(answers))
+        monkeypatch.setattr(distributed, "broadcast", lambda _, answers=answers: next(answers))
         if step is not None:
             assert state.load()[0] == step
         else:
@@ -85,7 +85,7 @@ def test_a_lack_of_memory_is_no_damage(tmp_path, monkeypatch):
     assert saved(tmp_path)["step"] == 40
 
 
-def test_a_state_is_on_the_disk_before_the_last_one_gives_way(tmp_path, monkeypatch):
+def test_a_checkpoint_is_on_the_disk_before_the_last_one_is_replaced(tmp_path, monkeypatch):
     """A kill while it is written to the disk leaves both that were there."""
     with pytest.raises(Killed):
         fit(tmp_path, killed_at(20, line))

@@ -1,4 +1,4 @@
-"""How far apart two runs carry the same noise, as metrics and over time: the stage measure_paths."""
+"""Distances between the trajectories of two runs, as metrics and over time: the stage measure_paths."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,36 +6,36 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steadyflow.evaluate.metrics import Metric, path_fields
-from steadyflow.evaluate.paths import common_times, compare_paths
+from steadyflow.evaluate.metrics import Metric, trajectory_fields
 from steadyflow.evaluate.similarity import Noises, require_shared_noises
+from steadyflow.evaluate.trajectories import common_times, compare_trajectories
 
 
 @dataclass(frozen=True)
 class Trace:
-    """The paths of one run: `paths` [points, n, ...] at `times` [points], from noises of `seed`."""
+    """The trajectories of one run: `points` [times, n, ...] at `times` [times], from noises of `seed`."""
 
     run: str
     weights_hash: str
     seed: int
     times: list[float]
-    paths: np.ndarray
+    points: np.ndarray
 
     @property
     def noises(self) -> Noises:
-        return Noises(self.seed, self.paths.shape[1], self.paths.shape[2:])
+        return Noises(self.seed, self.points.shape[1], self.points.shape[2:])
 
 
 def compare_traces(a: Trace, b: Trace, *, dataset: str, protocol: str) -> tuple[list[Metric], pd.DataFrame]:
-    """`a` against the reference `b`, both sampled by `protocol`: metrics, and a table of distances at each time: run,
-    reference, t, and {matched,unmatched}_{low,median,high}.
+    """Compares `a` with the reference `b`: metrics, and a table of distances at each time with the columns run,
+    reference, t, and {matched,unmatched}_{low,median,high}. `protocol` is that of the sampling.
 
-    Raises UserError when the two were not traced from the same noises, at the same times.
+    Raises UserError if the two were not traced from the same noises, or at the same times.
     """
     require_shared_noises((a.run, b.run), (a.noises, b.noises))
     times = common_times(a.times, b.times)
     weights = {each.run: each.weights_hash for each in (a, b)}
-    found = compare_paths(a.paths, b.paths, times)
+    found = compare_trajectories(a.points, b.points, times)
     common: dict[str, Any] = {
         "dataset": dataset,
         "run": a.run,
@@ -51,5 +51,5 @@ def compare_traces(a: Trace, b: Trace, *, dataset: str, protocol: str) -> tuple[
         for kind, band in (("matched", found.matched_band), ("unmatched", found.unmatched_band))
         for place, part in enumerate(("low", "median", "high"))
     }
-    metrics = [Metric(**common, metric=metric, **fields) for metric, fields in path_fields(found).items()]
+    metrics = [Metric(**common, metric=metric, **fields) for metric, fields in trajectory_fields(found).items()]
     return metrics, pd.DataFrame({"run": a.run, "reference": b.run, "t": times, **columns})

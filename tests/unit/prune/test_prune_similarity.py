@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from steadyflow.ground.artifacts import UserError
-from steadyflow.prune.criteria import by_likeness
-from steadyflow.prune.criteria.by_likeness import deduplicated_ids, k_centre_ids
+from steadyflow.prune.criteria import by_similarity
+from steadyflow.prune.criteria.by_similarity import deduplicated_ids, k_centre_ids
 
 IDS = np.arange(100, 160)
 
@@ -42,7 +42,7 @@ def test_centres_among_copies():
 @pytest.mark.parametrize("chunk", [4, 4096])
 @pytest.mark.parametrize("keep", [4, 17, 60])
 def test_duplicates_go_by_the_papers_algorithm(points, keep, chunk, monkeypatch):
-    monkeypatch.setattr(by_likeness, "_CHUNK", chunk)
+    monkeypatch.setattr(by_similarity, "_CHUNK", chunk)
     rng = np.random.default_rng(0)
     shuffle = rng.permutation(60)
     group, distance = rng.integers(0, 4, 60), rng.random(60)

@@ -1,9 +1,8 @@
-"""How far apart do two models carry the same noise? The paths x_t from noise, t=0, to data, t=1, of two runs.
+"""Distances between the trajectories x_t, from noise (t=0) to data (t=1), of two runs.
 
-Path i of `a` and path i of `b` start from one noise: that pair is matched. All pairs i != j are unmatched, and every
-one of them counts. Paths are [points, n, ...], at the same `times` [points], and may be memory maps: CHUNK paths of
-each side are in memory at a time, at one point, and a few numbers for each matched pair. Unmatched distances are
-computed a few times over instead.
+Trajectory i of `a` and of `b` start from the same noise and are matched; all pairs i != j are unmatched, and all are
+used. Trajectories are [times, n, ...] at the same `times`, and may be memory maps: CHUNK of them are in memory at once,
+at one time, and a few numbers for each matched pair. Unmatched distances are computed several times instead of stored.
 """
 
 from collections.abc import Iterator
@@ -23,16 +22,16 @@ Floats = npt.NDArray[np.float64]
 
 BAND = (0.05, 0.5, 0.95)
 CHUNK = 512
-"""Paths of each side in memory at once."""
+"""Trajectories of each run in memory at once."""
 
 
 @dataclass(frozen=True)
-class PathComparison:
-    """What `compare_paths` finds over `n` matched and n(n-1) unmatched pairs of paths.
+class TrajectoryComparison:
+    """The result of `compare_trajectories` over `n` matched and n(n-1) unmatched pairs.
 
-    Deviations are integrals over t of the distance ||x_t^a - x_t^b||_2: of matched pairs the mean with the interval of
-    its sampling, SD (n-1), median and 95th percentile; of unmatched pairs the exact mean and SD.
-    `*_band`: float64 [points, 3], the 5th, 50th and 95th percentile of the distances at each time.
+    Deviations are integrals over t of ||x_t^a - x_t^b||_2: mean with interval, SD (n-1), median and 95th percentile
+    over matched pairs, exact mean and SD over unmatched pairs. `*_band`: float64 [times, 3], the 5th, 50th and 95th
+    percentile of the distances at each time.
     """
 
     n: int
@@ -47,34 +46,34 @@ class PathComparison:
 
 
 def common_times(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
-    """The times at which two runs' paths are known, float64 [points]. Raises UserError where they are not the same."""
+    """The times of two runs' trajectories, float64 [times]. Raises UserError if they differ."""
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if not np.array_equal(first, second):
         raise UserError(
-            f"paths at {len(first)} and at {len(second)} times are not matched: these times differ; trace both runs "
-            "with one sampling"
+            f"trajectories at {len(first)} and at {len(second)} times are not matched: these times differ; trace both "
+            "runs with one sampling"
         )
     return first
 
 
-def path_deviation(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> Floats:
-    """The integral over t of ||x_t^a - x_t^b||_2 of each matched pair, float64 [n], by the trapezoid rule.
+def trajectory_deviation(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> Floats:
+    """The integral over t of ||x_t^a - x_t^b||_2 for each matched pair, float64 [n], by the trapezoidal rule.
 
-    Raises UserError when shapes differ, times are not as many as points or do not rise, or a number is not finite.
+    Raises UserError if shapes differ, times are not increasing or not one per point, or a number is not finite.
     """
     weights = _weights(a, b, times)
     return weights @ np.stack([_matched(a[place], b[place], place) for place in range(len(weights))])
 
 
-def compare_paths(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> PathComparison:
-    """Matched and all unmatched pairs of paths. Errors as in `path_deviation`, and when n < 2."""
+def compare_trajectories(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> TrajectoryComparison:
+    """Compares matched and all unmatched pairs. Raises UserError as `trajectory_deviation`, and if n < 2."""
     weights, n = _weights(a, b, times), a.shape[1]
     if n < 2:
-        raise UserError(f"{n} paths have no unmatched pair; trace 2 noises at least")
+        raise UserError(f"{n} trajectories have no unmatched pair; trace 2 noises at least")
     distances_of_matched = np.stack([_matched(a[place], b[place], place) for place in range(len(weights))])
     matched = weights @ distances_of_matched
     pairs = n * (n - 1)
-    # Sums are taken around this value, so that the variance keeps its digits.
+    # Subtracted before summation, for an accurate variance.
     origin, total, squares = float(matched.mean()), 0.0, 0.0
     low, high = np.full(len(weights), np.inf), np.zeros(len(weights))
     for rows, columns in _tiles(n):
@@ -92,7 +91,7 @@ def compare_paths(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> PathCom
         )
         for place in range(len(weights))
     ]
-    return PathComparison(
+    return TrajectoryComparison(
         n=n,
         matched=mean_with_interval(matched),
         matched_sd=float(matched.std(ddof=1)),
@@ -106,7 +105,7 @@ def compare_paths(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> PathCom
 
 
 def _rows(name: str, points: np.ndarray, rows: slice, place: int) -> Floats:
-    """Some paths' points at one time, float64 [m, d]."""
+    """Some trajectories at one time, float64 [m, d]."""
     return finite_rows(f"{name} at point {place}", points[rows], rows.start)
 
 
@@ -117,7 +116,7 @@ def _matched(a: np.ndarray, b: np.ndarray, place: int) -> Floats:
 
 
 def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
-    """All pairs of n and n paths, a block of both sides at a time."""
+    """All pairs of n and n trajectories in blocks."""
     for rows in parts(n, CHUNK):
         for columns in parts(n, CHUNK):
             yield rows, columns
@@ -137,11 +136,11 @@ def _all_unmatched(a: np.ndarray, b: np.ndarray) -> Iterator[Floats]:
 
 
 def _weights(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> Floats:
-    """Of the trapezoid rule, [points]."""
+    """The weights of the trapezoidal rule, [times]."""
     t = np.asarray(times, np.float64)
     if a.shape != b.shape or len(a) != len(t):
         raise UserError(
-            f"paths {list(a.shape)} and {list(b.shape)} at {len(t)} times are not matched: both have to be "
+            f"trajectories {list(a.shape)} and {list(b.shape)} at {len(t)} times are not matched: both have to be "
             "[times, n, ...]; trace both runs from the same noises with one sampling"
         )
     steps = np.diff(t)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from steadyflow.evaluate.path_distances import Trace, compare_traces
+from steadyflow.evaluate.trajectory_distances import Trace, compare_traces
 from steadyflow.ground.artifacts import UserError
 
 TIMES = [0.0, 0.25, 1.0]
@@ -18,7 +18,7 @@ A, B = trace("half", 1), trace("all", 2)
 
 def test_deviations_are_integrals_over_time_and_bands_are_quantiles():
     metrics, table = compare_traces(A, B, dataset="faces", protocol="euler 60 steps")
-    distance = np.linalg.norm((A.paths - B.paths).reshape(3, 12, -1), axis=2)
+    distance = np.linalg.norm((A.points - B.points).reshape(3, 12, -1), axis=2)
     found = {metric.metric: metric for metric in metrics}
     assert found["path_deviation_matched"].value == pytest.approx(np.trapezoid(distance, TIMES, axis=0).mean())
     assert found["path_deviation_matched"].protocol == "euler 60 steps from shared noise, 3 times"
