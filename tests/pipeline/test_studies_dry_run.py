@@ -21,6 +21,22 @@ STUDIES = {
 }
 
 
+IDX = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+
+
+def without_machine_paths(path: Path, directory: Path) -> Path:
+    """The study with its IDX files, which a package of the machine brings, in a folder of the test's own."""
+    content = path.read_text("utf-8")
+    if "/usr/share/datasets" not in content:
+        return path
+    for name in IDX:
+        (directory / "fashion-mnist").mkdir(exist_ok=True)
+        (directory / "fashion-mnist" / name).touch()
+    study = directory / path.name
+    study.write_text(content.replace("/usr/share/datasets", str(directory)), encoding="utf-8")
+    return study
+
+
 def dry_run(study: Path, directory: Path, target: str = "all") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "snakemake", target, "--dry-run", "--directory", str(directory)]
     command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles" / "laptop")]
@@ -56,9 +72,10 @@ OTHERS = [path for path in (REPOSITORY / "studies").glob("*.yaml") if path.stem 
 
 @pytest.mark.parametrize("path", [REPOSITORY / "config.yaml", *sorted(OTHERS)], ids=lambda path: path.stem)
 def test_the_estimate_knows_every_job(path: Path, tmp_path: Path) -> None:
-    done = dry_run(path, tmp_path)
+    study = without_machine_paths(path, tmp_path)
+    done = dry_run(study, tmp_path)
     assert done.returncode == 0, done.stdout
-    assert long_jobs_of(done.stdout) == long_jobs(load_study(path))
+    assert long_jobs_of(done.stdout) == long_jobs(load_study(study))
 
 
 @pytest.mark.parametrize("name", [name for name, needed in STUDIES.items() if needed])
