@@ -32,15 +32,13 @@ def test_a_finished_study_is_done_and_its_time_is_told(finished: Finished) -> No
 
 
 def test_what_has_begun_is_told_from_what_has_not(copied: Finished) -> None:
-    more = {"runs/begun": {"steps": 50}, "runs/new": {"steps": 60}, "scorings/unpruned": {}}
-    more |= {"subsets/loss-0.5/scores": "surrogate"}
-    more |= {"subsets/by_another": {"criterion": "loss", "pruning_fraction": 0.5, "scores": "unpruned"}}
-    study = copied.write(edited(copied.raw, more), "more.yaml")
+    study = copied.write(edited(copied.raw, {"runs/begun": {"steps": 50}, "runs/new": {"steps": 60}}), "more.yaml")
+    copied.target("digits", "scores", "surrogate.parquet").unlink()
     state = checkpoint(study, "train_run", dataset="digits", run="begun")
     keeper = Bookkeeper(ledger_file(state), "run begun", 50, 16, 1, 0)
     keeper.note(20, {"images_per_second": 48.0, "mfu": float("nan"), "loss": 0.5})
     keeper.saved(0.1, stops=False)
-    values = checkpoint(study, "score_samples", dataset="digits", run="unpruned")
+    values = checkpoint(study, "score_samples", dataset="digits", run="surrogate")
     with resumable_table(values, (1, 10), "id", items=10) as table:
         next(batches := missing_batches(table, 4, "scores"))
         next(batches)
@@ -49,13 +47,16 @@ def test_what_has_begun_is_told_from_what_has_not(copied: Finished) -> None:
     log = copied.target("logs", "digits", "runs", "begun.log")
     assert re.search(rf"^run +begun +running +20 of 50 +48 +0\.5000 +10 s +{re.escape(str(log))}$", said, re.MULTILINE)
     assert re.search(r"^run +new +waiting +0 of 60$", said, re.MULTILINE)
-    assert re.search(r"^scoring +unpruned +running +4 of 10 ", said, re.MULTILINE)
-    assert "2 running, 1 waiting" in said
+    assert re.search(r"^scoring +surrogate +running +4 of 10 ", said, re.MULTILINE)
+    # One is trained on images that these scores choose.
+    assert re.search(r"^run +conditional +waiting +0 of 10$", said, re.MULTILINE)
+    assert "2 running, 2 waiting" in said
 
 
 def test_results_are_looked_for_in_snakemakes_directory(space: Workspace) -> None:
     study = space.directory / "study.yaml"
-    spec = "name: somewhere\ndatasets: {digits: {source: digits}}\nencoders: {probe: {}}\n"
+    spec = "name: somewhere\ndatasets: {digits: {source: digits}}\nencoders: {probe: {}}\nclusterings: {k4: {k: 4}}\n"
+    spec += "subsets: {half: {criterion: cluster_b, pruning_fraction: 0.5}}\n"
     study.write_text(spec, encoding="utf-8")
     (space.directory / "scratch" / "results").mkdir(parents=True)
     assert "1 waiting" in printed(study, "--directory", str(space.directory / "scratch"))
