@@ -41,8 +41,8 @@ def test_an_adaptive_solver_agrees_with_many_small_steps(copied: Finished) -> No
 def trace(
     space: Finished, run: str, sampling: dict[str, Any], batch_size: int, count: int = 16
 ) -> subprocess.CompletedProcess[str]:
-    edits = {"samplings/other": {"count": 16, **sampling}}
-    edits |= {"evaluations/digits/sampling": "other", "evaluations/digits/paths": count}
+    edits = {"samplings/other": {"count": 64, **sampling}}
+    edits["evaluations/digits"] = {"sampling": "other", "reference": "unpruned", "paths": count}
     study = space.write(edited(space.raw, edits), "samplings.yaml")
     names = ("--dataset=digits", f"--run={run}", "--sampling=other")
     return space.script("trace_run", *names, f"--batch-size={batch_size}", "--device=cpu", study=study)
