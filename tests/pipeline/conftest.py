@@ -30,8 +30,6 @@ def finish(directory: Path) -> Finished:
     space = Workspace(directory)
     path = space.write(TINY)
     space.run_alone("all", study=path)
-    # Snakemake touches what a job has made; the records learn these times now, and do not change in any test.
-    assert space.planned("all", study=path) == set()
     return Finished(directory, path, TINY)
 
 

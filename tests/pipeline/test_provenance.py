@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 from support.workspace import Finished, Workspace, edited
 
+from steadyflow.plan.provenance import Provenance, fingerprint
+from steadyflow.plan.targets import all_jobs
+from steadyflow.stages.stage import output_files, upstream
+from steadyflow.study import load_study
+
 pytestmark = pytest.mark.pipeline
 
 
@@ -17,6 +22,17 @@ CHAIN = {
     "measure_quality dataset=digits measured=threes",
     "draw_fd_by_criterion dataset=digits",
 }
+
+
+def test_a_finished_result_is_not_read_once_more(finished: Finished) -> None:
+    """The times of all outputs are those of their records: nothing has touched them since."""
+    study = load_study(finished.path)
+    provenance = Provenance(study)
+    for job in upstream(study, all_jobs(study)):
+        record = provenance.record(job)
+        assert record is not None
+        for name, path in output_files(study, job).items():
+            assert fingerprint(path, record.outputs[name]) is record.outputs[name], path
 
 
 def test_a_clone_has_nothing_to_do(copied: Finished) -> None:

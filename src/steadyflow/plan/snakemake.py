@@ -11,7 +11,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,19 @@ def decide_by_provenance(workflow: Any, rules: "Rules") -> None:
         if workflow.is_main_process:
             _force_out_of_date(workflow.dag_settings, rules)
         prepare(*arguments, **(settings | {"ignore_incomplete": True}))
+        workflow.dag.check_and_touch_output = _without_touching(workflow.dag.check_and_touch_output)
 
     workflow._prepare_dag = prepare_with_forced_jobs
+
+
+def _without_touching(check: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Snakemake gives outputs a new time after their job, and then every result would be read once more, since its time
+    is not that of its record."""
+
+    async def check_alone(*arguments: Any, **settings: Any) -> None:
+        await check(*arguments, **(settings | {"no_touch": True, "check_output_mtime": False}))
+
+    return check_alone
 
 
 def _force_out_of_date(settings: Any, rules: "Rules") -> None:

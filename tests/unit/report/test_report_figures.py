@@ -161,6 +161,11 @@ def test_every_run_has_the_held_out_loss_of_its_last_measured_step():
         values, edges, _ = axes.patches[-1].get_data()
         np.testing.assert_array_equal(values, [place + 20.0, place + 20.5])
         np.testing.assert_array_equal(edges, [0, 0.5, 1])
+        # Behind it one line with the steps of all runs, and gaps between them.
+        (others,) = axes.lines
+        x, y = others.get_xdata(), others.get_ydata()
+        np.testing.assert_array_equal(x[:5], [0, 0.5, 0.5, 1, np.nan])
+        np.testing.assert_array_equal(y[:10], [20, 20, 20.5, 20.5, np.nan, 21, 21, 21.5, 21.5, np.nan])
 
 
 def test_every_pair_has_the_distances_of_its_paths_over_time():
