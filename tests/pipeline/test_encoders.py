@@ -161,8 +161,10 @@ def test_other_preprocessing_images_or_weights_do(faces: Faces) -> None:
     assert embedded(faces.plan(edit)) == everything
     study = faces.write(STUDY)
     images = faces.target("digits", "samples", "other", "euler", "images.npy")
-    write_array(images, 255 - read_array(images))
+    original = np.array(read_array(images))
+    write_array(images, 255 - original)
     assert embedded(faces.plan(study)) == {job for job in samples if "run=other" in job}
+    write_array(images, original)
     faces.write_weights(seed=1)
     assert embedded(faces.plan(study)) == everything
     faces.write_weights()

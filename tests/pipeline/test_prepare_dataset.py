@@ -94,7 +94,7 @@ def test_a_download_of_another_dataset_is_one_clear_error(space: Workspace, aske
     spec = {key: value for key, value in {**HUB, **asked}.items() if value is not None}
     done = prepare(space, spec, space.directory / "out")
     (message,) = done.stderr.splitlines()
-    assert message.startswith(f"error: {folder / 'files.json'}: lists files of {found}; call the dataset")
+    assert message.startswith(f"error: {folder / 'files.json'}: lists files of {found}; rename the dataset")
 
 
 def test_names_that_are_not_utf8_are_one_clear_error(space: Workspace) -> None:

@@ -41,6 +41,12 @@ for _spec in OF_EACH.values():
 
 
 @pytest.fixture(scope="module")
+def finished(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A copy: more subsets are compared in a file that the study has already."""
+    return finished.linked(tmp_path_factory.mktemp("subsets"))
+
+
+@pytest.fixture(scope="module")
 def listed(finished: Finished) -> Path:
     path = finished.directory / "some ids.json"
     path.write_text(json.dumps(train_ids(finished)[5:50:3].tolist()))

@@ -152,8 +152,12 @@ def _listing_client(web: Web) -> httpx2.Client:
         if seen[str(request.url)] > REPEATS:
             raise UserError(f"{request.url}: the hub's list of files comes back to its beginning; try again later")
 
+    def identify(request: httpx2.Request) -> None:
+        # huggingface_hub would name the packages installed here, if it was imported before telemetry was disabled.
+        request.headers["User-Agent"] = "steadyflow"
+
     client = web.new_client()
-    client.event_hooks["request"].append(count)
+    client.event_hooks["request"] += [count, identify]
     return client
 
 

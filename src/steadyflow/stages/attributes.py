@@ -14,7 +14,7 @@ def classifier_files(study: Study, classifier: str) -> tuple[Input, ...]:
     if classifier in study.probes:
         return probe_artifacts(study, classifier)
     encoder = study.classified_features(classifier)
-    return (paligemma(study, classifier),) if encoder is None else encoder_files(study, encoder)
+    return paligemma(study, classifier) if encoder is None else encoder_files(study, encoder)
 
 
 def _identity(study: Study, names: Names) -> object:

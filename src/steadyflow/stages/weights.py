@@ -40,10 +40,11 @@ def pretrained(study: Study, *files: str) -> tuple[External, ...]:
     )
 
 
-def paligemma(study: Study, classifier: str) -> External:
-    """The folder of PaliGemma, which is gated and in no lock."""
+def paligemma(study: Study, classifier: str) -> tuple[External, ...]:
+    """The files of PaliGemma, which is gated and in no lock; their folder, where there are none."""
     folder = weights_file(study, PALIGEMMA_FOLDER)
-    return External(folder, required=lambda: _require_paligemma(folder, classifier))
+    files = sorted(str(file) for suffix in ("json", "safetensors") for file in Path(folder).glob(f"*.{suffix}"))
+    return tuple(External(path, required=lambda: _require_paligemma(folder, classifier)) for path in files or [folder])
 
 
 def _require_encoder_weights(study: Study) -> None:

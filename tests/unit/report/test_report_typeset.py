@@ -13,7 +13,7 @@ from steadyflow.report.typeset import escape_latex, latex, markdown
 
 
 def measure(value, ci_low=np.nan, ci_high=np.nan, sd=np.nan):
-    return Metric("d", "r", "", "m", "probe", "p", value, ci_low, ci_high, sd, 10, 0, "", ())
+    return Metric("d", "r", "", "m", "probe", "p", value, n=10, seed=0, ci_low=ci_low, ci_high=ci_high, sd=sd)
 
 
 def test_numbers_read_well():
