@@ -183,4 +183,6 @@ def test_an_exchanged_file_is_made_anew_and_what_was_computed_from_it(faces: Fac
     }
     assert {path: file_hash(path) for path in before} == before
     assert read_json(features["other"].with_suffix(".json"))["images_hash"] == file_hash(images)
-    assert not faces.plan(faces.write(STUDY))
+    # What reads sampling.json, where the times of sampling stand, follows; nothing is sampled or encoded.
+    planned = faces.plan(faces.write(STUDY))
+    assert not any(job.startswith(("sample_run", "embed")) for job in planned)
