@@ -2,9 +2,8 @@ from steadyflow.stages.data import downloaded_files
 from steadyflow.stages.weights import archive_of, needed_weights
 
 
-# What lies in the folder of downloads besides declared outputs (a dataset's own files, incomplete .part files) outlives
-# a failed job: it is gone on from there. The rules have no retries: what may pass is tried again inside, what will not
-# is said once.
+# Files in the folder of downloads that are not declared outputs (those of a dataset, incomplete .part files) outlive a
+# failed job, which resumes from them. The rules have no retries: downloads are retried inside, where that may help.
 rule download_weights:
     input:
         lambda wildcards: archive_of(study, WEIGHTS, wildcards.weights),

@@ -19,7 +19,7 @@ rule prepare_reference:
         "--encoder {wildcards.encoder} > {log} 2>&1"
 
 
-# A job for each run: one more run measures none of the others anew, and a kill loses one.
+# A job for each run: one more run measures none of the others again, and a kill loses one.
 rule measure_quality:
     input:
         stage.inputs("measure_quality"),

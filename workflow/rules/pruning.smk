@@ -83,7 +83,7 @@ rule select_subset:
         "--subset {wildcards.subset} > {log} 2>&1"
 
 
-# Apart from select_subset: a new subset is compared with the others, and chooses none of them anew.
+# Apart from select_subset: a new subset is compared with the others, and chooses none of them again.
 rule compare_subsets:
     input:
         stage.inputs("compare_subsets"),
@@ -99,7 +99,7 @@ rule compare_subsets:
         'python "$SCRIPTS/compare_subsets.py" --study "$STUDY" --dataset {wildcards.dataset} > {log} 2>&1'
 
 
-# Apart from select_subset: a list that only people read must not, when it is missing, choose anew what runs trained on.
+# Apart from select_subset: a missing list that only people read must not choose again what runs are trained on.
 rule list_dropped:
     input:
         stage.inputs("list_dropped"),

@@ -42,7 +42,7 @@ rule embed_samples:
         '--device "$DEVICE" --threads {threads} > {log} 2>&1'
 
 
-# Beside the sampling, not in it: more paths sample nothing anew.
+# Beside the sampling, not in it: more paths sample nothing again.
 rule trace_paths:
     input:
         stage.inputs("trace_paths"),

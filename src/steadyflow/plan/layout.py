@@ -32,11 +32,7 @@ def log_file(study: Study, job: Job) -> Path:
     return Path(study.results) / log_place(filled(job))
 
 
-def benchmark_file(study: Study, job: Job) -> Path:
-    return Path(study.results) / benchmark_place(filled(job))
-
-
 def checkpoint_file(study: Study, job: Job, key: str) -> Path:
-    """What a killed job resumes from. `key` is of all that its result is made from, so whatever is edited, or made anew
-    upstream, the job begins anew, and no checkpoint of another content is ever found."""
+    """What a killed job resumes from. `key` is a hash of all that its result is made from: after an edit, or another
+    result upstream, the job starts from the beginning, and never finds a checkpoint of other content."""
     return Path(study.results) / "state" / f"{filled(job)}-{key}.{job.stage.checkpoint}"

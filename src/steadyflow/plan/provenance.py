@@ -107,7 +107,7 @@ def content_key(stage: str, version: int, identity: Any, inputs: dict[str, Finge
 
 def read_record(study: Study, job: Job) -> Record | None:
     """None where there is none, or none that this version understands. Raises UserError where it may not be read: that
-    is no reason to make its result anew."""
+    is no reason to make its result again."""
     try:
         content = read_json(record_file(study, job))
         parts = {part: {k: Fingerprint(**v) for k, v in content[part].items()} for part in ("inputs", "outputs")}
@@ -146,6 +146,10 @@ def _as_json(value: Any) -> Any:
     return [_as_json(each) for each in value] if isinstance(value, list | tuple) else value
 
 
+NOT_THERE = "it is not there, or not complete"
+"""The reason to run a job whose result was never made."""
+
+
 class Provenance:
     """The records of a study's jobs, each read once."""
 
@@ -166,7 +170,7 @@ class Provenance:
             content = self._content(item, (known or {}).get(name))
             if content is None:
                 maker = f"; {item.job} makes it" if isinstance(item, Artifact) else ""
-                raise UserError(f"{file_of(self.study, item)}: it is not there, or not complete{maker}")
+                raise UserError(f"{file_of(self.study, item)}: {NOT_THERE}{maker}")
             found[name] = content
         return found
 
@@ -185,7 +189,7 @@ class Provenance:
         if record is None and record_file(self.study, job).exists():
             return f"{record_file(self.study, job)} is no record that this version of steadyflow understands"
         if record is None:
-            return "it is not there, or not complete"
+            return NOT_THERE
         if record.version != job.stage.version:
             return f"version {job.stage.version} of its algorithm replaces version {record.version}"
         identity = identity_of(self.study, job)

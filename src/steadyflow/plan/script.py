@@ -119,7 +119,7 @@ def _verify(study: Study, job: Job, inputs: Mapping[str, Fingerprint]) -> None:
             path, found = file_of(study, item), fingerprint(file_of(study, item))
             if found is None or found.sha256 != inputs[str(item)].sha256:
                 state = "is missing" if found is None else "is not what its job wrote"
-                raise UserError(f"{path}: {state}; delete it and run the same command again: {item.job} makes it anew")
+                raise UserError(f"{path}: {state}; delete it and run the same command again: {item.job} makes it again")
 
 
 def _stage_run(study: Study, job: Job, inputs: dict[str, Fingerprint], flags: argparse.Namespace) -> StageRun:

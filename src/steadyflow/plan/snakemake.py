@@ -21,6 +21,7 @@ from snakemake.io import ancient, directory, report
 from steadyflow.ground.artifacts import UserError
 from steadyflow.plan.freshness import Stale, out_of_date
 from steadyflow.plan.layout import benchmark_place, log_place, record_place
+from steadyflow.plan.provenance import NOT_THERE
 from steadyflow.plan.targets import TARGETS
 from steadyflow.report.exhibits import Exhibit
 from steadyflow.stages.cost import Cost
@@ -43,20 +44,20 @@ def study_file(workflow: Any, default: Path) -> Path:
 
 
 def command_line_config(workflow: Any) -> Mapping[str, Any]:
-    """What --config says. Raises WorkflowError for a key that nothing reads."""
-    said: Mapping[str, Any] = workflow.config_settings.config or {}
-    for key in said:
+    """What --config gives. Raises WorkflowError for a key that nothing reads."""
+    given: Mapping[str, Any] = workflow.config_settings.config or {}
+    for key in given:
         if key not in KNOWN_CONFIG:
             known = "; ".join(f"{name}: {what}" for name, what in KNOWN_CONFIG.items())
             raise WorkflowError(f"--config {key}: unknown key ({known}); the study is edited in its own file")
-    if "save_seconds" in said:
+    if "save_seconds" in given:
         try:
-            float(said["save_seconds"])
+            float(given["save_seconds"])
         except (TypeError, ValueError):
             raise WorkflowError(
-                f"--config save_seconds={said['save_seconds']}: expected seconds, such as 600"
+                f"--config save_seconds={given['save_seconds']}: expected seconds, such as 600"
             ) from None
-    return said
+    return given
 
 
 def slurm_name(workflow: Any) -> str:
@@ -78,7 +79,7 @@ def decide_by_provenance(workflow: Any, rules: "Rules") -> None:
 
     def prepare_with_forced_jobs(*arguments: Any, **settings: Any) -> None:
         workflow.dag_settings.rerun_triggers = frozenset()
-        # The processes that run single jobs have been told which.
+        # The processes that run single jobs are given theirs.
         if workflow.is_main_process:
             _force_out_of_date(workflow.dag_settings, rules)
         prepare(*arguments, **(settings | {"ignore_incomplete": True}))
@@ -119,7 +120,7 @@ def _explain(stale: Mapping[Job, Stale]) -> None:
     """One line for each cause but the plain one, that a result is not there yet."""
     causes = [(job, why.reason) for job, why in stale.items() if why.because_of is None]
     for job, reason in causes:
-        if not reason.startswith("it is not there"):
+        if reason != NOT_THERE:
             print(f"out of date: {job}: {reason}", file=sys.stderr)
 
 

@@ -49,7 +49,7 @@ LONGEST = 24 * 60
 """Minutes that a job may request: most clusters' limit. Longer trainings take several jobs."""
 SHORTEST = 30
 MARGIN = 1.5
-"""Requested beyond the estimate, since a job that is stopped by its limit waits in the queue anew."""
+"""Requested beyond the estimate, since a job that is stopped by its limit waits in the queue again."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Cost:
         return GPUS * self.hours if self.on_gpus else 0.0
 
     def minutes(self, attempt: int = 1, *, resumes: bool = True) -> int:
-        """Requested at the `attempt`-th try, 1 for the first. What begins anew at each try needs more at the next,
+        """Requested at the `attempt`-th try, 1 for the first. What begins again at each try needs more at the next,
         should its limit have ended it."""
         first = min(LONGEST, max(SHORTEST, math.ceil(60 * MARGIN * self.hours)))
         return first if resumes else min(LONGEST, attempt * first)

@@ -68,8 +68,8 @@ def _evaluated(study: Study, dataset: str) -> list[Any]:
 
 
 def _display(study: Study, dataset: str) -> list[Any]:
-    """Labels, order and groups, and what stands beside our numbers: an edit of these makes tables and figures anew, and
-    nothing else."""
+    """Labels, order and groups, and what stands beside our numbers: an edit of these makes tables and figures again,
+    and nothing else."""
     spec = study.evaluations[dataset]
     identity: list[Any] = [
         spec.classifiers,

@@ -50,7 +50,7 @@ def _quality_identity(study: Study, names: Names) -> list[object]:
     return [spec.model_dump(mode="json", include={"encoders", "seed"}), sampled]
 
 
-# A job for each run: one more run measures none of the others anew, and a kill loses one.
+# A job for each run: one more run measures none of the others again, and a kill loses one.
 MEASURE_QUALITY = Stage(
     name="measure_quality",
     place="{dataset}/metrics/quality/{measured}",

@@ -169,7 +169,7 @@ def kept_list(study: Study, subset: str) -> Artifact:
     return _selection(study, subset)["kept"]
 
 
-# Apart from select_subset: a list that only people read must not, when it is missing, choose anew what runs trained on.
+# Apart from select_subset: a missing list that only people read must not choose again what runs are trained on.
 LIST_DROPPED = Stage(
     name="list_dropped",
     place="{dataset}/subsets/dropped/{subset}",
@@ -190,7 +190,7 @@ def dropped_list(study: Study, subset: str) -> Artifact:
     return _dropped(study, subset)["dropped"]
 
 
-# Apart from select_subset: a new subset is compared with the others, and chooses none of them anew.
+# Apart from select_subset: a new subset is compared with the others, and chooses none of them again.
 COMPARE_SUBSETS = Stage(
     name="compare_subsets",
     place="{dataset}/subsets",

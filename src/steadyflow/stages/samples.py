@@ -76,7 +76,7 @@ def compared_features(study: Study, dataset: str, encoders: tuple[str, ...], sam
     }
 
 
-# Beside the sampling, not in it: more paths sample nothing anew.
+# Beside the sampling, not in it: more paths sample nothing again.
 TRACE_PATHS = Stage(
     name="trace_paths",
     place="{dataset}/paths/{run}/{sampling}",

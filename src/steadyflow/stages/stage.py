@@ -104,10 +104,10 @@ class Stage:
     outputs: name -> place below the results; a folder's ends in a slash
     inputs: all that a job reads, by name
     identity: what of the study defines the result beside the inputs, as JSON can hold it; an edit of it, and of nothing
-        else, makes the result anew
+        else, makes the result again
     cost: of a job; None for seconds, which are spent where Snakemake runs
     version: of the algorithm; raised when the same inputs give another result (docs/architecture.md, Identity)
-    checkpoint: the suffix of the file that a killed job resumes from; "" where a job begins anew
+    checkpoint: the suffix of the file that a killed job resumes from; "" where a job begins again
     on_device: whether it computes on the device that --device names
     checks_all_upstream: whether it refuses to start unless all that it reads, directly or through others, is what the
         study says now; the others check what they read

@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 from support.studies import STUDIES, every_job, study
 
-from steadyflow.plan.layout import benchmark_file, checkpoint_file, log_file, record_file
+from steadyflow.plan.layout import checkpoint_file, log_file, record_file
 from steadyflow.plan.script import StageRun
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.registry import STAGES
@@ -65,7 +65,7 @@ def test_no_two_jobs_write_one_file(file):
     made = load_study(file)
     jobs = every_job(made)
     written = [path for job in jobs for path in output_files(made, job).values()]
-    for place in (log_file, benchmark_file, record_file):
+    for place in (log_file, record_file):
         written += [place(made, job) for job in jobs]
     written += [checkpoint_file(made, job, "key") for job in jobs if job.stage.checkpoint]
     assert [path for path, count in Counter(written).items() if count > 1] == []
