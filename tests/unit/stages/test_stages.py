@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 from support.studies import STUDIES, every_job, study
 
-from steadyflow.plan.layout import checkpoint_file, log_file, record_file
+from steadyflow.plan.layout import benchmark_place, checkpoint_file, filled, log_file, record_file
 from steadyflow.plan.script import StageRun
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.registry import STAGES
@@ -67,6 +67,7 @@ def test_no_two_jobs_write_one_file(file):
     written = [path for job in jobs for path in output_files(made, job).values()]
     for place in (log_file, record_file):
         written += [place(made, job) for job in jobs]
+    written += [Path(made.results, benchmark_place(filled(job))) for job in jobs]
     written += [checkpoint_file(made, job, "key") for job in jobs if job.stage.checkpoint]
     assert [path for path, count in Counter(written).items() if count > 1] == []
     # Nor does one lie in a folder that another leaves: Snakemake empties it before the job.
