@@ -51,6 +51,7 @@ def write_reference(path: Path | str, reference: Reference) -> None:
         "k": np.array([manifold.k, manifold.density_k]),
         "square": manifold.square,
         "density_square": manifold.density_square,
+        "clipped_density": np.array([manifold.clipped_density]),
     }
     with atomic_path(path) as temporary:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
@@ -66,7 +67,8 @@ def read_reference(path: Path | str, features: np.ndarray) -> Reference:
         rows, (k, density_k) = chosen(features, array["rows"]), (int(number) for number in array["k"])
         points = Points(rows, array["centre"], array["floor"], array["slack"], int(array["chunk"][0]))
         statistics = FeatureStatistics(len(rows), array["mean"], array["cov"])
-        manifold = Manifold(points, k, density_k, array["square"], array["density_square"])
+        squares, of_real = (array["square"], array["density_square"]), float(array["clipped_density"][0])
+        manifold = Manifold(points, k, density_k, *squares, of_real)
         reference = Reference(rows, statistics, float(array["within"][0]), manifold)
     except (SafetensorError, KeyError) as error:
         raise UserError(f"{path}: not a complete reference ({error}); delete it and run its stage again") from error
