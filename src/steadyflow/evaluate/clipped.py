@@ -26,8 +26,8 @@ def clipped_density(balls: np.ndarray, k: int, of_real: float, noises: np.ndarra
     interval is of the samples, given the real images.
     """
     mean = mean_with_interval(np.minimum(balls / k, 1), noises)
-    ends = (min(max(end, 0.0) / of_real, 1.0) for end in (mean.value, mean.ci_low, mean.ci_high))
-    return Estimate(*ends, tuple(min(each / of_real, 1.0) for each in mean.replicates))
+    value, low, high = (min(max(each, 0.0) / of_real, 1.0) for each in (mean.value, mean.ci_low, mean.ci_high))
+    return Estimate(value, low, high, tuple(min(each / of_real, 1.0) for each in mean.replicates))
 
 
 def density_of_real(real: Points, squares: np.ndarray, k: int) -> float:

@@ -123,9 +123,7 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
         f_score=_f_score(precision, recall),
         density=_density(found.balls, density_k, noise_indices(fake)),
         coverage=coverage,
-        clipped_density=clipped_density(
-            found.clipped_balls, density_k, reference.clipped_density, noise_indices(fake)
-        ),
+        clipped_density=clipped_density(found.clipped_balls, density_k, reference.clipped_density, noise_indices(fake)),
         clipped_coverage=calibrated_coverage(clipped_coverage, len(real), len(fake) // len(found.inside), density_k),
         nearest=np.sqrt(found.nearest_square),
         nearest_index=found.nearest_index,

@@ -258,7 +258,7 @@ def trace_paths(study: Study, wildcards: Mapping[str, str]) -> Cost:
 def prepare_reference(study: Study, wildcards: Mapping[str, str]) -> Cost:
     """Some minutes, on a CPU."""
     dimensions = features(study, wildcards["encoder"])
-    return Cost(START_HOURS + QUALITY_MINUTES / 60, 8 * dimensions**2 / 1e6, mem_mb=32_000)
+    return Cost(START_HOURS + QUALITY_MINUTES / 60, 2 * 8 * dimensions**2 / 1e6, mem_mb=32_000)
 
 
 def measure_quality(study: Study, wildcards: Mapping[str, str]) -> Cost:
