@@ -1,5 +1,5 @@
-"""Stage: moments, k-NN radii and kernel means of the validation images in an encoder's features, moments of the training
-images, and which images are in both."""
+"""Stage: moments, k-NN radii and kernel means of the validation images in an encoder's features, moments of the
+training images, and which images are in both."""
 
 from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.evaluate.quality import prepare_reference, write_reference

@@ -54,8 +54,8 @@ def sample_parts(n: int, m: int) -> np.ndarray:
 
 
 def calibrated_coverage(share: Estimate, n: int, m: int, k: int) -> Estimate:
-    """The share of m samples, about as many as real images or fewer, that would have to be good for the expected `share`, the mean over n real balls of
-    min(samples inside / k, 1); at most 1, and without replicates.
+    """The share of m samples, about as many as real images or fewer, that would have to be good for the expected
+    `share`, the mean over n real balls of min(samples inside / k, 1); at most 1, and without replicates.
 
     The ball of a real image up to its k-th neighbour among n - 1 others has a probability mass of Beta(k, n - k), so
     that the number of good samples in it, of any distribution without atoms, is beta-binomial.

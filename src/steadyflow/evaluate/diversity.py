@@ -14,14 +14,14 @@ def diversity(features: Rows, reference: FeatureStatistics, chunk: int = 4096) -
     """The trace of the covariance of samples' `features` [n, d], over that of the `reference`: 1 where samples vary as
     much as real images, near 0 where they are alike.
 
-    The interval is a delete-a-group jackknife over samples on a log scale, given the reference. Raises UserError if there are
-    fewer than 2 GROUPS samples, dimensions differ, a feature is not finite, or the reference does not vary.
+    The interval is a delete-a-group jackknife over samples on a log scale, given the reference. Raises UserError if
+    there are fewer than 2 GROUPS samples, dimensions differ, a feature is not finite, or the reference does not vary.
     """
     spread = float(np.trace(reference.cov))
     if features.shape[1:] != reference.mean.shape or not spread:
         raise UserError(
-            f"features of shape {list(features.shape)} beside a reference of {len(reference.mean)} dimensions and total "
-            f"variance {spread:g}: take both from one encoder, and a reference of different images"
+            f"features of shape {list(features.shape)} beside a reference of {len(reference.mean)} dimensions and "
+            f"total variance {spread:g}: take both from one encoder, and a reference of different images"
         )
     groups = groups_of(noise_indices(features))
     counts = np.bincount(groups, minlength=GROUPS)

@@ -18,8 +18,8 @@ def frechet_gap(features: Rows, held_out: Rows, training: Rows, *, seed: int = 0
     Both references have the same size, all of `held_out` [m, d] or half of `training` [N, d] if that is less, since a
     distance depends on it. The distance to training images is the mean over up to PARTS disjoint draws by `seed`, whose
     spread says how much the draw of a reference matters; held-out images are taken to vary as much. The 95% interval
-    covers the sampling of samples (jackknife) and of both references, with Satterthwaite's degrees of freedom. None if a
-    reference would have fewer than 2 images. Raises UserError as `frechet_with_interval`.
+    covers the sampling of samples (jackknife) and of both references, with Satterthwaite's degrees of freedom. None if
+    a reference would have fewer than 2 images. Raises UserError as `frechet_with_interval`.
     """
     size = min(len(held_out), len(training) // 2)
     if size < 2:

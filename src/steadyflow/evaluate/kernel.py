@@ -12,14 +12,14 @@ def kernel_distance(
 ) -> Estimate:
     """The squared maximum mean discrepancy of `features` [n, d] and `reference` [m, d], kernel (x.y/s + 1)^3.
 
-    s is the mean squared length of the reference's features, so that the kernel of one of them with itself is about 8 in
-    every encoder, and the distance 0 to a few. KID has s = d instead, which is of no meaning to features that are no
-    activations of unit variance: it gave 292,410 in a probe, of which the digits that matter are rounding.
-    It is the unbiased U-statistic over all pairs; the usual KID, a mean over random subsets, has the same expectation
-    and more variance. It may be negative. The 95% interval is a delete-a-group jackknife over `features`, so it covers
-    the sampling of the generated set only. `within_reference` is `mean_kernel(reference)`, which can be precomputed.
-    Holds `chunk` rows of each set at a time. Raises UserError if n < 2 GROUPS, m < 2, dimensions differ, or a feature
-    is not finite.
+    s is the mean squared length of the reference's features, so that the kernel of one of them with itself is about 8
+    in every encoder, and the distance 0 to a few. KID has s = d instead, which is of no meaning to features that are no
+    activations of unit variance: it gave 292,410 in a probe, of which the digits that matter are rounding. It is the
+    unbiased U-statistic over all pairs; the usual KID, a mean over random subsets, has the same expectation and more
+    variance. It may be negative. The 95% interval is a delete-a-group jackknife over `features`, so it covers the
+    sampling of the generated set only. `within_reference` is `mean_kernel(reference)`, which can be precomputed. Holds
+    `chunk` rows of each set at a time. Raises UserError if n < 2 GROUPS, m < 2, dimensions differ, or a feature is not
+    finite.
     """
     if features.shape[1] != reference.shape[1]:
         raise UserError(
@@ -46,8 +46,8 @@ def kernel_distance(
 
 
 def mean_kernel(rows: Rows, *, chunk: int = 1024) -> float:
-    """The mean of the kernel over all pairs i != j of a reference's `rows` [m, d], with their own scale. Raises UserError
-    if m < 2, or all features are 0."""
+    """The mean of the kernel over all pairs i != j of a reference's `rows` [m, d], with their own scale. Raises
+    UserError if m < 2, or all features are 0."""
     m = len(rows)
     if m < 2:
         raise UserError(f"a kernel distance needs at least 2 rows on each side, got {m}")

@@ -93,13 +93,14 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
 
     The 95% intervals cover the sampling, not the training:
 
-    - precision, density and clipped density: of the generated samples, given the real ones (Wilson's, and Student's of the mean)
+    - precision, density and clipped density: of the generated samples, given the real ones (Wilson's, and Student's of
+      the mean)
     - recall: of the real samples, given the generated ones (Wilson's)
     - f_score: of both (delta method, with slopes at the middle of the two intervals)
-    - coverage and clipped coverage: of both sets. Balls' radii depend on the other real samples, which increases the variance over that of
-      independent samples, by a factor that is estimated from 20 disjoint groups of both sets (rows i with i % 20 == g;
-      fewer if a group would have less than 4 (k + 1) rows). The interval is Wilson's with the number of samples divided
-      by this factor, and Student's quantile; [0, 1] if there are less than two groups.
+    - coverage and clipped coverage: of both sets. Balls' radii depend on the other real samples, which increases the
+      variance over that of independent samples, by a factor that is estimated from 20 disjoint groups of both sets
+      (rows i with i % 20 == g; fewer if a group would have less than 4 (k + 1) rows). The interval is Wilson's with the
+      number of samples divided by this factor, and Student's quantile; [0, 1] if there are less than two groups.
 
     Precision, density and clipped density have replicates without each group of noises. All values but the clipped ones
     depend on n and m, and must not be compared between sets of other sizes.
@@ -132,9 +133,9 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
 
 @dataclass(frozen=True)
 class _Across:
-    """For each of m generated samples: whether a real ball contains it (`precise`), how many open ones do (`balls`), how
-    many clipped ones (`clipped_balls`), and the nearest real sample. For each of n real ones: whether a generated ball
-    contains it (`recalled`), and how many generated samples of each of `sample_parts` its own open ball contains
+    """For each of m generated samples: whether a real ball contains it (`precise`), how many open ones do (`balls`),
+    how many clipped ones (`clipped_balls`), and the nearest real sample. For each of n real ones: whether a generated
+    ball contains it (`recalled`), and how many generated samples of each of `sample_parts` its own open ball contains
     (`inside` [parts, n])."""
 
     precise: np.ndarray
@@ -212,7 +213,8 @@ def _nearest_inside(real: Points, fake: Rows, nearest: int, k: int, groups: int,
 
 
 def _share_of_balls(values: np.ndarray, of_groups: list[np.ndarray]) -> Estimate:
-    """The mean of `values` [n] in [0, 1] of real balls, with the spread of its means in disjoint groups of both sets."""
+    """The mean of `values` [n] in [0, 1] of real balls, with the spread of its means in disjoint groups of both
+    sets."""
     share, together = float(values.mean()), np.concatenate(of_groups).astype(np.float64)
     size, middle = len(values) / len(of_groups), together.mean()
     # At least as of independent balls: a few groups may agree by chance.

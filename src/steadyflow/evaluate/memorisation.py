@@ -1,7 +1,7 @@
 """Whether samples copy training images: distances and shares, each beside what it is of held-out images.
 
-A share of copies says little by itself. Its null is the same share of held-out images of the population that was trained
-on, which nobody trained on; a training set with duplicates, or of few modes, moves both.
+A share of copies says little by itself. Its null is the same share of held-out images of the population that was
+trained on, which nobody trained on; a training set with duplicates, or of few modes, moves both.
 """
 
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ def copied(near: Nearest) -> np.ndarray:
 
 
 def authentic(near: Nearest, training: Rows) -> np.ndarray:
-    """Whether a sample is further from its nearest training image than that image is from its own nearest other one, bool
-    [m] (Alaa et al., 2022). The share of such samples is authenticity; some code reports it less 50%."""
+    """Whether a sample is further from its nearest training image than that image is from its own nearest other one,
+    bool [m] (Alaa et al., 2022). The share of such samples is authenticity; some code reports it less 50%."""
     images, place = np.unique(near.index, return_inverse=True)
     # The nearest of an image is itself.
     to_another = nearest_two(chosen(training, images), training).second
@@ -66,8 +66,8 @@ def highest_cosines(queries: Rows, training: Rows, chunk: int = 2048) -> np.ndar
 
 
 def calibrated_threshold(of_held_out: np.ndarray) -> float:
-    """The highest cosine that a share REPLICATED of held-out images exceeds; `of_held_out` [m] are their highest cosines
-    with training images."""
+    """The highest cosine that a share REPLICATED of held-out images exceeds; `of_held_out` [m] are their highest
+    cosines with training images."""
     return float(np.quantile(of_held_out, 1 - REPLICATED))
 
 
@@ -111,8 +111,8 @@ def copy_shares(
 def leaks(held_out: FeatureRows, training: FeatureRows) -> np.ndarray:
     """Held-out images that are training images too: (id, id of the training image) int64 [l, 2].
 
-    Those whose features are equal but for rounding: nearer than LEAKED of the median distance of a held-out image to its
-    nearest training image. What is nearly the same, another crop for instance, shows as `f_mem_held_out`.
+    Those whose features are equal but for rounding: nearer than LEAKED of the median distance of a held-out image to
+    its nearest training image. What is nearly the same, another crop for instance, shows as `f_mem_held_out`.
     """
     index, distance = k_nearest(held_out, training, 1)
     same = np.flatnonzero(distance[:, 0] <= LEAKED * np.median(distance))

@@ -27,8 +27,8 @@ def nearest_neighbours(queries: Rows, references: Rows, *, chunk: int = 1024) ->
 
 
 def k_nearest(queries: Rows, references: Rows, k: int, *, chunk: int = 1024) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest rows of `references` [n, ...] to each of `queries` [m, ...], the nearest first: (index int64 [m, k],
-    L2 distance [m, k]).
+    """The k nearest rows of `references` [n, ...] to each of `queries` [m, ...], the nearest first: (index int64 [m,
+    k], L2 distance [m, k]).
 
     Exact; of equal distances the lower index first. `chunk` rows of each array are in memory at once. Raises UserError
     if one is empty, n < k, dimensions differ, or a value is not finite.

@@ -46,8 +46,8 @@ def _quality_inputs(study: Study, names: Names) -> Inputs:
 
 
 def held_out_of(study: Study, run: str) -> dict[str, str] | None:
-    """The held-out images of the population that a run was trained on: attribute -> the only value that they have, {} for
-    all of them, None where its subset is of no population that held-out images are known to be of."""
+    """The held-out images of the population that a run was trained on: attribute -> the only value that they have, {}
+    for all of them, None where its subset is of no population that held-out images are known to be of."""
     subset = study.subsets.get(str(study.runs[run].subset))
     if subset is None or subset.keeps_population:
         return {}
