@@ -21,7 +21,9 @@ PAIR = ("loss-0.5", "loss_inv-0.5")
 COSINES = ("cosine_matched", "cosine_unmatched", "cosine_difference", "cosine_auc", "cosine_top1")
 LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
 DEVIATIONS = tuple(f"path_deviation_{name}" for name in ("matched", "median", "p95", "unmatched"))
-QUALITY = ("fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage")
+QUALITY = ("fd", "fd_infinity", "fd_train", "kid", "precision", "recall", "f_score", "density", "coverage")
+QUALITY += ("clipped_density", "clipped_coverage", "diversity")
+COPIES = tuple(share + of for share in ("f_mem", "authenticity", "gl") for of in ("", "_held_out"))
 PIXELS = ("psnr", "ssim", "lpips", "sharpness", "perplexity")
 TOKENIZERS = {"vq": "without", "vq-gan": "with"}
 PERCEIVED = (("probe", "hair_length"), ("clip", "hair_length"), ("clip", "age"))
@@ -55,10 +57,10 @@ def metric_row(
 
 def every_metric():
     """Every metric of three runs; no two values are equal."""
-    values = iter(np.random.default_rng(0).uniform(0.1, 9, 200))
+    values = iter(np.random.default_rng(0).uniform(0.1, 9, 300))
     pairs = [*((run, "unpruned") for run in LABELS if run != "unpruned"), PAIR]
     row = metric_row
-    rows = [row(run, metric, next(values)) for run in LABELS for metric in (*QUALITY, "nn_ratio")]
+    rows = [row(run, metric, next(values)) for run in LABELS for metric in (*QUALITY, "nn_ratio", *COPIES, "fd_gap")]
     rows += [row(run, "kept_ratio", next(values)) for run in LABELS if run != "unpruned"]
     rows.append(row("validation_images", "cosine_unmatched", next(values), "validation_images"))
     runs = ("training_data", *LABELS)

@@ -15,7 +15,24 @@ MEASURED = {
     "fd_by_criterion": {"probe_fd": ("fd", "probe", "")},
     "quality": {
         name: (name, "probe", "")
-        for name in ("fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage")
+        for name in (
+            "fd",
+            "fd_infinity",
+            "fd_train",
+            "kid",
+            "precision",
+            "recall",
+            "f_score",
+            "density",
+            "coverage",
+            "clipped_density",
+            "clipped_coverage",
+            "diversity",
+        )
+    },
+    "copies": {
+        name: (name, "probe", "")
+        for name in ("f_mem", "f_mem_held_out", "authenticity", "authenticity_held_out", "gl", "gl_held_out", "fd_gap")
     },
     "similarity_to_unpruned": {
         **{f"probe_cosine_{name}": (f"cosine_{name}", "probe", "unpruned") for name in ("difference", "top1")},
@@ -88,7 +105,7 @@ def test_the_csv_holds_exactly_the_numbers_of_the_metrics(name, stored, tmp_path
 def test_the_columns_above_are_those_of_every_table(stored):
     """But for what similarity tables repeat of the same kind."""
     assert set(MEASURED) == set(TABLES) - {"claims"}
-    for name in ("fd_by_criterion", "quality", "path_deviation", "memorisation", "fairness"):
+    for name in ("fd_by_criterion", "quality", "path_deviation", "memorisation", "copies", "fairness"):
         raw = make_table(name, stored).raw
         assert {column for column in raw if f"{column}_ci_low" in raw} == set(MEASURED[name])
 
