@@ -27,6 +27,7 @@ COPIES = tuple(share + of for share in ("f_mem", "authenticity", "gl") for of in
 PIXELS = ("psnr", "ssim", "lpips", "sharpness", "perplexity")
 TOKENIZERS = {"vq": "without", "vq-gan": "with"}
 PERCEIVED = (("probe", "hair_length"), ("clip", "hair_length"), ("clip", "age"))
+HAIR_ACCURACY = {"accuracy": 0.92, "chance": 0.55}
 SEXES = ("female", "male")
 
 
@@ -67,6 +68,7 @@ def every_metric():
     rows += [row(run, f"kl_{name}", next(values), "uniform", by) for by, name in PERCEIVED for run in runs]
     rows += [row(run, f"kl_{name}", next(values), "training_data", by) for by, name in PERCEIVED for run in LABELS]
     rows.append(row("training_data", "kl_hair_length", 0.25, "uniform", "labels"))
+    rows += [row("validation_images", f"{kind}_hair_length", value, "labels") for kind, value in HAIR_ACCURACY.items()]
     rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in COSINES]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in LATENTS]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in DEVIATIONS]

@@ -184,6 +184,7 @@ MEASURE_FAIRNESS = Stage(
     inputs=_fairness_inputs,
     identity=_fairness_identity,
     cost=cost.measure,
+    version=2,
 )
 
 

@@ -269,3 +269,18 @@ def test_markdown_shows_the_numbers_of_the_csv(name, metrics, tmp_path):
     precise = find_metric(metrics, "fd", "unpruned").value
     if name == "fd_by_criterion":
         assert raw["probe_fd"][0] == precise
+
+
+def test_a_classifiers_accuracy_stands_beside_what_it_tells(metrics):
+    by_hand = make_table("classifiers", metrics).raw.set_index(["classifier", "attribute"])
+    probe = by_hand.loc["probe", "hair_length"]
+    assert (probe["accuracy"], probe["chance"], probe["trusted"]) == (0.92, 0.55, "yes")
+    of_training = metrics[(metrics["run"] == "training_data") & (metrics["metric"] == "kl_hair_length")]
+    kl = of_training.set_index("encoder")["value"]
+    assert (probe["kl_by_classifier"], probe["kl_by_labels"]) == (kl["probe"], kl["labels"])
+    assert np.isnan(by_hand.loc[("clip", "age"), "accuracy"]) and by_hand.loc[("clip", "age"), "trusted"] == "–"
+    caption = make_table("fairness", metrics).caption
+    assert (
+        "Right about held-out images, and the share of their most frequent value: hair length by probe 92% (55%)."
+        in caption
+    )
