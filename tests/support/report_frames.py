@@ -19,6 +19,7 @@ CLAIMS = read_claims(ROOT / "resources/paper/claims.csv")
 LABELS = {"unpruned": "all data", "loss-0.5": "highest loss", "loss_inv-0.5": "lowest loss"}
 PAIR = ("loss-0.5", "loss_inv-0.5")
 COSINES = ("cosine_matched", "cosine_unmatched", "cosine_difference", "cosine_auc", "cosine_top1")
+REPLICATION = ("rp", "rp_threshold")
 LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
 DEVIATIONS = tuple(f"path_deviation_{name}" for name in ("matched", "median", "p95", "unmatched"))
 QUALITY = ("fd", "fd_infinity", "fd_train", "kid", "precision", "recall", "f_score", "density", "coverage")
@@ -69,7 +70,7 @@ def every_metric():
     rows += [row(run, f"kl_{name}", next(values), "training_data", by) for by, name in PERCEIVED for run in LABELS]
     rows.append(row("training_data", "kl_hair_length", 0.25, "uniform", "labels"))
     rows += [row("validation_images", f"{kind}_hair_length", value, "labels") for kind, value in HAIR_ACCURACY.items()]
-    rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in COSINES]
+    rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in (*COSINES, *REPLICATION)]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in LATENTS]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in DEVIATIONS]
     rows.append(row(*PAIR[:1], "overlap", 0.0, PAIR[1], ""))

@@ -80,13 +80,14 @@ def share(hits: np.ndarray, noises: np.ndarray | None = None) -> Estimate:
 
 
 def copy_shares(
-    samples: Rows, near: Nearest, training: Rows, held_out: tuple[Rows, Nearest] | None, threshold: float | None
+    samples: Rows, near: Nearest, training: Rows, held_out: tuple[Rows, Nearest] | None, threshold: float | None = None
 ) -> dict[str, Estimate]:
     """`f_mem` (share of `copied`), `authenticity` (share of `authentic`) and `gl` of samples [m, d] with their nearest
     training images, and each with `_held_out` of held-out images, its null, where these are given with theirs.
 
-    gl: share of samples whose highest cosine with training images is not above `threshold`; None: that at which a share
-        REPLICATED of held-out images would be above it, so gl is not measured without them.
+    gl: share of samples whose highest cosine with training images is not above `threshold`, 0.6 for SSCD (Pizzi et al.,
+        2022). In other encoders, None, it is that which a share REPLICATED of held-out images exceeds, so gl is not
+        measured without them. A threshold of single pairs would not do: the highest of thousands of cosines exceeds it.
     """
     of_samples = noise_indices(samples)
     found = {

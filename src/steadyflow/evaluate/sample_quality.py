@@ -40,7 +40,6 @@ def quality_metrics(
     protocol: str,
     fields: Mapping[str, Any],
     seed: int,
-    copy_threshold: float | None = None,
 ) -> list[Metric]:
     """The metrics of `quality`, and those of `memorisation`.
 
@@ -51,7 +50,6 @@ def quality_metrics(
     sampled, protocol: short descriptions of sampling and encoder
     fields: dataset, run, encoder, seed (of the noise) and hashes of every metric
     seed: of the resampling for intervals, and of draws to equal sizes
-    copy_threshold: cosine above which two images are copies in this encoder, None where none is known
 
     Raises UserError as `quality` and `memorisation` do.
     """
@@ -73,7 +71,7 @@ def quality_metrics(
         metrics.append(metric(name, value, sizes[against], f"against the {sizes[against]} {against} images", note))
     if trained_on is None:
         return metrics
-    found = memorisation(features, embeddings, trained_on, copy_threshold, seed)
+    found = memorisation(features, embeddings, trained_on, seed)
     held_out = len(trained_on.held_out) if trained_on.held_out is not None else 0
     beside = f"beside {held_out} held-out images of the population" if held_out else ""
     return metrics + [
@@ -94,7 +92,7 @@ def leak_note(encoder: str, reference: Reference) -> str:
 
 
 def memorisation(
-    features: FeatureRows, embeddings: np.ndarray, trained_on: TrainedOn, copy_threshold: float | None, seed: int
+    features: FeatureRows, embeddings: np.ndarray, trained_on: TrainedOn, seed: int
 ) -> dict[str, Estimate]:
     """`copy_shares`; where held-out images of the population are there, `nn_ratio` (`memorisation_ratio`) and `fd_gap`
     (`frechet_gap`); and for a run on a subset `kept_ratio`, with equally many kept and dropped images.
@@ -111,7 +109,7 @@ def memorisation(
         found["nn_ratio"] = ratio_to_held_out(near.first, held_out[1].first, features.rows, seed=seed)
         gap = frechet_gap(features, rows, seen, seed=seed)
         found |= {} if gap is None else {"fd_gap": gap}
-    found |= copy_shares(features, near, seen, held_out, copy_threshold)
+    found |= copy_shares(features, near, seen, held_out)
     if kept is None:
         return found
     unseen = with_features(embeddings, np.setdiff1d(trained_on.training, kept))

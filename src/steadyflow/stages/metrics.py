@@ -122,6 +122,7 @@ MEASURE_SIMILARITY = Stage(
     inputs=_similarity_inputs,
     identity=_similarity_identity,
     cost=cost.measure,
+    version=2,
 )
 
 

@@ -45,6 +45,7 @@ MEASURED = {
         f"path_deviation_{name}": (f"path_deviation_{name}", "latent", None)
         for name in ("matched", "median", "p95", "unmatched")
     },
+    "replication": {name: (name, "probe", None) for name in ("rp", "rp_threshold")},
     "similarity_by_mode": {
         f"cosine_matched[clip.sex={sex}]": (f"cosine_matched[clip.sex={sex}]", "probe", "unpruned")
         for sex in ("female", "male")
@@ -108,7 +109,7 @@ def test_the_csv_holds_exactly_the_numbers_of_the_metrics(name, stored, tmp_path
 def test_the_columns_above_are_those_of_every_table(stored):
     """But for what similarity tables repeat of the same kind."""
     assert set(MEASURED) == set(TABLES) - {"claims", "classifiers"}
-    for name in ("fd_by_criterion", "quality", "path_deviation", "memorisation", "copies", "fairness"):
+    for name in ("fd_by_criterion", "quality", "path_deviation", "memorisation", "copies", "replication", "fairness"):
         raw = make_table(name, stored).raw
         assert {column for column in raw if f"{column}_ci_low" in raw} == set(MEASURED[name])
 
