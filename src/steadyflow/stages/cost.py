@@ -35,7 +35,7 @@ DECODED_A_SECOND = 30  # images by one core, from PNGs of 1024x1024: the slowest
 EMBEDDED_A_SECOND = {"arcface": 20}  # images by one process
 EMBEDDED_A_SECOND_BY_OTHERS = 200
 CLASSIFIED_A_SECOND = 8  # images by one process, all questions of a vision-language model together
-QUALITY_MINUTES = 2
+QUALITY_MINUTES = 4
 ASSUMED_IMAGES = 100_000  # of a dataset that does not say `expected_images`
 
 WEIGHT_BYTES = 4
