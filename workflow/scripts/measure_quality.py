@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from steadyflow.data.images import attribute_codes, read_dataset_info, read_manifest, train_ids
+from steadyflow.data.images import held_out_ids, read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.quality import read_reference
 from steadyflow.evaluate.sample_quality import TrainedOn, quality_metrics
@@ -50,13 +50,10 @@ def main(job: StageRun) -> None:
 
 def trained_on(job: StageRun, run: str) -> TrainedOn:
     manifest, info = read_manifest(job.inputs["manifest"]), read_dataset_info(job.inputs["info"])
-    held_out, population = (manifest["split"] == "val").to_numpy(), held_out_of(job.study, run)
-    values, codes = {**info.attributes, "label": info.classes or []}, attribute_codes(manifest, info)
-    for attribute, value in (population or {}).items():
-        held_out &= codes[attribute] == values[attribute].index(value)
-    ids = manifest["id"].to_numpy()[held_out]
-    enough = population is not None and len(ids) > 1
-    return TrainedOn(train_ids(manifest), kept_ids(job, run), ids if enough else None)
+    population = held_out_of(job.study, run)
+    held_out = None if population is None else held_out_ids(manifest, info, population)
+    enough = held_out is not None and len(held_out) > 1
+    return TrainedOn(train_ids(manifest), kept_ids(job, run), held_out if enough else None)
 
 
 def kept_ids(job: StageRun, run: str) -> np.ndarray | None:
