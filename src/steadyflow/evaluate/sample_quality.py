@@ -14,6 +14,9 @@ from steadyflow.evaluate.neighbours import kept_ratio, ratio_to_held_out
 from steadyflow.evaluate.quality import Reference, quality
 from steadyflow.evaluate.rows import FeatureRows, chosen, mixed, with_features
 
+WITHOUT_HELD_OUT = ("kept_ratio", "f_mem", "authenticity")
+"""Measures of memorisation that held-out images do not enter."""
+
 
 @dataclass(frozen=True)
 class TrainedOn:
@@ -73,9 +76,10 @@ def quality_metrics(
         return metrics
     found = memorisation(features, embeddings, trained_on, seed)
     held_out = len(trained_on.held_out) if trained_on.held_out is not None else 0
-    beside = f"beside {held_out} held-out images of the population" if held_out else ""
+    population = f"{held_out} held-out images of the population" if held_out else ""
+    smaller = min(held_out, len(trained_on.training if trained_on.kept is None else trained_on.kept) // 2)
     return metrics + [
-        metric(name, value, held_out, "" if name in ("kept_ratio", "f_mem", "authenticity") else beside, leaked)
+        metric(name, value, smaller, "", "" if name in WITHOUT_HELD_OUT else population, leaked)
         for name, value in found.items()
     ]
 
