@@ -22,12 +22,16 @@ NULL_LABELS = {"unpruned.gaussian": "Gaussian flow of all data", "unpruned.untra
 NULL_MODELS = dict.fromkeys(LABELS, "unpruned.gaussian")
 COSINES = ("cosine_matched", "cosine_unmatched", "cosine_difference", "cosine_auc", "cosine_top1")
 BEYOND = ("beyond_matched", "beyond_unmatched")
+REPLICATION = ("rp", "rp_threshold")
 LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
 DEVIATIONS = tuple(f"path_deviation_{name}" for name in ("matched", "median", "p95", "unmatched"))
-QUALITY = ("fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage")
+QUALITY = ("fd", "fd_infinity", "fd_train", "kid", "precision", "recall", "f_score", "density", "coverage")
+QUALITY += ("clipped_density", "clipped_coverage", "diversity")
+COPIES = tuple(share + of for share in ("f_mem", "authenticity", "gl") for of in ("", "_held_out"))
 PIXELS = ("psnr", "ssim", "lpips", "sharpness", "perplexity")
 TOKENIZERS = {"vq": "without", "vq-gan": "with"}
 PERCEIVED = (("probe", "hair_length"), ("clip", "hair_length"), ("clip", "age"))
+HAIR_ACCURACY = {"accuracy": 0.92, "chance": 0.55}
 SEXES = ("female", "male")
 
 
@@ -58,17 +62,18 @@ def metric_row(
 
 def every_metric():
     """Every metric of three runs; no two values are equal."""
-    values = iter(np.random.default_rng(0).uniform(0.1, 9, 200))
+    values = iter(np.random.default_rng(0).uniform(0.1, 9, 300))
     pairs = [*((run, "unpruned") for run in LABELS if run != "unpruned"), PAIR]
     row = metric_row
-    rows = [row(run, metric, next(values)) for run in LABELS for metric in (*QUALITY, "nn_ratio")]
+    rows = [row(run, metric, next(values)) for run in LABELS for metric in (*QUALITY, "nn_ratio", *COPIES, "fd_gap")]
     rows += [row(run, "kept_ratio", next(values)) for run in LABELS if run != "unpruned"]
     rows.append(row("validation_images", "cosine_unmatched", next(values), "validation_images"))
     runs = ("training_data", *LABELS)
     rows += [row(run, f"kl_{name}", next(values), "uniform", by) for by, name in PERCEIVED for run in runs]
     rows += [row(run, f"kl_{name}", next(values), "training_data", by) for by, name in PERCEIVED for run in LABELS]
     rows.append(row("training_data", "kl_hair_length", 0.25, "uniform", "labels"))
-    rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in COSINES]
+    rows += [row("validation_images", f"{kind}_hair_length", value, "labels") for kind, value in HAIR_ACCURACY.items()]
+    rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in (*COSINES, *REPLICATION)]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in LATENTS]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in DEVIATIONS]
     nulls = [(null, "unpruned") for null in NULL_LABELS]

@@ -1,10 +1,12 @@
 """Mode removal: what a model changes that was trained on one mode of the data alone."""
 
+from steadyflow.claims.classifiers import distrust_in_words, if_trusted, teller
 from steadyflow.claims.evidence import Evidence
 from steadyflow.claims.share_kept import keeps, share_kept
 from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Finding, above, all_of
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.estimate import difference
+from steadyflow.ground.arm import Arm
 
 MODES = KEPT_MODE, REMOVED_MODE = "[kept mode]", "[removed mode]"
 
@@ -14,7 +16,8 @@ def local_mode_removal(evidence: Evidence) -> Finding:
 
     Source: Exploiting Stability, Fig. 4b
     Bound: where the reference generates the kept mode, the share kept is above KEPT, and above the share kept where it
-    generates the removed mode; undecided where either has too few samples for an interval.
+    generates the removed mode; undecided where either has too few samples for an interval, or the classifier that
+    tells the modes is not trusted.
     """
     runs = _runs_with_both_modes(evidence)
     if not runs:
@@ -29,12 +32,19 @@ def local_mode_removal(evidence: Evidence) -> Finding:
         shares = f"{percent(kept)} of kept-mode samples, {percent(removed)} of removed-mode ones"
         parts.append(f"{evidence.labels[run]} {shares} (n = {n_kept} and {n_removed})")
         counts.append(n_kept + n_removed)
-    return Finding(all_of(verdicts), f"share of the mapping kept: {'; '.join(parts)}", min(counts))
+    told = [teller(evidence, arm.attribute) for arm in _one_value_arms(evidence) if set(arm.runs) & set(runs)]
+    verdict = all_of(if_trusted(evidence, each, all_of(verdicts)) for each in told)
+    words = f"share of the mapping kept: {'; '.join(parts)}{distrust_in_words(evidence, told)}"
+    return Finding(verdict, words, min(counts))
 
 
 def _runs_with_both_modes(evidence: Evidence) -> list[str]:
     """Runs trained on one value of an attribute, whose samples of both modes were compared."""
     rows = evidence.similarity[evidence.similarity["encoder"] == evidence.similarity_encoder]
     compared = [set(rows[rows["metric"] == f"cosine_matched{mode}"]["run"]) for mode in MODES]
-    arms = evidence.pruned_by("attribute_value", fraction=None)
+    arms = _one_value_arms(evidence)
     return [run for arm in arms for run in arm.runs if all(run in runs for runs in compared)]
+
+
+def _one_value_arms(evidence: Evidence) -> list[Arm]:
+    return evidence.pruned_by("attribute_value", fraction=None)

@@ -11,6 +11,7 @@ from steadyflow.stages.samples import compared_features, samples_artifacts, trac
 from steadyflow.stages.stage import Artifact, Inputs, Names, Stage
 from steadyflow.stages.tokenizers import latents_artifacts, lpips_input, tokenizer_artifacts
 from steadyflow.study import Study
+from steadyflow.study.specs.pruning import AttributeValueSubset
 
 # Once for each encoder, not in every run's job: in 2048 dimensions that takes longer than the rest.
 PREPARE_REFERENCE = Stage(
@@ -22,11 +23,12 @@ PREPARE_REFERENCE = Stage(
         **embeddings_artifacts(names["dataset"], names["encoder"]),
     },
     cost=cost.prepare_reference,
+    version=2,
 )
 
 
 def reference_artifact(dataset: str, encoder: str) -> Artifact:
-    """Statistics of the validation images in an encoder's features."""
+    """Statistics of the validation images in an encoder's features, and of the training images."""
     return PREPARE_REFERENCE.job({"dataset": dataset, "encoder": encoder})["reference"]
 
 
@@ -39,15 +41,25 @@ def _quality_inputs(study: Study, names: Names) -> Inputs:
         **compared_features(study, dataset, spec.encoders or (), [(run, str(spec.sampling)) for run in runs]),
         "references": tuple(reference_artifact(dataset, encoder) for encoder in spec.encoders or ()),
         "subsets": tuple(subset_artifact(study, name) for name in subsets if name is not None),
-        **dataset_artifacts(dataset, "manifest"),
+        **dataset_artifacts(dataset, "manifest", "info"),
     }
+
+
+def held_out_of(study: Study, run: str) -> dict[str, str] | None:
+    """The held-out images of the population that a run was trained on: attribute -> the only value that they have, {}
+    for all of them, None where its subset is of no population that held-out images are known to be of."""
+    subset = study.subsets.get(str(study.runs[run].subset))
+    if subset is None or subset.keeps_population:
+        return {}
+    return {subset.attribute: subset.value} if isinstance(subset, AttributeValueSubset) else None
 
 
 def _quality_identity(study: Study, names: Names) -> list[object]:
     """What defines it; other runs do not."""
     spec, runs = study.evaluations[names["dataset"]], study.measured_quality(names["dataset"])[names["measured"]]
     sampled = {run: study.sampling_identity(run, str(spec.sampling)) for run in runs}
-    return [spec.model_dump(mode="json", include={"encoders", "seed"}), sampled]
+    populations = [held_out_of(study, run) for run in runs]
+    return [spec.model_dump(mode="json", include={"encoders", "seed"}), sampled, populations]
 
 
 # A job for each run: one more run measures none of the others again, and a kill loses one.
@@ -58,6 +70,7 @@ MEASURE_QUALITY = Stage(
     inputs=_quality_inputs,
     identity=_quality_identity,
     cost=cost.measure_quality,
+    version=2,
 )
 
 
@@ -200,6 +213,7 @@ MEASURE_FAIRNESS = Stage(
     inputs=_fairness_inputs,
     identity=_fairness_identity,
     cost=cost.measure,
+    version=2,
 )
 
 

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from made_evidence import evidence, finding, row, subset
 
+WEAK = {"accuracy": 0.7, "chance": 0.6}
+
 
 @pytest.mark.parametrize(
     ("kept", "removed", "verdict"),
@@ -28,4 +30,9 @@ def test_a_removed_mode_changes_its_own_samples(kept, removed, verdict):
     assert found.n == 4000
     assert "of kept-mode samples" in found.measured
     assert judged([{**each, "replicates": ()} for each in rows]).verdict == "undecided"
+    told = [row("unpruned", "kl_sex", 0.1, "uniform")]
+    told += [row("validation_images", f"{kind}_sex", value, "labels") for kind, value in WEAK.items()]
+    weak = replace(evidence(arms), similarity=pd.DataFrame(rows), fairness=pd.DataFrame(told))
+    assert finding("local_mode_removal", weak).verdict == "undecided"
+    assert "probe tells sex right in 70% of held-out images only" in finding("local_mode_removal", weak).measured
     assert judged([each for each in rows if "kept" in each["metric"]]).verdict == "not measured"

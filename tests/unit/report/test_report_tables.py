@@ -176,16 +176,32 @@ def test_what_is_infinite_says_so(metrics):
 
 
 def test_a_missing_number_is_named(metrics):
-    without = metrics[~((metrics["metric"] == "nn_ratio") & (metrics["run"] == "loss-0.5"))]
-    with pytest.raises(
-        UserError, match=r"run 'loss-0.5' in 'probe' has no metric 'nn_ratio' \(known: coverage, density"
-    ):
+    without = metrics[~((metrics["metric"] == "nn_ratio") & (metrics["run"] == "unpruned"))]
+    with pytest.raises(UserError, match=r"run 'unpruned' in 'probe' has no metric 'nn_ratio' \(known: authenticity, "):
         make_table("memorisation", without)
 
 
 def test_what_is_no_matter_of_course_is_a_dash(metrics):
     table = make_table("memorisation", metrics)
     assert [row[2] == "–" for row in table.rows] == [True, False, False]
+    # Held-out images are of another population than most subsets.
+    without = metrics[~((metrics["metric"] == "nn_ratio") & (metrics["run"] == "loss-0.5"))]
+    assert [row[1] == "–" for row in make_table("memorisation", without).rows] == [False, True, False]
+
+
+def test_the_distances_to_held_out_and_to_training_images_are_named(metrics):
+    headers = [column.header for column in make_table("quality", metrics).columns]
+    assert headers[2:5] == ["FD (held-out)", "FD∞ (held-out)", "FD (training)"]
+    few = (metrics["metric"] == "fd_train") & (metrics["run"] == "unpruned")
+    noted = metrics.assign(note=metrics["note"].mask(few, "probe: only 9 images for 64 dimensions"))
+    assert "only 9 images" in make_table("quality", noted).caption
+
+
+def test_copies_stand_beside_those_of_held_out_images(metrics):
+    columns = make_table("copies", metrics).columns
+    assert [(column.group, column.header) for column in columns[2:8]] == [
+        (share, of) for share in ("f_mem", "Authenticity", "GL") for of in ("samples", "held-out")
+    ]
 
 
 def test_distances_at_different_n_are_refused(metrics):
@@ -253,3 +269,18 @@ def test_markdown_shows_the_numbers_of_the_csv(name, metrics, tmp_path):
     precise = find_metric(metrics, "fd", "unpruned").value
     if name == "fd_by_criterion":
         assert raw["probe_fd"][0] == precise
+
+
+def test_a_classifiers_accuracy_stands_beside_what_it_tells(metrics):
+    by_hand = make_table("classifiers", metrics).raw.set_index(["classifier", "attribute"])
+    probe = by_hand.loc["probe", "hair_length"]
+    assert (probe["accuracy"], probe["chance"], probe["trusted"]) == (0.92, 0.55, "yes")
+    of_training = metrics[(metrics["run"] == "training_data") & (metrics["metric"] == "kl_hair_length")]
+    kl = of_training.set_index("encoder")["value"]
+    assert (probe["kl_by_classifier"], probe["kl_by_labels"]) == (kl["probe"], kl["labels"])
+    assert np.isnan(by_hand.loc[("clip", "age"), "accuracy"]) and by_hand.loc[("clip", "age"), "trusted"] == "–"
+    caption = make_table("fairness", metrics).caption
+    assert (
+        "Right about held-out images, and the share of their most frequent value: hair length by probe 92% (55%)."
+        in caption
+    )

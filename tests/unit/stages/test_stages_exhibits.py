@@ -85,13 +85,13 @@ def test_a_study_of_everything_shows_everything():
         ({"paths": 0}, {"path_deviation", "path_distance"}),
         ({"inverse_pairs": []}, {"similarity_to_inverse"}),
         ({"mixtures": {}}, {"mode_balance"}),
-        ({"classifiers": []}, {"fairness", "fairness_bars", "similarity_by_mode", "mode_balance"}),
+        ({"classifiers": []}, {"fairness", "classifiers", "fairness_bars", "similarity_by_mode", "mode_balance"}),
         (
             {"runs": ["unpruned"], "inverse_pairs": [], "mixtures": {}, "paths": 0, "reference": "unpruned"},
             {
                 *("similarity_to_unpruned", "similarity_to_inverse", "similarity_by_mode", "path_deviation"),
                 *("mode_balance", "cluster_sizes", "similarity_by_run", "similarity_histogram", "path_distance"),
-                "matching_by_run",
+                *("matching_by_run", "replication"),
                 *("fd_by_fraction", "precision_recall_by_fraction", "fd_by_k"),
             },
         ),

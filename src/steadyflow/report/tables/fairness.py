@@ -7,8 +7,8 @@ from functools import partial
 
 import pandas as pd
 
-from steadyflow.evaluate.metrics import Metric, describe, find_metric, no_metric
-from steadyflow.ground.constants import LABELS, TRAINING_DATA
+from steadyflow.evaluate.metrics import Metric, describe, find_metric, metric_or_none, no_metric
+from steadyflow.ground.constants import LABELS, TRAINING_DATA, VALIDATION_IMAGES
 from steadyflow.report.columns import assemble, measured_column, paper_column, text_column, words
 from steadyflow.report.numbers import INTERVALS, value_alone, with_interval
 from steadyflow.report.paper import PaperValue, paper_value
@@ -62,6 +62,8 @@ def table(
         "that of the training data as the same classifier tells it. Attributes are as a classifier perceives them; "
         f"images whose value it cannot tell are left out. {INTERVALS} {describe(described)}."
     )
+    if right := _accuracies(fairness, attributes):
+        caption += f" Right about held-out images, and the share of their most frequent value: {right}."
     if quantities:
         caption += " The paper's columns are other images, attributes and classifiers."
     return assemble(
@@ -94,3 +96,17 @@ def table(
             for quantity in quantities
         ),
     )
+
+
+def _accuracies(fairness: pd.DataFrame, attributes: Mapping[str, Sequence[str]]) -> str:
+    """How often each classifier is right, in words: "" where no attribute has labels."""
+    parts = []
+    for classifier, of_classifier in attributes.items():
+        for attribute in of_classifier:
+            accuracy, chance = (
+                metric_or_none(fairness, f"{kind}_{attribute}", VALIDATION_IMAGES, LABELS, classifier)
+                for kind in ("accuracy", "chance")
+            )
+            if accuracy.n:
+                parts.append(f"{words(attribute)} by {classifier} {accuracy.value:.0%} ({chance.value:.0%})")
+    return "; ".join(parts)

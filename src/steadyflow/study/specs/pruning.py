@@ -44,6 +44,8 @@ class Scoring(Spec):
 class _Subset(Spec):
     compares_in_clustered_space: ClassVar[bool] = False
     """Whether its criterion needs the embeddings that were clustered."""
+    keeps_population: ClassVar[bool] = False
+    """Whether the kept images are a random draw of all, so that held-out images are of the same population."""
 
     dataset: Annotated[Name | None, Refers("datasets")] = None
     label: str = ""
@@ -60,6 +62,8 @@ class _Subset(Spec):
 
 
 class RandomSubset(_Subset):
+    keeps_population: ClassVar[bool] = True
+
     criterion: Literal["random"]
     pruning_fraction: PruningFraction
     seed: Seed = 0
@@ -67,6 +71,8 @@ class RandomSubset(_Subset):
 
 class HalfSubset(_Subset):
     """One of two disjoint random halves."""
+
+    keeps_population: ClassVar[bool] = True
 
     criterion: Literal["random_half"]
     part: Literal["a", "b"]
