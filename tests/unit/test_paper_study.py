@@ -88,7 +88,7 @@ def test_a_runs_name_says_what_it_is_trained_on(study):
             assert (subset.criterion, subset.pruning_fraction) == (criterion, fraction)
             assert run.dataset == subset.dataset == (suffix.removeprefix("-") or "celebahq")
             reference = study.runs[f"unpruned{suffix}"]
-            assert run.identity() == {**reference.identity(), "subset": run.subset}
+            assert run.identity() == {**reference.identity(), "subset": run.subset, "seed": run.seed}
     for name, run in study.runs.items():
         assert name.endswith(f"-{run.dataset}") == (run.dataset != "celebahq") or name == "ffhq_on_celebahq_tokenizer"
 

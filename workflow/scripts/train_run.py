@@ -39,6 +39,7 @@ parser.add_argument("--compile", choices=["auto", "on", "off"], default="auto", 
 def main(job: StageRun) -> None:
     device, flags, place = job.device(), job.flags, f"runs.{job.names['run']}"
     spec = job.study.runs[job.names["run"]]
+    assert spec.seed is not None, "a loaded study has a seed for every run"
     if flags.micro_batch_size and spec.objective.needs_whole_batches:
         raise UserError(f"--micro-batch-size: {place}.objective takes whole batches; leave the flag out")
     data = open_velocity_data(
@@ -55,7 +56,7 @@ def main(job: StageRun) -> None:
     model = build_velocity(**architecture)
     with distributed.process_group(device):
         if spec.weights is None:
-            trained, pretrained = train(job, model, data, device), None
+            trained, pretrained = train(job, model, data, spec.seed, device), None
         else:
             trained, pretrained = pretrained_velocity(model, job.inputs["weights"])
     if distributed.rank() > 0:
@@ -75,15 +76,15 @@ def main(job: StageRun) -> None:
     write_json(job.outputs["description"], description)
 
 
-def train(job: StageRun, model: nn.Module, data: VelocityData, device: torch.device) -> Trained:
+def train(job: StageRun, model: nn.Module, data: VelocityData, seed: int, device: torch.device) -> Trained:
     """From the beginning, or from the checkpoint."""
     spec, flags = job.study.runs[job.names["run"]], job.flags
     settings = {"label_dropout": spec.label_dropout, **spec.objective.settings()}
     return train_velocity(
         model,
-        velocity_objective(spec.objective.kind, data.samples, spec.seed, **settings),
+        velocity_objective(spec.objective.kind, data.samples, seed, **settings),
         data.samples,
-        Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision),
+        Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, seed, precision=spec.precision),
         validation=data.validation if spec.objective.predicts_velocity else None,
         compiled=flags.compile == "on" or (flags.compile == "auto" and device.type == "cuda"),
         micro_batch=flags.micro_batch_size,

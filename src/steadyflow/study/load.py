@@ -1,4 +1,4 @@
-"""Loads a study file: rejects duplicate keys, merges defaults, resolves references, and validates."""
+"""Loads a study file: rejects duplicate keys, merges defaults, resolves references, validates, and expands repeats."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from steadyflow.ground.artifacts import UserError
 from steadyflow.study.contradictions import circular_subsets, contradictions, tokenizers_of, unknown_surrogates
+from steadyflow.study.repeats import with_repeats
 from steadyflow.study.specs import Evaluation, Run, Study
 
 
@@ -57,7 +58,7 @@ def parse_study(raw: Mapping[str, Any]) -> Study:
         problems = list(check(resolved))
         if problems:
             raise UserError("\n".join(problems))
-    return resolved
+    return with_repeats(resolved)
 
 
 def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,6 +66,8 @@ def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
     shared = (defaults.get("runs") or {}) if isinstance(defaults, dict) else {}
     if not isinstance(shared, dict) or not isinstance(runs, dict):
         return dict(raw)
+    # Default `repeats` are of evaluated runs alone, which are not known yet.
+    shared = {key: value for key, value in shared.items() if key != "repeats"}
     return {**raw, "runs": {name: _merge_run(shared, run) for name, run in runs.items()}}
 
 
