@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.design.pairs import pairs_of_repeats
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.sample_fairness import ImageAttributes, predicted_attributes
 from steadyflow.evaluate.sample_similarity import (
@@ -60,10 +61,11 @@ def main(job: StageRun) -> None:
 
 
 def compared(study: Study, dataset: str) -> Iterator[tuple[Sampled, Sampled]]:
-    """Every run with the reference, inverses with each other, and the reference with itself under another solver."""
+    """Every run with the reference, inverses with each other, repeats with those of the reference, and the reference
+    with itself under another solver."""
     spec = study.evaluations[dataset]
     sampling = str(spec.sampling)
-    for run, reference in study.compared_pairs(dataset):
+    for run, reference in (*study.compared_pairs(dataset), *pairs_of_repeats(study, dataset)):
         yield (run, sampling), (reference, sampling)
     if spec.ceiling is not None:
         yield (str(spec.reference), spec.ceiling), (str(spec.reference), sampling)

@@ -1,4 +1,4 @@
-"""Trainings of two seeds share nothing that is drawn: neither initial weights, nor noise and times, nor order of data."""
+"""Trainings of two seeds share nothing that is drawn: no initial weights, no noise and times, no order of data."""
 
 from itertools import combinations
 
