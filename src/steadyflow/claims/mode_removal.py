@@ -1,7 +1,7 @@
 """Mode removal: what a model changes that was trained on one mode of the data alone."""
 
 from steadyflow.claims.evidence import Evidence
-from steadyflow.claims.share_kept import keeps, share_kept
+from steadyflow.claims.share_kept import if_independent, keeps, share_kept
 from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Finding, above, all_of
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.estimate import difference
@@ -29,7 +29,8 @@ def local_mode_removal(evidence: Evidence) -> Finding:
         shares = f"{percent(kept)} of kept-mode samples, {percent(removed)} of removed-mode ones"
         parts.append(f"{evidence.labels[run]} {shares} (n = {n_kept} and {n_removed})")
         counts.append(n_kept + n_removed)
-    return Finding(all_of(verdicts), f"share of the mapping kept: {'; '.join(parts)}", min(counts))
+    found = Finding(all_of(verdicts), f"share of the mapping kept: {'; '.join(parts)}", min(counts))
+    return if_independent(evidence, [(run, evidence.reference_run) for run in runs], found)
 
 
 def _runs_with_both_modes(evidence: Evidence) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steadyflow.design.arms import arms
+from steadyflow.design.pairs import pairs_of_one_seed
 from steadyflow.ground.artifacts import UserError, read_json
 from steadyflow.report.modes import Modes
 from steadyflow.stages import evaluated, shown
@@ -120,6 +121,7 @@ def findings(study: Study, dataset: str) -> "list[tuple[Claim, Finding]]":
         similarity_encoder=evaluated.similarity_encoders(study, dataset)[0],
         labels=evaluated.labels(study, dataset),
         conditional=study.runs[str(spec.reference)].conditional,
+        shared_seeds=pairs_of_one_seed(study, dataset),
     )
     return judge(read_claims(RESOURCES / "paper" / "claims.csv"), evidence)
 
