@@ -223,7 +223,7 @@ def test_an_estimate_is_printed_and_nothing_is_submitted(scratch: Path, site: di
     script = REPOSITORY / "workflow" / "scripts" / "print_estimate.py"
     code = f"import sys, runpy; sys.argv = ['estimate', '--study', {str(PAPER)!r}]; "
     code += f"runpy.run_path({str(script)!r}, run_name='__main__'); "
-    code += "print('heavy', sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)))"
+    code += "print('heavy', sorted({'torch', 'pandas', 'scipy.stats'} & set(sys.modules)))"
     alone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=scratch)
     assert alone.stdout.splitlines()[-1] == "heavy []"
     assert table.splitlines()[1:] == alone.stdout.splitlines()[2 : 2 + len(rows)]

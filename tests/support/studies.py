@@ -43,7 +43,7 @@ runs:
 samplings:
   euler: {count: 80}
 evaluations:
-  faces: {reference: all}
+  faces: {reference: all, null_model: false}
 """)
 
 

@@ -23,7 +23,7 @@ def pairs_of_one_seed(study: Study, dataset: str) -> list[Pair]:
     weights if their networks are alike, the order of data if as much of it was trained on."""
 
     def seed(run: str) -> int | None:
-        return study.runs[run].seed if study.runs[run].weights is None else None
+        return study.runs[run].seed if study.runs[run].trained else None
 
     compared = (*study.compared_pairs(dataset), *pairs_of_repeats(study, dataset))
     return [pair for pair in compared if seed(pair[0]) is not None and seed(pair[0]) == seed(pair[1])]

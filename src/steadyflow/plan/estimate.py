@@ -67,6 +67,6 @@ def cost_of_trainings(study: Study) -> tuple[Total, Total]:
     """Of all trainings of velocity models, and of those that would be left if nothing were repeated: one of each arm,
     and those of no arm, such as surrogates."""
     repeated = {run for dataset in study.evaluations for arm in arms(study, dataset) for run in arm.runs[1:]}
-    jobs = [job for job in long_jobs(study) if job.stage is TRAIN_RUN]
-    costs = {job.names["run"]: train_run(study, job.names) for job in jobs}
+    jobs = [job.names for job in long_jobs(study) if job.stage is TRAIN_RUN]
+    costs = {names["run"]: train_run(study, names) for names in jobs if study.runs[names["run"]].trained}
     return total(costs.values()), total(cost for run, cost in costs.items() if run not in repeated)

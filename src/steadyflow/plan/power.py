@@ -29,11 +29,11 @@ def smallest_effect(sd: float, first: int, second: int, degrees: int) -> float:
     The usual approximation to the noncentral t (e.g. Zar, Biostatistical Analysis, eq. 8.26); with 2 degrees of freedom
     its power is 0.77.
     """
-    from scipy import stats
+    from scipy.special import stdtrit as quantile_of_t
 
     if not degrees:
         return math.inf
-    quantiles = stats.t.ppf(0.975, degrees) + stats.t.ppf(POWER, degrees)
+    quantiles = quantile_of_t(degrees, 0.975) + quantile_of_t(degrees, POWER)
     return float(quantiles * sd * math.sqrt(1 / first + 1 / second))
 
 

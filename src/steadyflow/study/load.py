@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from steadyflow.ground.artifacts import UserError
 from steadyflow.study.contradictions import circular_subsets, contradictions, tokenizers_of, unknown_surrogates
-from steadyflow.study.repeats import with_repeats
+from steadyflow.study.null_models import with_null_models
+from steadyflow.study.repeats import with_repeats, with_seeds
 from steadyflow.study.specs import Evaluation, Run, Study
 
 
@@ -58,7 +59,7 @@ def parse_study(raw: Mapping[str, Any]) -> Study:
         problems = list(check(resolved))
         if problems:
             raise UserError("\n".join(problems))
-    return with_repeats(resolved)
+    return with_seeds(with_null_models(with_repeats(resolved)))
 
 
 def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,9 +77,8 @@ def _merge_run(shared: dict[str, Any], run: Any) -> Any:
         return run
     # `name:` without a value is a run with defaults only.
     merged = {**shared, **(run or {})}
-    if merged.get("weights") is None:
-        return merged
-    return {key: value for key, value in merged.items() if key not in Run.training or key in (run or {})}
+    unused = Run.unused(weights=merged.get("weights") is not None, gaussian=merged.get("gaussian") is True)
+    return {key: value for key, value in merged.items() if key not in unused or key in (run or {})}
 
 
 # Sections whose specs are discriminated unions.

@@ -33,7 +33,7 @@ def repeat_name(name: str, number: int) -> str:
 
 
 def with_repeats(study: Study) -> Study:
-    """The study with every training as a run of its own, and every run with a seed.
+    """The study with every training as a run of its own.
 
     The repeats of a run follow it, in the study and in its evaluations; their subsets are drawn anew where that is by
     chance. The i-th repeats of two runs of an inverse pair are an inverse pair. Raises UserError where an entry already
@@ -49,19 +49,26 @@ def with_repeats(study: Study) -> Study:
         for number in _numbers(drawn, name)
     }
     runs = {
-        repeat_name(name, number): _trained_again(study, name, number, drawn)
-        for name in study.runs
+        repeat_name(name, number): _trained_again(study, name, number, drawn) if number > 1 else run
+        for name, run in study.runs.items()
         for number in _numbers(counts, name)
     }
     evaluations = {dataset: _evaluated_again(spec, counts) for dataset, spec in study.evaluations.items()}
     return study.model_copy(update={"subsets": subsets, "runs": runs, "evaluations": evaluations})
 
 
+def with_seeds(study: Study) -> Study:
+    """The study with a seed for every run: where it names none, that of its name."""
+    unnamed = {name: run for name, run in study.runs.items() if run.seed is None}
+    seeded = {name: run.model_copy(update={"seed": seed_of_name(name)}) for name, run in unnamed.items()}
+    return study.model_copy(update={"runs": {**study.runs, **seeded}})
+
+
 def _number_of_trainings(study: Study, name: str) -> int:
     """What the run says itself, else the most that an evaluation of it says, else the defaults. Only evaluated runs are
     repeated without saying so themselves: a surrogate is trained once."""
     run = study.runs[name]
-    if run.repeats is not None or run.weights is not None:
+    if run.repeats is not None or not run.trained:
         return run.repeats or 1
     evaluations = [spec for spec in study.evaluations.values() if name in (spec.runs or ())]
     said = [spec.repeats for spec in evaluations if spec.repeats is not None]
@@ -105,12 +112,9 @@ def _drawn_again(subset: Subset, number: int, drawn: Container[str]) -> Subset:
 
 def _trained_again(study: Study, name: str, number: int, drawn: dict[str, int]) -> Run:
     run = study.runs[name]
-    if number == 1:
-        return run.model_copy(update={"seed": seed_of_name(name) if run.seed is None else run.seed})
-    update: dict[str, object] = {
-        "label": f"{study.label(name)} ({number})",
-        "seed": seed_of_name(repeat_name(name, number)) if run.seed is None else seed_of_repeat(run.seed, number),
-    }
+    update: dict[str, object] = {"label": f"{study.label(name)} ({number})"}
+    if run.seed is not None:
+        update["seed"] = seed_of_repeat(run.seed, number)
     if run.subset in drawn:
         update["subset"] = repeat_name(run.subset, number)
     return run.model_copy(update=update)

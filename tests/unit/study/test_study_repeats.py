@@ -80,6 +80,14 @@ def test_a_named_seed_is_of_the_first_and_decides_the_others():
     assert found["half.2"] == found["near.2"] not in (7, seed_of_name("half.2"))
 
 
+def test_every_draw_of_a_subset_has_its_own_null_model():
+    made = study(runs__half__repeats=2, runs__near__repeats=2, evaluations__faces__null_model=True)
+    null_models = made.null_models("faces")
+    assert (null_models["half"], null_models["half.2"]) == ("half.gaussian", "half.2.gaussian")
+    assert null_models["near"] == null_models["near.2"]
+    assert made.runs["all.untrained"].seed == seed_of_name("all.untrained")
+
+
 def test_only_subsets_drawn_by_chance_are_drawn_again():
     made = study(runs__near__repeats=2, runs__hard__repeats=2)
     assert (made.runs["near.2"].subset, made.runs["hard.2"].subset) == ("near", "hard")

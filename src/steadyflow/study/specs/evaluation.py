@@ -97,6 +97,9 @@ class Evaluation(Spec):
     """The evaluated runs in the order of tables and figures; by default all runs of the dataset but surrogates."""
     repeats: PositiveInt | None = None
     """Number of trainings of every evaluated run that does not say its own `repeats`."""
+    null_model: bool = True
+    """Whether the Gaussian flow of every run's training latents, and an untrained network, are evaluated beside the
+    runs: what is found in them too was not learned from the images."""
     inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
     """Pairs of runs with (nearly) disjoint training images, which are compared with each other; of repeated runs, the
     first with the first, the second with the second, and so on."""
