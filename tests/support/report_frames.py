@@ -115,6 +115,7 @@ READ_BY_TABLES = {
     "training_steps": dict.fromkeys(LABELS, "50 each"),
     "inverse_pairs": [PAIR],
     "path_pairs": [("loss-0.5", "unpruned"), PAIR],
+    "shared_seeds": [],
     "runs_on_other_datasets": [],
     "modes": Modes({PAIR[0]: "women only"}, "sex", SEXES, "clip"),
     "mixed_modes": Modes(LABELS, "sex", SEXES, "clip"),

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from steadyflow.design.arms import arms
 from steadyflow.design.by_k import runs_by_k
+from steadyflow.design.pairs import pairs_of_one_seed
 from steadyflow.study import load_study
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +26,7 @@ def grid(criteria, suffix="", fractions=GRID):
 # source: how many trainings it is made of, and which
 TARGETS = {
     "Amazing Stability, Table 1a": (10, {"unpruned"} | grid(CRITERIA, fractions=[0.5])),
-    "Amazing Stability, Table 1a: three seeds": (3, {"random-0.5", "random-0.5-seed1", "random-0.5-seed2"}),
+    "Amazing Stability, Table 1a: three seeds": (3, {"random-0.5", "random-0.5.2", "random-0.5.3"}),
     "Amazing Stability, Fig. 1a": (2, {"half_a", "half_b"}),
     "Amazing Stability, Sec. 3: capacity": (3, {"DiT-XL-2", "DiT-S-4", "UNet-M"}),
     "Exploiting Stability, Fig. 3 and 15": (46, {"unpruned"} | grid(CRITERIA)),
@@ -74,8 +76,28 @@ def test_every_figure_and_table_has_its_trainings(study, source):
 
 def test_nothing_else_is_trained(study):
     wanted = set().union(*(names for _, names in TARGETS.values()))
-    assert set(study.runs) - wanted == {"surrogate", "surrogate-ffhq"}
-    assert len(study.runs) == 153
+    repeats = {run for dataset in study.evaluations for arm in arms(study, dataset) for run in arm.runs[1:]}
+    trained = {name for name, run in study.runs.items() if run.trained}
+    assert trained - wanted - repeats == {"surrogate", "surrogate-ffhq"}
+    assert len(trained) == 196 and len(repeats) == 46
+
+
+@pytest.mark.parametrize(
+    ("dataset", "thrice"),
+    {
+        "celebahq": {"unpruned", "half_a", "half_b"}
+        | {"cluster_b_kernel-0.5", "kernel_global-0.5", "cluster_b_gender-0.5"}
+        | grid(CRITERIA, fractions=[0.5]),
+        "celebahq-512": {"unpruned-celebahq-512", "cluster_b-0.5-celebahq-512"},
+        "ffhq": {"unpruned-ffhq"} | grid(["random", "cluster_b", "cluster_b_inv"], "-ffhq", [0.5]),
+        "imagenet": {"unpruned-imagenet", "cluster_b-0.5-imagenet"},
+    }.items(),
+)
+def test_both_sides_of_what_is_claimed_are_trained_three_times(study, dataset, thrice):
+    several = [arm.runs for arm in arms(study, dataset) if len(arm.runs) > 1]
+    assert thrice == {runs[0] for runs in several} and all(len(runs) == 3 for runs in several)
+    seeds = [study.runs[run].seed for runs in several for run in runs]
+    assert len(set(seeds)) == len(seeds) and pairs_of_one_seed(study, dataset) == []
 
 
 def test_a_runs_name_says_what_it_is_trained_on(study):
@@ -88,8 +110,11 @@ def test_a_runs_name_says_what_it_is_trained_on(study):
             assert (subset.criterion, subset.pruning_fraction) == (criterion, fraction)
             assert run.dataset == subset.dataset == (suffix.removeprefix("-") or "celebahq")
             reference = study.runs[f"unpruned{suffix}"]
-            assert run.identity() == {**reference.identity(), "subset": run.subset}
-    for name, run in study.runs.items():
+            assert run.identity() == {**reference.identity(), "subset": run.subset, "seed": run.seed}
+    for repeat, run in study.runs.items():
+        if not run.trained:
+            continue
+        name = repeat.removesuffix(".2").removesuffix(".3")
         assert name.endswith(f"-{run.dataset}") == (run.dataset != "celebahq") or name == "ffhq_on_celebahq_tokenizer"
 
 
@@ -120,8 +145,8 @@ def test_schedules_are_those_of_the_papers(study):
 
 
 def test_celebahq_is_evaluated_whole_and_beside_the_swapped_dataset(study):
-    own = {name for name, run in study.runs.items() if run.dataset == "celebahq" and name not in study.scorings}
-    assert set(study.evaluations["celebahq"].runs) == own | {"ffhq_on_celebahq_tokenizer"}
+    own = {name for name, run in study.runs.items() if run.dataset == "celebahq" and run.trained}
+    assert set(study.evaluations["celebahq"].runs) == own - {"surrogate"} | {"ffhq_on_celebahq_tokenizer"}
     (line,) = runs_by_k(study, "celebahq").values()
     assert [k for k, _ in line] == [2, 4, 8, 12, 16, 24, 32, 48]
 

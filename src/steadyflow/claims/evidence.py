@@ -1,6 +1,6 @@
 """All that a study has measured on one dataset, as the rules read it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -23,6 +23,7 @@ class Evidence:
     conditional: whether the reference run is conditional on labels
     loss: tidy table of held-out losses
     null_models: run -> the Gaussian flow of its training latents; None if the evaluation has none
+    shared_seeds: pairs whose two trainings have one seed, so are not independent
     """
 
     quality: pd.DataFrame
@@ -36,6 +37,7 @@ class Evidence:
     conditional: bool
     loss: pd.DataFrame = field(default_factory=pd.DataFrame)
     null_models: Mapping[str, str] | None = None
+    shared_seeds: Collection[Pair] = ()
 
     @property
     def reference(self) -> Arm:
@@ -57,8 +59,19 @@ class Evidence:
         return [arm for arm in of_subset if fraction is None or arm.pruning_fraction == fraction]
 
     def pairs_with_reference(self, arms: Iterable[Arm]) -> list[Pair]:
-        """Every run of `arms` beside the reference run, but that run itself."""
-        return [(run, self.reference_run) for arm in arms for run in arm.runs if run != self.reference_run]
+        """Every training of `arms` beside one of the reference's: the i-th beside the i-th where several such pairs
+        were compared, since these have no training in common; else each beside the reference run, but that itself."""
+        return [pair for arm in arms for pair in self._pairs_of_arm(arm)]
+
+    def _pairs_of_arm(self, arm: Arm) -> list[Pair]:
+        compared = set(zip(self.similarity["run"], self.similarity["reference"], strict=True))
+        apart = [pair for pair in zip(arm.runs, self.reference.runs, strict=False) if pair in compared]
+        if len(apart) > 1 and arm != self.reference:
+            return apart
+        return [(run, self.reference_run) for run in arm.runs if run != self.reference_run]
+
+    def arm_of(self, run: str) -> Arm:
+        return next(arm for arm in self.arms if run in arm.runs)
 
     def arm_label(self, arm: Arm) -> str:
         several = f" ({len(arm.runs)} trainings)" if len(arm.runs) > 1 else ""

@@ -2,7 +2,7 @@
 
 from steadyflow.claims.classifiers import distrust_in_words, if_trusted, teller
 from steadyflow.claims.evidence import Evidence
-from steadyflow.claims.share_kept import keeps, share_kept
+from steadyflow.claims.share_kept import if_independent, keeps, share_kept
 from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Finding, above, all_of
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.estimate import difference
@@ -35,7 +35,8 @@ def local_mode_removal(evidence: Evidence) -> Finding:
     told = [teller(evidence, arm.attribute) for arm in _one_value_arms(evidence) if set(arm.runs) & set(runs)]
     verdict = all_of(if_trusted(evidence, each, all_of(verdicts)) for each in told)
     words = f"share of the mapping kept: {'; '.join(parts)}{distrust_in_words(evidence, told)}"
-    return Finding(verdict, words, min(counts))
+    found = Finding(verdict, words, min(counts))
+    return if_independent(evidence, [(run, evidence.reference_run) for run in runs], found)
 
 
 def _runs_with_both_modes(evidence: Evidence) -> list[str]:

@@ -1,6 +1,6 @@
 """A table is built column by column: what is shown, and what goes to the CSV."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 from steadyflow.evaluate.metrics import Metric, find_metric
 from steadyflow.report.numbers import NOTHING, decimals_for, value_alone
 from steadyflow.report.paper import PaperValue
+from steadyflow.report.shared_seeds import with_mark
 from steadyflow.report.typeset import Column, Table
 
 
@@ -37,12 +38,18 @@ def model_column(labels: Mapping[str, str]) -> Filled:
     return name_column("Model", "run", labels)
 
 
-def pair_columns(pairs: Sequence[tuple[str, str]], labels: Mapping[str, str]) -> tuple[Filled, Filled]:
-    """The first columns of a table of pairs (run, reference)."""
+def pair_columns(
+    pairs: Sequence[tuple[str, str]], labels: Mapping[str, str], shared_seeds: Collection[tuple[str, str]]
+) -> tuple[Filled, Filled]:
+    """The first columns of a table of pairs (run, reference), with a mark on those whose trainings share a seed."""
     runs, references = [run for run, _ in pairs], [reference for _, reference in pairs]
     return (
-        text_column("Model", [labels[run] for run in runs], {"run": runs}),
-        text_column("Against", [labels[reference] for reference in references], {"reference": references}),
+        text_column("Model", [with_mark(labels[pair[0]], pair, shared_seeds) for pair in pairs], {"run": runs}),
+        text_column(
+            "Against",
+            [labels[reference] for reference in references],
+            {"reference": references, "shared_seed": [pair in shared_seeds for pair in pairs]},
+        ),
     )
 
 

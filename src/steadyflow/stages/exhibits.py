@@ -58,11 +58,15 @@ def _facts(exhibit: Exhibit, study: Study, dataset: str) -> dict[str, str]:
     }
 
 
+# What tables and figures alone read, and `repeats`, which stand among the runs.
+_NOT_OF_RUNS = {"classifiers", "paper_attributes", "paths", "tokenizers", "show", "repeats"}
+
+
 def _evaluated(study: Study, dataset: str) -> list[Any]:
     """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[dataset]
     return [
-        spec.model_dump(mode="json", exclude={"classifiers", "paper_attributes", "paths", "tokenizers", "show"}),
+        spec.model_dump(mode="json", exclude=_NOT_OF_RUNS),
         {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(dataset)},
     ]
 

@@ -1,5 +1,6 @@
 """Metrics of samples, of pairs of runs and of tokenizers."""
 
+from steadyflow.design.pairs import pairs_of_repeats
 from steadyflow.ground.artifacts import UserError
 from steadyflow.stages import cost
 from steadyflow.stages.attributes import image_attributes, sample_attributes
@@ -137,7 +138,9 @@ def _similarity_identity(study: Study, names: Names) -> list[object]:
     fields = {"reference", "runs", "inverse_pairs", "similarity_encoders", "sampling", "ceiling", "classifiers"}
     sampled = {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(dataset)}
     compared = spec.model_dump(mode="json", include=fields)
-    return [compared, study.modes(dataset), sampled, study.null_models(dataset)]
+    identity: list[object] = [compared, study.modes(dataset), sampled, study.null_models(dataset)]
+    of_repeats = pairs_of_repeats(study, dataset)
+    return [*identity, of_repeats] if of_repeats else identity
 
 
 MEASURE_SIMILARITY = Stage(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steadyflow.design.arms import arms
+from steadyflow.design.pairs import pairs_of_one_seed
 from steadyflow.ground.artifacts import UserError, read_json
 from steadyflow.report.modes import Modes
 from steadyflow.stages import evaluated, shown
@@ -125,6 +126,7 @@ def findings(study: Study, dataset: str) -> "list[tuple[Claim, Finding]]":
         conditional=study.runs[str(spec.reference)].conditional,
         loss=LOSS.load(study, dataset),
         null_models=study.null_models(dataset) if spec.null_model else None,
+        shared_seeds=pairs_of_one_seed(study, dataset),
     )
     return judge(read_claims(RESOURCES / "paper" / "claims.csv"), evidence)
 

@@ -284,3 +284,23 @@ def test_a_classifiers_accuracy_stands_beside_what_it_tells(metrics):
         "Right about held-out images, and the share of their most frequent value: hair length by probe 92% (55%)."
         in caption
     )
+
+
+def test_pairs_of_one_seed_are_marked_and_the_caption_says_what_that_means(metrics):
+    shared = [("loss_inv-0.5", "unpruned"), PAIR]
+    to_unpruned = make_table("similarity_to_unpruned", metrics, shared_seeds=shared)
+    assert [row[0] for row in to_unpruned.rows] == ["highest loss", "lowest loss †", "held-out images"]
+    assert to_unpruned.raw["label"].tolist()[1] == "lowest loss"
+    assert to_unpruned.raw["shared_seed"].tolist() == [False, True, False]
+    to_inverse, paths = (
+        make_table(name, metrics, shared_seeds=shared) for name in ("similarity_to_inverse", "path_deviation")
+    )
+    assert to_inverse.rows[0][:2] == ("highest loss †", "lowest loss")
+    assert [row[0] for row in paths.rows] == ["highest loss", "highest loss †"]
+    by_mode = make_table("similarity_by_mode", metrics, shared_seeds=[("loss-0.5", "unpruned")])
+    assert by_mode.rows[0][0] == "women only †"
+    for table in (to_unpruned, to_inverse, paths, by_mode):
+        assert "† Not independent: both trainings have the same seed" in table.caption
+    # A pair of another table is none of this one's concern.
+    assert "†" not in make_table("similarity_to_unpruned", metrics, shared_seeds=[PAIR]).caption
+    assert r"lowest loss $\dagger$" in latex(to_unpruned, "tab:s")

@@ -1,7 +1,7 @@
 """The same similarities between models trained on opposite subsets, with the overlap of what they saw; with an overlap
 of 0 they shared no training image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from steadyflow.evaluate.metrics import find_metric, metric_or_none
 from steadyflow.report.columns import assemble, measured_column, pair_columns
 from steadyflow.report.numbers import with_interval
 from steadyflow.report.paper import PaperValue
+from steadyflow.report.shared_seeds import meaning_of_mark
 from steadyflow.report.similarity import arcface_column, similarity_columns, similarity_words
 from steadyflow.report.typeset import Table
 
@@ -22,6 +23,7 @@ def table(
     labels: Mapping[str, str],
     inverse_pairs: Sequence[tuple[str, str]],
     similarity_encoders: Sequence[str],
+    shared_seeds: Collection[tuple[str, str]],
     paper: Sequence[PaperValue],
 ) -> Table:
     """Pairs (run, reference), beside the paper's ArcFace similarity (Table 3b)."""
@@ -33,8 +35,9 @@ def table(
     overlaps = [metric_or_none(similarity, "overlap", *pair) for pair in inverse_pairs]
     return assemble(
         TITLE,
-        f"Overlap: Jaccard index of the two training subsets; 0 is disjoint. {similarity_words(cosines)}",
-        *pair_columns(inverse_pairs, labels),
+        f"Overlap: Jaccard index of the two training subsets; 0 is disjoint. {similarity_words(cosines)}"
+        + meaning_of_mark(inverse_pairs, shared_seeds),
+        *pair_columns(inverse_pairs, labels, shared_seeds),
         measured_column("Overlap", overlaps, with_interval, decimals=2),
         *similarity_columns(similarity, inverse_pairs, similarity_encoders),
         arcface_column(paper, inverse_pairs),

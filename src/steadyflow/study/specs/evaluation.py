@@ -95,11 +95,14 @@ class Evaluation(Spec):
     upper limit for that of other runs."""
     runs: Annotated[tuple[Name, ...] | None, Refers("runs")] = None
     """The evaluated runs in the order of tables and figures; by default all runs of the dataset but surrogates."""
+    repeats: PositiveInt | None = None
+    """Number of trainings of every evaluated run that does not say its own `repeats`."""
     null_model: bool = True
     """Whether the Gaussian flow of every run's training latents, and an untrained network, are evaluated beside the
     runs: what is found in them too was not learned from the images."""
     inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
-    """Pairs of runs with (nearly) disjoint training images, which are compared with each other."""
+    """Pairs of runs with (nearly) disjoint training images, which are compared with each other; of repeated runs, the
+    first with the first, the second with the second, and so on."""
     classifiers: tuple[Name, ...] | None = None
     """Classifiers of the attributes of samples and training images, in the order of tables and figures: probes, and
     entries of the section `classifiers`. By default the probes of this dataset, then all of that section."""

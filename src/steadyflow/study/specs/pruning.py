@@ -60,6 +60,11 @@ class _Subset(Spec):
         """The subsets from which it is derived."""
         return ()
 
+    @property
+    def is_drawn_by_chance(self) -> bool:
+        """Whether another seed selects other images."""
+        return "seed" in type(self).model_fields
+
 
 class RandomSubset(_Subset):
     keeps_population: ClassVar[bool] = True
@@ -229,6 +234,10 @@ class DropClustersSubset(_Subset):
     """Number of random clusters, or a list of clusters."""
     clusters: Annotated[Name | None, Refers("clusterings")] = None
     seed: Seed = 0
+
+    @property
+    def is_drawn_by_chance(self) -> bool:
+        return isinstance(self.drop, int)
 
 
 class IntersectionSubset(_Subset):
