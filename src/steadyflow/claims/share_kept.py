@@ -2,39 +2,41 @@
 
 (matched - unmatched) / (ceiling - unmatched), of mean cosine similarities: 0 where samples of the same noise are no
 more alike than samples of different noises, 1 where they are as alike as the reference's own under another solver. A
-run keeps the mapping from KEPT on, breaks it below BROKEN, and resembles the other in between.
+run keeps the mapping, breaks it, or keeps a part, by `Bounds.kept` and `Bounds.broken`: no share does two of these.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from steadyflow.claims.bounds import Bounds
 from steadyflow.claims.evidence import Evidence, Pair
-from steadyflow.claims.verdict import NOT_MEASURED, Bound, Finding, above, all_of, below
+from steadyflow.claims.verdict import NOT_MEASURED, Finding, above, all_of, below
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.estimate import GROUPS, Estimate, jackknifed
 from steadyflow.evaluate.metrics import Metric, find_metric
 
-KEPT, BROKEN = 0.5, 0.25
+ShareBound = Callable[[Estimate, Bounds], str]
+"""The verdict on a share kept."""
 
 
-def keeps(share: Estimate) -> str:
-    """Above KEPT."""
-    return above(share, KEPT)
+def keeps(share: Estimate, bounds: Bounds) -> str:
+    """Above `kept`."""
+    return above(share, bounds.kept)
 
 
-def breaks(share: Estimate) -> str:
-    """Below BROKEN."""
-    return below(share, BROKEN)
+def breaks(share: Estimate, bounds: Bounds) -> str:
+    """Below `broken`."""
+    return below(share, bounds.broken)
 
 
-def keeps_partly(share: Estimate) -> str:
-    """Above 0 and below KEPT."""
-    return all_of([above(share, 0.0), below(share, KEPT)])
+def keeps_partly(share: Estimate, bounds: Bounds) -> str:
+    """Above `broken` and below `kept`."""
+    return all_of([above(share, bounds.broken), below(share, bounds.kept)])
 
 
-def resembles(share: Estimate) -> str:
-    """Above BROKEN."""
-    return above(share, BROKEN)
+def resembles(share: Estimate, bounds: Bounds) -> str:
+    """Above `broken`."""
+    return above(share, bounds.broken)
 
 
 def share_kept(evidence: Evidence, run: str, reference: str, mode: str = "") -> tuple[Estimate, int]:
@@ -56,13 +58,13 @@ def share_kept(evidence: Evidence, run: str, reference: str, mode: str = "") -> 
     return jackknifed(value, [_share(*each) for each in zip(*replicates, strict=True)]), matched.n
 
 
-def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: Bound) -> Finding:
+def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: ShareBound) -> Finding:
     """The verdict of `bound` on the share kept by every pair: all have to pass. Not measured without pairs."""
     if not pairs:
         return Finding(NOT_MEASURED)
     found = [share_kept(evidence, *pair) for pair in pairs]
     parts = [f"{evidence.pair_label(pair)} {percent(share)}" for pair, (share, _) in zip(pairs, found, strict=True)]
-    verdict = all_of(bound(share) for share, _ in found)
+    verdict = all_of(bound(share, evidence.bounds) for share, _ in found)
     return Finding(verdict, f"share of the mapping kept: {'; '.join(parts)}", min(n for _, n in found))
 
 

@@ -179,6 +179,8 @@ def _classifier_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     if len(set(names)) < len(names):
         yield f"{place}: names one twice"
     place = f"evaluations.{dataset}.paper_attributes"
+    if evaluation.paper_attributes and evaluation.reproduces is None:
+        yield f"{place}: the papers print them of a dataset of theirs; name it by `reproduces`, or leave these out"
     if evaluation.paper_attributes and not names:
         yield f"{place}: no attributes are measured, since the evaluation has no classifiers"
     # The attributes of a probe are not known before the dataset is prepared.

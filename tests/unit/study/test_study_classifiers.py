@@ -127,6 +127,7 @@ def test_every_mistake_is_named_by_its_key(spec: dict[str, Any], message: str) -
         ),
         ({"classifiers": ["fid"]}, r"classifiers: 'fid' is an encoder of kind inception, which predicts no attributes"),
         ({"classifiers": ["vlm", "vlm"]}, r"classifiers: names one twice"),
+        ({"paper_attributes": {"age": "kl_age"}, "reproduces": None}, r"paper_attributes: the papers print them of a"),
         ({"classifiers": [], "paper_attributes": {"age": "kl_age"}}, r"paper_attributes: no attributes are measured"),
         (
             {"classifiers": ["vlm"], "paper_attributes": {"hair": "kl_hair_color"}},
@@ -136,11 +137,12 @@ def test_every_mistake_is_named_by_its_key(spec: dict[str, Any], message: str) -
 )
 def test_what_an_evaluation_cannot_take(evaluation: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=rf"evaluations\.digits\.{message}"):
-        study(evaluations__digits={"encoders": ["fid"], **evaluation})
+        study(evaluations__digits={"encoders": ["fid"], "reproduces": "celebahq", **evaluation})
 
 
 def test_attributes_of_a_probe_are_not_known_before_it_is_trained() -> None:
-    study(evaluations__digits={"encoders": ["fid"], "paper_attributes": {"whatever": "kl_gender"}})
+    named = {"paper_attributes": {"whatever": "kl_gender"}, "reproduces": "celebahq"}
+    study(evaluations__digits={"encoders": ["fid"], **named})
 
 
 def test_names_mean_one_thing() -> None:

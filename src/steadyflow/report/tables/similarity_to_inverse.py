@@ -8,8 +8,8 @@ import pandas as pd
 from steadyflow.evaluate.metrics import find_metric, metric_or_none
 from steadyflow.report.columns import assemble, measured_column, pair_columns
 from steadyflow.report.numbers import with_interval
-from steadyflow.report.paper import PaperValue
-from steadyflow.report.similarity import arcface_column, similarity_columns, similarity_words
+from steadyflow.report.paper import Printed
+from steadyflow.report.similarity import printed_similarities, similarity_columns, similarity_words
 from steadyflow.report.typeset import Table
 
 TITLE = "Similarity of models trained on opposite subsets"
@@ -22,9 +22,9 @@ def table(
     labels: Mapping[str, str],
     inverse_pairs: Sequence[tuple[str, str]],
     similarity_encoders: Sequence[str],
-    paper: Sequence[PaperValue],
+    paper: Printed,
 ) -> Table:
-    """Pairs (run, reference), beside the paper's ArcFace similarity (Table 3b)."""
+    """Pairs (run, reference), beside the paper's similarity (Table 3b)."""
     cosines = [
         find_metric(similarity, "cosine_matched", *pair, encoder=encoder)
         for pair in inverse_pairs
@@ -37,5 +37,5 @@ def table(
         *pair_columns(inverse_pairs, labels),
         measured_column("Overlap", overlaps, with_interval, decimals=2),
         *similarity_columns(similarity, inverse_pairs, similarity_encoders),
-        arcface_column(paper, inverse_pairs),
+        *printed_similarities(paper, inverse_pairs),
     )

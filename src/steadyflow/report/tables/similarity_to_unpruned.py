@@ -1,5 +1,5 @@
 """Cosine similarity, and latent distance, between each model and the one trained on all data, for samples that share
-their noise and for all pairs that do not, beside the ArcFace similarity that the paper reports on CelebA-HQ."""
+their noise and for all pairs that do not; beside what the paper prints where this is one of its datasets."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,8 +8,13 @@ import pandas as pd
 from steadyflow.evaluate.metrics import find_metric
 from steadyflow.ground.constants import VALIDATION_IMAGES
 from steadyflow.report.columns import assemble, text_column
-from steadyflow.report.paper import PaperValue, paper_value
-from steadyflow.report.similarity import arcface_column, similarity_columns, similarity_words
+from steadyflow.report.paper import Printed
+from steadyflow.report.similarity import (
+    printed_similarities,
+    printed_unmatched,
+    similarity_columns,
+    similarity_words,
+)
 from steadyflow.report.typeset import Table
 
 TITLE = "Similarity to the model trained on all data"
@@ -22,9 +27,9 @@ def table(
     labels: Mapping[str, str],
     reference: str,
     similarity_encoders: Sequence[str],
-    paper: Sequence[PaperValue],
+    paper: Printed,
 ) -> Table:
-    """Every run against the `reference` run, from the same noise, beside the paper's ArcFace similarity (Table 3a).
+    """Every run against the `reference` run, from the same noise, beside the paper's similarity (Table 3a).
 
     Below them the anchors: the reference against itself under another solver, where that was sampled, and two different
     held-out images.
@@ -41,16 +46,15 @@ def table(
         for pair in compared
         for encoder in similarity_encoders
     ]
-    unmatched = paper_value(paper, "arcface_unmatched", "any", reference)
     most = "" if ceiling.empty else "The reference under another solver is as alike as can be asked for. "
     caption = (
         f"Similarity to {labels[reference]}. {similarity_words(cosines)} {most}Two held-out images have no relation."
-    ) + (f" The paper's unmatched ArcFace similarity is {unmatched}." if unmatched else "")
+    ) + printed_unmatched(paper, reference)
     names = {"run": [run for run, _ in rows], "label": list(rows.values())}
     return assemble(
         TITLE,
         caption,
         text_column("Model", list(rows.values()), names),
         *similarity_columns(similarity, list(rows), similarity_encoders, absent=set(anchors)),
-        arcface_column(paper, list(rows)),
+        *printed_similarities(paper, list(rows)),
     )
