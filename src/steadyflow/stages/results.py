@@ -14,8 +14,8 @@ from steadyflow.design.by_k import runs_by_k
 from steadyflow.ground.artifacts import UserError, read_json
 from steadyflow.report.modes import Modes
 from steadyflow.stages import evaluated, shown
-from steadyflow.stages.attributes import image_attributes
 from steadyflow.stages.data import dataset_artifacts
+from steadyflow.stages.image_attributes import image_attributes
 from steadyflow.stages.metrics import (
     MEASURE_FAIRNESS,
     MEASURE_PATHS,

@@ -291,8 +291,24 @@ def _subset_contradictions(study: Study, name: str, subset: Subset) -> Iterator[
     tokenizer = getattr(subset, "tokenizer", None)
     if tokenizer is not None:
         yield from _tokenizer_contradictions(study, f"subsets.{name}.tokenizer", tokenizer, str(subset.dataset))
+    classifier = getattr(subset, "classifier", None)
+    if classifier is not None:
+        yield from _teller_contradictions(study, f"subsets.{name}.classifier", classifier, subset)
     if isinstance(subset, DropClustersSubset):
         yield from _drop_contradictions(name, subset, study.clusterings[str(subset.clusters)].k)
+
+
+def _teller_contradictions(study: Study, place: str, classifier: str, subset: Subset) -> Iterator[str]:
+    """Checks that a classifier tells the attribute by which a subset is chosen, of such images."""
+    attribute = getattr(subset, "attribute", "")
+    if classifier in study.classifiers:
+        told = study.classifiers[classifier].attributes
+        if attribute not in told:
+            yield f"{place}: '{classifier}' does not predict '{attribute}' (predicted: {', '.join(told)})"
+    elif classifier not in study.probes:
+        yield f"{place}: unknown '{classifier}' (known: {', '.join([*study.probes, *study.classifiers]) or 'none'})"
+        return
+    yield from _probe_contradictions(study, place, study.classified_features(classifier), subset.dataset)
 
 
 def _drop_contradictions(name: str, subset: DropClustersSubset, k: int) -> Iterator[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
-from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
+from steadyflow.study.specs.fields import Name, Neutral, Refers, Seed, Spec
 
 
 def _fraction_removed(value: float) -> float:
@@ -174,7 +174,13 @@ class StratifiedSubset(_Subset):
         return self
 
 
-class AttributeValueSubset(_Subset):
+class _ByAttribute(_Subset):
+    classifier: Annotated[Name | None, Neutral(None)] = None
+    """A probe or an entry of `classifiers` that tells the attribute of every training image; by default it is the
+    dataset's own."""
+
+
+class AttributeValueSubset(_ByAttribute):
     """Only the images of one attribute value (`label` names the classes)."""
 
     criterion: Literal["attribute_value"]
@@ -182,7 +188,7 @@ class AttributeValueSubset(_Subset):
     value: str
 
 
-class AttributeBalancedSubset(_Subset):
+class AttributeBalancedSubset(_ByAttribute):
     """Equal quotas for each value of an attribute, random inside."""
 
     criterion: Literal["attribute_balanced"]
@@ -191,7 +197,7 @@ class AttributeBalancedSubset(_Subset):
     seed: Seed = 0
 
 
-class AttributeOversampledSubset(_Subset):
+class AttributeOversampledSubset(_ByAttribute):
     """Images repeated until each value of an attribute is as frequent as the most frequent."""
 
     criterion: Literal["attribute_oversampled"]
