@@ -1,5 +1,5 @@
-"""The same similarities between models trained on opposite subsets, with the overlap of what they saw; with an overlap
-of 0 they shared no training image."""
+"""The same similarities between models that are no reference, such as those trained on opposite subsets, with the
+overlap of what they saw; with an overlap of 0 they shared no training image."""
 
 from collections.abc import Mapping, Sequence
 

@@ -98,7 +98,7 @@ class Evaluation(Spec):
     runs: Annotated[tuple[Name, ...] | None, Refers("runs")] = None
     """The evaluated runs in the order of tables and figures; by default all runs of the dataset but surrogates."""
     inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
-    """Pairs of runs with (nearly) disjoint training images, which are compared with each other."""
+    """Pairs of runs that are compared with each other: those of (nearly) disjoint training images, and any others."""
     classifiers: tuple[Name, ...] | None = None
     """Classifiers of the attributes of samples and training images, in the order of tables and figures: probes, and
     entries of the section `classifiers`. By default the probes of this dataset, then all of that section."""
