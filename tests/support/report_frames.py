@@ -97,6 +97,7 @@ READ_BY_TABLES = {
     "encoders": ["probe"],
     "similarity_encoders": ["probe"],
     "reference": "unpruned",
+    "null_labels": {},
     "repeated_runs": [],
     "training_sets": TRAINING_SETS,
     "training_steps": dict.fromkeys(LABELS, "50 each"),

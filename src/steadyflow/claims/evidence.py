@@ -26,6 +26,8 @@ class Evidence:
     clip_encoder: that of the evaluation's encoders which is CLIP; "" if none is
     by_k: criterion -> (number of clusters, run) of runs that differ in that number
     operations: run -> floating-point operations of one evaluation of its network
+    loss: tidy table of held-out losses
+    null_models: run -> the Gaussian flow of its training latents; None if the evaluation has none
     bounds: what verdicts are judged by
     distance: metric of the Fréchet distance, "fd" to held-out images or "fd_train" to training images
     """
@@ -42,6 +44,8 @@ class Evidence:
     clip_encoder: str = ""
     by_k: Mapping[str, Sequence[tuple[int, str]]] = field(default_factory=dict)
     operations: Mapping[str, float] = field(default_factory=dict)
+    loss: pd.DataFrame = field(default_factory=pd.DataFrame)
+    null_models: Mapping[str, str] | None = None
     bounds: Bounds = field(default_factory=Bounds)
     distance: str = "fd"
 

@@ -2,7 +2,8 @@
 
 from steadyflow.claims import criteria
 from steadyflow.claims.evidence import Evidence
-from steadyflow.claims.share_kept import judge_shares, keeps
+from steadyflow.claims.null_model import judge_stability
+from steadyflow.claims.share_kept import keeps
 from steadyflow.claims.stability import stable_inverse
 from steadyflow.claims.verdict import Finding, in_turn
 
@@ -13,7 +14,7 @@ def stable_512(evidence: Evidence) -> Finding:
     Source: Exploiting Stability, App. A.3
     Bound: the share kept is above `kept` for criterion cluster_b at pruning fraction 0.5.
     """
-    return judge_shares(evidence, evidence.pairs_with_reference(evidence.pruned_by("cluster_b")), keeps)
+    return judge_stability(evidence, evidence.pairs_with_reference(evidence.pruned_by("cluster_b")), keeps)
 
 
 def stable_ffhq(evidence: Evidence) -> Finding:
@@ -24,7 +25,7 @@ def stable_ffhq(evidence: Evidence) -> Finding:
     criterion and its inverse as for stable_inverse.
     """
     pruned = [arm for fraction in (0.25, 0.5) for arm in evidence.pruned_by(*criteria.PAPERS, fraction=fraction)]
-    shares = judge_shares(evidence, evidence.pairs_with_reference(pruned), keeps)
+    shares = judge_stability(evidence, evidence.pairs_with_reference(pruned), keeps)
     return in_turn([shares, stable_inverse(evidence)])
 
 
@@ -35,4 +36,4 @@ def stable_imagenet(evidence: Evidence) -> Finding:
     Bound: the share kept is above `kept` for random subsets and all criteria by clusters, at every pruning fraction.
     """
     pruned = evidence.pruned_by(*criteria.ON_IMAGENET, fraction=None)
-    return judge_shares(evidence, evidence.pairs_with_reference(pruned), keeps)
+    return judge_stability(evidence, evidence.pairs_with_reference(pruned), keeps)

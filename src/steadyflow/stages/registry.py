@@ -9,6 +9,7 @@ from steadyflow.stages.exhibits import DRAW_FIGURE, FIGURES, TABLES, WRITE_REPOR
 from steadyflow.stages.image_attributes import CLASSIFY_IMAGES
 from steadyflow.stages.metrics import (
     MEASURE_FAIRNESS,
+    MEASURE_LOSS,
     MEASURE_PATHS,
     MEASURE_QUALITY,
     MEASURE_SIMILARITY,
@@ -54,6 +55,7 @@ STAGES: dict[str, Stage] = {
         MEASURE_TOKENIZERS,
         PREPARE_REFERENCE,
         MEASURE_QUALITY,
+        MEASURE_LOSS,
         MEASURE_SIMILARITY,
         MEASURE_PATHS,
         MEASURE_FAIRNESS,
@@ -69,7 +71,7 @@ FIXED = ("study", "table", "figure")
 
 def entries(study: Study) -> dict[str, Iterable[str]]:
     """The values that each wildcard may take."""
-    measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured(dataset))
+    measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured_quality(dataset))
     return {
         "dataset": study.datasets,
         "tokenizer": study.tokenizers,

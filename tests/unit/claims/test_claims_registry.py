@@ -44,7 +44,7 @@ def test_bounds_scale_but_for_what_counts_as_disjoint():
     bounds, twice = Bounds(), Bounds().times(2)
     assert (twice.kept, twice.broken, twice.alike, twice.margin) == (1.0, 0.2, 0.2, 0.1)
     assert twice.overlap == bounds.overlap
-    assert all(len(reason) > 40 for reason in bounds.reasons.values()) and len(bounds.reasons) == 5
+    assert all(len(reason) > 40 for reason in bounds.reasons.values()) and len(bounds.reasons) == 6
 
 
 def test_claims_about_one_dataset_name_a_dataset_of_the_papers():

@@ -174,13 +174,15 @@ class StratifiedSubset(_Subset):
         return self
 
 
-class _ByAttribute(_Subset):
+class ByAttribute(_Subset):
+    """By an attribute of the images."""
+
     classifier: Annotated[Name | None, Neutral(None)] = None
     """A probe or an entry of `classifiers` that tells the attribute of every training image; by default it is the
     dataset's own."""
 
 
-class AttributeValueSubset(_ByAttribute):
+class AttributeValueSubset(ByAttribute):
     """Only the images of one attribute value (`label` names the classes)."""
 
     criterion: Literal["attribute_value"]
@@ -188,7 +190,7 @@ class AttributeValueSubset(_ByAttribute):
     value: str
 
 
-class AttributeBalancedSubset(_ByAttribute):
+class AttributeBalancedSubset(ByAttribute):
     """Equal quotas for each value of an attribute, random inside."""
 
     criterion: Literal["attribute_balanced"]
@@ -197,7 +199,7 @@ class AttributeBalancedSubset(_ByAttribute):
     seed: Seed = 0
 
 
-class AttributeOversampledSubset(_ByAttribute):
+class AttributeOversampledSubset(ByAttribute):
     """Images repeated until each value of an attribute is as frequent as the most frequent."""
 
     criterion: Literal["attribute_oversampled"]
