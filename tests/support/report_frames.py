@@ -9,11 +9,12 @@ from steadyflow.claims import Finding, read_claims
 from steadyflow.evaluate.metrics import Metric
 from steadyflow.report.exhibits import find_exhibits
 from steadyflow.report.modes import Modes
-from steadyflow.report.paper import read_paper_values
+from steadyflow.report.paper import printed_of, read_paper_values
 
 ROOT = Path(__file__).parents[2]
 TABLES, FIGURES = find_exhibits("table"), find_exhibits("figure")
-PAPER = read_paper_values(ROOT / "resources/paper/scalars.csv")
+PAPER_VALUES = read_paper_values(ROOT / "resources/paper/scalars.csv")
+PAPER, NO_PAPER = (printed_of(PAPER_VALUES, dataset) for dataset in ("celebahq", ""))
 CLAIMS = read_claims(ROOT / "resources/paper/claims.csv")
 
 LABELS = {"unpruned": "all data", "loss-0.5": "highest loss", "loss_inv-0.5": "lowest loss"}
@@ -106,7 +107,10 @@ READ_BY_TABLES = {
     "null_models": NULL_MODELS,
     "pair_labels": {("loss-0.5", "unpruned"): "highest loss", PAIR: "highest loss / lowest loss"},
     "paper": PAPER,
-    "findings": [(CLAIMS[0], Finding("holds", "0.5 [0.4, 0.6]", 2000)), (CLAIMS[1], Finding("not measured"))],
+    "findings": [
+        (CLAIMS[0], Finding("holds", "0.5 [0.4, 0.6]", 2000, halved="holds", doubled="fails")),
+        (CLAIMS[1], Finding("not measured")),
+    ],
     "encoders": ["probe"],
     "similarity_encoders": ["probe"],
     "reference": "unpruned",

@@ -5,11 +5,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 
 from steadyflow.design.arms import arms
 from steadyflow.design.by_k import runs_by_k
 from steadyflow.design.pairs import pairs_of_one_seed
-from steadyflow.study import load_study
+from steadyflow.study import load_study, parse_study
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +55,8 @@ TARGETS = {
     "Exploiting Stability, App. A.3": (2, {"unpruned-celebahq-512", "cluster_b-0.5-celebahq-512"}),
     "Exploiting Stability, Fig. 14": (46, {"unpruned-ffhq"} | grid(CRITERIA, "-ffhq")),
     "Exploiting Stability, Fig. 6 and 10": (26, {"unpruned-imagenet"} | grid(["random", *CLUSTERS], "-imagenet")),
+    "Closed Form, Fig. 4": (4, {"unpruned", "efm-128", "efm-256", "efm-1000"}),
+    "OT-CFM slides": (2, {"unpruned", "ot"}),
 }
 # What the papers print numbers of, and a study cannot express yet, or what is no run of its own.
 NOT_A_RUN = {"c2f_male-t0.7", "any", "criterion-0.5", "inverse-0.5", "uniform", ""}
@@ -62,7 +65,10 @@ NOT_OF_RUNS = {"exp_integral_lipschitz", "sampling_ms_per_image", "training_hour
 
 @pytest.fixture(scope="module")
 def study():
-    return load_study(ROOT / "studies" / "paper.yaml")
+    """Without the null models, which nobody trains."""
+    loaded = load_study(ROOT / "studies" / "paper.yaml")
+    trained = {name: run for name, run in loaded.runs.items() if not run.gaussian and run.steps}
+    return loaded.model_copy(update={"runs": trained})
 
 
 @pytest.mark.parametrize("source", TARGETS)
@@ -144,6 +150,27 @@ def test_schedules_are_those_of_the_papers(study):
     assert len({spec.dataset for spec in study.tokenizers.values()}) == 4
 
 
+def test_gender_is_that_which_paligemma_perceives(study):
+    by_gender = [s for s in study.subsets.values() if s.criterion.startswith("attribute_")]
+    assert {(s.attribute, s.classifier) for s in by_gender} == {("gender", "paligemma")} and len(by_gender) == 4
+    assert study.modes("celebahq") == {
+        run: ("gender", run.partition("_")[0])
+        for run in ("female_only", "male_only", "female_only-50k", "male_only-50k")
+    }
+    balanced = next(arm for arm in arms(study, "celebahq") if arm.criterion == "attribute_balanced")
+    assert (balanced.kind, balanced.attribute) == ("subset", "gender")
+
+
+def test_a_dataset_is_held_against_what_the_papers_print_of_it(study):
+    assert {dataset: spec.reproduces for dataset, spec in study.evaluations.items()} == {
+        dataset: dataset for dataset in study.datasets
+    }
+
+
+def test_the_two_transformers_of_the_workshop_paper_are_compared_with_each_other(study):
+    assert ("DiT-XL-2", "DiT-S-4") in study.compared_pairs("celebahq")
+
+
 def test_celebahq_is_evaluated_whole_and_beside_the_swapped_dataset(study):
     own = {name for name, run in study.runs.items() if run.dataset == "celebahq" and run.trained}
     assert set(study.evaluations["celebahq"].runs) == own - {"surrogate"} | {"ffhq_on_celebahq_tokenizer"}
@@ -166,3 +193,36 @@ def test_the_papers_numbers_name_our_runs(study):
             assert f"{row[field]}{suffix}" in {**study.runs, **study.evaluations["celebahq"].mixtures}, row
             named += 1
     assert named > 80
+
+
+SHARED = {"celebahq": "celebahq", "celebahq_512": "celebahq-512", "ffhq": "ffhq", "imagenet": "imagenet"}
+
+
+def with_marked_lines(name):
+    """The study with the lines that are marked by `#: `, and without the one that its comment tells to leave out."""
+    text = (ROOT / "studies" / f"{name}.yaml").read_text(encoding="utf-8")
+    kept = [line for line in text.splitlines() if "# without this line" not in line]
+    return parse_study(yaml.safe_load("\n".join(kept).replace("#: ", "")))
+
+
+@pytest.mark.parametrize(("name", "dataset"), SHARED.items())
+def test_the_marked_lines_of_a_study_bring_the_papers_encoders(study, name, dataset):
+    as_it_is, theirs = load_study(ROOT / "studies" / f"{name}.yaml").evaluations[dataset], with_marked_lines(name)
+    assert all(each.startswith("probe-") for each in (*as_it_is.encoders, *as_it_is.similarity_encoders))
+    for field in ("encoders", "similarity_encoders", "reproduces"):
+        assert getattr(theirs.evaluations[dataset], field) == getattr(study.evaluations[dataset], field)
+    papers = {each: spec for each, spec in theirs.encoders.items() if not each.startswith("probe-")}
+    assert papers == {each: study.encoders[each] for each in papers} and len(papers) == 4
+    assert {clustering.encoder for clustering in theirs.clusterings.values()} == {"clip"}
+
+
+def test_the_marked_lines_of_ffhq_bring_its_clusters():
+    found = with_marked_lines("ffhq")
+    assert set(CLUSTERS) <= {subset.criterion for subset in found.subsets.values()}
+    assert ("cluster_b-0.5", "cluster_b_inv-0.5") in found.evaluations["ffhq"].inverse_pairs
+
+
+def test_imagenet_has_the_papers_fractions():
+    found = load_study(ROOT / "studies" / "imagenet.yaml")
+    balanced = {s.pruning_fraction for s in found.subsets.values() if s.criterion == "cluster_b"}
+    assert balanced == {0.5, 0.75, 0.9, 0.95}

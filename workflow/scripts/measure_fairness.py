@@ -20,7 +20,8 @@ from steadyflow.ground.artifacts import read_json, write_parquet
 from steadyflow.ground.constants import LABELS, TRAINING_DATA
 from steadyflow.ground.progress import progress
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.stages.attributes import image_attributes, sample_attributes
+from steadyflow.stages.attributes import sample_attributes
+from steadyflow.stages.image_attributes import image_attributes
 from steadyflow.stages.stage import Artifact
 
 parser = stage_parser("measure_fairness", __doc__)

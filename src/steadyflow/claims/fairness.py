@@ -35,7 +35,7 @@ def label_aware_fairest(evidence: Evidence) -> Finding:
 
     Source: Exploiting Stability, Table 1
     Bound: the KL of criterion attribute_balanced at 0.5 in its attribute, less that of the reference and of every other
-    criterion at 0.5, is below 0; and its change of FD is below MARGIN of the reference's FD.
+    criterion at 0.5, is below 0; and its change of FD is below `margin` of the reference's FD.
     """
     attributes = _measured_attributes(evidence)
     measured = {attribute for _, attribute in attributes}

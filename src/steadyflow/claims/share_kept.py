@@ -1,40 +1,42 @@
 """The share of the mapping from noise to images that a run keeps of another run's.
 
-A run keeps the mapping from KEPT on, breaks it below BROKEN, and resembles the other in between.
+A run keeps the mapping, breaks it, or keeps a part, by `Bounds.kept` and `Bounds.broken`: no share does two of these.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from steadyflow.claims.bounds import Bounds
 from steadyflow.claims.evidence import Evidence, Pair
 from steadyflow.claims.trainings import Pairs, mean_over_pairs, variance_of_a_pair
-from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Bound, Finding, above, all_of, below
+from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Finding, above, all_of, below
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.estimate import BetweenRuns, Estimate
 from steadyflow.evaluate.share import share_of_mapping
 from steadyflow.ground.arm import Arm
 
-KEPT, BROKEN = 0.5, 0.25
+ShareBound = Callable[[Estimate, Bounds], str]
+"""The verdict on a share kept."""
 
 
-def keeps(share: Estimate) -> str:
-    """Above KEPT."""
-    return above(share, KEPT)
+def keeps(share: Estimate, bounds: Bounds) -> str:
+    """Above `kept`."""
+    return above(share, bounds.kept)
 
 
-def breaks(share: Estimate) -> str:
-    """Below BROKEN."""
-    return below(share, BROKEN)
+def breaks(share: Estimate, bounds: Bounds) -> str:
+    """Below `broken`."""
+    return below(share, bounds.broken)
 
 
-def keeps_partly(share: Estimate) -> str:
-    """Above 0 and below KEPT."""
-    return all_of([above(share, 0.0), below(share, KEPT)])
+def keeps_partly(share: Estimate, bounds: Bounds) -> str:
+    """Above `broken` and below `kept`."""
+    return all_of([above(share, bounds.broken), below(share, bounds.kept)])
 
 
-def resembles(share: Estimate) -> str:
-    """Above BROKEN."""
-    return above(share, BROKEN)
+def resembles(share: Estimate, bounds: Bounds) -> str:
+    """Above `broken`."""
+    return above(share, bounds.broken)
 
 
 def share_kept(evidence: Evidence, run: str, reference: str, mode: str = "") -> tuple[Estimate, int]:
@@ -58,7 +60,7 @@ def share_of(evidence: Evidence, measure: str, run: str, reference: str, mode: s
     )
 
 
-def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: Bound) -> Finding:
+def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: ShareBound) -> Finding:
     """The verdict of `bound` on the share kept by every two arms that `pairs` are of, each the mean over its pairs: all
     have to pass. Undecided where a pair shares a seed; not measured without pairs."""
     if not pairs:
@@ -69,7 +71,7 @@ def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: Bound) -> Fin
     for of_arms in _by_arms(evidence, pairs):
         shares, n = _shares(evidence, of_arms)
         mean = mean_over_pairs(shares, elsewhere)
-        verdicts.append(bound(mean))
+        verdicts.append(bound(mean, evidence.bounds))
         parts.append(f"{_label(evidence, of_arms)} {percent(mean)}")
         counts.append(n)
     words = f"share of the mapping kept: {'; '.join(parts)}{_spread_in_words(elsewhere)}"

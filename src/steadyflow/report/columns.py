@@ -84,13 +84,16 @@ def optional_column(
     return measured_column(header, measures, value_alone, decimals=decimals)
 
 
-def paper_column(header: str, quantity: str, values: Sequence[PaperValue | None], *, group: str = "") -> Filled:
-    """The paper's numbers as printed; a dash where it prints none."""
+def paper_columns(header: str, quantity: str, values: Sequence[PaperValue | None], *, group: str = "") -> list[Filled]:
+    """One column of the paper's numbers as printed, with a dash where it prints none; no column where it prints none
+    at all, or the study does not reproduce its dataset."""
+    if not any(values):
+        return []
     raw = {
         f"paper_{quantity}": [v.value if v else "" for v in values],
         f"paper_{quantity}_sd": [v.sd if v else "" for v in values],
     }
-    return Filled(Column(header, group), [str(v) if v else NOTHING for v in values], raw)
+    return [Filled(Column(header, group), [str(v) if v else NOTHING for v in values], raw)]
 
 
 def words(name: str) -> str:

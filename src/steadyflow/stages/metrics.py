@@ -3,9 +3,10 @@
 from steadyflow.design.pairs import pairs_of_repeats
 from steadyflow.ground.artifacts import UserError
 from steadyflow.stages import cost
-from steadyflow.stages.attributes import image_attributes, sample_attributes
+from steadyflow.stages.attributes import sample_attributes
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.encoders import embeddings_artifacts, encoder_files, encoder_protocol
+from steadyflow.stages.image_attributes import image_attributes
 from steadyflow.stages.pruning import subset_artifact
 from steadyflow.stages.runs import run_artifacts
 from steadyflow.stages.samples import compared_features, samples_artifacts, trace_artifacts

@@ -9,9 +9,9 @@ import pandas as pd
 
 from steadyflow.evaluate.metrics import Metric, describe, find_metric, metric_or_none, no_metric
 from steadyflow.ground.constants import LABELS, TRAINING_DATA, VALIDATION_IMAGES
-from steadyflow.report.columns import assemble, measured_column, paper_column, text_column, words
+from steadyflow.report.columns import assemble, measured_column, paper_columns, text_column, words
 from steadyflow.report.numbers import INTERVALS, value_alone, with_interval
-from steadyflow.report.paper import PaperValue, paper_value
+from steadyflow.report.paper import Printed, paper_value
 from steadyflow.report.typeset import Table
 
 TITLE = "Attribute balance of the samples"
@@ -25,7 +25,7 @@ def table(
     attributes: Mapping[str, Sequence[str]],
     labelled_attributes: Collection[tuple[str, str]],
     paper_attributes: Mapping[str, str],
-    paper: Sequence[PaperValue],
+    paper: Printed,
 ) -> Table:
     """KL to uniform per classifier and attribute, of the training data and of every run (Table 1 of the second paper),
     and each run's KL to the training data.
@@ -64,8 +64,18 @@ def table(
     )
     if right := _accuracies(fairness, attributes):
         caption += f" Right about held-out images, and the share of their most frequent value: {right}."
-    if quantities:
-        caption += " The paper's columns are other images, attributes and classifiers."
+    printed = [
+        column
+        for quantity in quantities
+        for column in paper_columns(
+            words(quantity.removeprefix("kl_")),
+            quantity,
+            [paper_value(paper, quantity, run, "uniform") for run, *_ in rows],
+            group=f"paper: KL, {paper.name}",
+        )
+    ]
+    if printed:
+        caption += " The paper's columns are of its own samples, attributes and classifier."
     return assemble(
         TITLE,
         caption,
@@ -86,15 +96,7 @@ def table(
             )
             for (classifier, reference, attribute), column in cells.items()
         ),
-        *(
-            paper_column(
-                words(quantity.removeprefix("kl_")),
-                quantity,
-                [paper_value(paper, quantity, run, "uniform") for run, *_ in rows],
-                group="paper: KL, CelebA-HQ 256",
-            )
-            for quantity in quantities
-        ),
+        *printed,
     )
 
 

@@ -1,7 +1,7 @@
 """How many of the samples of two models from one noise are replicas of each other: more alike than 999 of 1,000 pairs
 from different noises."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -22,6 +22,7 @@ def table(
     reference: str,
     inverse_pairs: Sequence[tuple[str, str]],
     similarity_encoders: Sequence[str],
+    shared_seeds: Collection[tuple[str, str]],
 ) -> Table:
     """A row per encoder and compared pair: every run with the `reference` run, and the inverse pairs."""
     pairs = dict.fromkeys([*((run, reference) for run in labels if run != reference), *inverse_pairs])
@@ -40,7 +41,7 @@ def table(
         TITLE,
         caption,
         text_column("Encoder", [encoder for encoder, *_ in rows], {"encoder": [encoder for encoder, *_ in rows]}),
-        *pair_columns([pair for _, pair in rows], labels),
+        *pair_columns([pair for _, pair in rows], labels, shared_seeds),
         measured_column("RP score", score, with_interval, decimals=3),
         measured_column("Threshold", threshold, value_alone, decimals=3),
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
-from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
+from steadyflow.study.specs.fields import Name, Neutral, Refers, Seed, Spec
 
 
 def _fraction_removed(value: float) -> float:
@@ -185,7 +185,15 @@ class StratifiedSubset(_Subset):
         return self
 
 
-class AttributeValueSubset(_Subset):
+class ByAttribute(_Subset):
+    """By an attribute of the images."""
+
+    classifier: Annotated[Name | None, Neutral(None)] = None
+    """A probe or an entry of `classifiers` that tells the attribute of every training image; by default it is the
+    dataset's own."""
+
+
+class AttributeValueSubset(ByAttribute):
     """Only the images of one attribute value (`label` names the classes)."""
 
     criterion: Literal["attribute_value"]
@@ -193,7 +201,7 @@ class AttributeValueSubset(_Subset):
     value: str
 
 
-class AttributeBalancedSubset(_Subset):
+class AttributeBalancedSubset(ByAttribute):
     """Equal quotas for each value of an attribute, random inside."""
 
     criterion: Literal["attribute_balanced"]
@@ -202,7 +210,7 @@ class AttributeBalancedSubset(_Subset):
     seed: Seed = 0
 
 
-class AttributeOversampledSubset(_Subset):
+class AttributeOversampledSubset(ByAttribute):
     """Images repeated until each value of an attribute is as frequent as the most frequent."""
 
     criterion: Literal["attribute_oversampled"]
