@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.data.images import read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.quality import read_reference
 from steadyflow.evaluate.sample_quality import quality_metrics
@@ -22,6 +22,7 @@ def main(job: StageRun) -> None:
     study, dataset, measured = job.study, job.names["dataset"], job.names["measured"]
     spec, sampling = study.evaluations[dataset], str(study.evaluations[dataset].sampling)
     training = train_ids(read_manifest(job.inputs["manifest"], ["id", "split"]))
+    num_classes = read_dataset_info(job.inputs["info"]).num_classes
     runs = study.measured(dataset)[measured]
     # A mixture has no training images of its own, and those of a run of another dataset are elsewhere.
     trained_here = len(runs) == 1 and study.runs[runs[0]].dataset == dataset
@@ -46,6 +47,7 @@ def main(job: StageRun) -> None:
                 "hashes": f"encoder {made_of['encoder_hash']}",
             },
             seed=spec.seed,
+            num_classes=num_classes,
         )
     write_parquet(job.outputs["metrics"], metrics_table(metrics))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.data.images import read_dataset_info, read_manifest, train_ids
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.sample_fairness import ImageAttributes, predicted_attributes
 from steadyflow.evaluate.sample_similarity import (
@@ -36,6 +36,7 @@ def main(job: StageRun) -> None:
     study, dataset = job.study, job.names["dataset"]
     spec = study.evaluations[dataset]
     manifest = read_manifest(job.inputs["manifest"])
+    num_classes = read_dataset_info(job.inputs["info"]).num_classes
     training = train_ids(manifest)
     validation = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
     reference = (str(spec.reference), str(spec.sampling))
@@ -49,6 +50,7 @@ def main(job: StageRun) -> None:
             dataset=dataset,
             overlap=shared_images(job, a[0], b[0], training),
             classes=classes if b == reference else None,
+            num_classes=num_classes,
         )
         metrics += found.metrics
         histograms += found.histograms

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steadyflow.evaluate.estimate import GROUPS, Estimate, at_least, groups_of, jackknifed
-from steadyflow.evaluate.rows import Rows, finite_rows, noise_indices
+from steadyflow.evaluate.estimate import GROUPS, Estimate, at_least, jackknifed
+from steadyflow.evaluate.rows import Rows, finite_rows, noise_groups
 from steadyflow.ground.artifacts import UserError
 
 
@@ -77,7 +77,7 @@ def frechet_infinity(distance: Estimate) -> Estimate:
 
 
 def _with_replicates(features: Rows, reference: FeatureStatistics) -> tuple[float, list[float]]:
-    groups = groups_of(noise_indices(features))
+    groups = noise_groups(features)
     if len(features) < 2 * GROUPS or len(np.unique(groups)) < GROUPS:
         raise UserError(
             f"a jackknife over {GROUPS} groups needs at least {2 * GROUPS} samples, some in each, got {len(features)}"

@@ -8,7 +8,7 @@ from scipy import stats
 from steadyflow.evaluate.distances import Pairs, Points, pairs_within, points, squared_distances, tiles
 from steadyflow.evaluate.estimate import GROUPS, Estimate, mean_with_interval, proportion_with_interval, wilson_interval
 from steadyflow.evaluate.knn import Candidates, nearest_among, nearest_in, squares_to_others
-from steadyflow.evaluate.rows import Rows, chosen, noise_indices
+from steadyflow.evaluate.rows import Rows, chosen, noise_groups
 from steadyflow.ground.artifacts import UserError
 
 # Minimum size of a group of samples for intervals of coverage, in multiples of k + 1.
@@ -77,7 +77,7 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
 
     The 95% intervals cover the sampling, not the training:
 
-    - precision and density: of the generated samples, given the real ones (Wilson's, and Student's of the mean)
+    - precision and density: of the generated samples, given the real ones (Wilson's, and the jackknife's of the mean)
     - recall: of the real samples, given the generated ones (Wilson's)
     - f_score: of both (delta method, with slopes at the middle of the two intervals)
     - coverage: of both sets. Balls' radii depend on the other real samples, which increases the variance over that of
@@ -98,12 +98,12 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
     alone = points("generated features", fake, real.chunk)
     fake_square = squares_to_others(alone, _checked(alone, "generated", k))[:, -1]
     found = _across(reference, points("generated features", fake, real.chunk, real.centre), fake_square)
-    precision, recall = _share(found.precise, noise_indices(fake)), _share(found.recalled)
+    precision, recall = _share(found.precise, noise_groups(fake)), _share(found.recalled)
     return ManifoldMetrics(
         precision=precision,
         recall=recall,
         f_score=_f_score(precision, recall),
-        density=_density(found.balls, reference.density_k, noise_indices(fake)),
+        density=_density(found.balls, reference.density_k, noise_groups(fake)),
         coverage=_coverage(found.covered, real, fake, reference.density_k),
         nearest=np.sqrt(found.nearest_square),
         nearest_index=found.nearest_index,
@@ -154,14 +154,14 @@ def _settled(pairs: Pairs, fake: Points, real: Points, *limits: np.ndarray) -> n
     return settled
 
 
-def _share(hits: np.ndarray, noises: np.ndarray | None = None) -> Estimate:
+def _share(hits: np.ndarray, groups: np.ndarray | None = None) -> Estimate:
     share = proportion_with_interval(int(hits.sum()), len(hits))
-    replicates = () if noises is None else mean_with_interval(hits.astype(np.float64), noises).replicates
+    replicates = () if groups is None else mean_with_interval(hits.astype(np.float64), groups).replicates
     return Estimate(share.value, share.ci_low, share.ci_high, replicates)
 
 
-def _density(balls: np.ndarray, k: int, noises: np.ndarray) -> Estimate:
-    mean = mean_with_interval(balls, noises)
+def _density(balls: np.ndarray, k: int, groups: np.ndarray) -> Estimate:
+    mean = mean_with_interval(balls, groups)
     replicates = tuple(replicate / k for replicate in mean.replicates)
     return Estimate(mean.value / k, max(mean.ci_low, 0.0) / k, mean.ci_high / k, replicates)
 

@@ -13,7 +13,7 @@ from steadyflow.evaluate.estimate import (
     resampling_weights,
 )
 from steadyflow.evaluate.knn import nearest_in
-from steadyflow.evaluate.rows import Rows, noise_indices
+from steadyflow.evaluate.rows import Rows, noise_groups
 from steadyflow.ground.artifacts import UserError
 
 
@@ -45,7 +45,7 @@ def memorisation_ratio(
         raise UserError("every validation row is a training row: name a split that was not trained on")
     rng = generator(seed)
     draws = _resampled_means(rng, generated, repeats) / _resampled_means(rng, real, repeats)
-    without = mean_with_interval(generated, noise_indices(samples)).replicates
+    without = mean_with_interval(generated, noise_groups(samples)).replicates
     low, high = percentile_interval(draws)
     return Estimate(float(generated.mean() / real.mean()), low, high, tuple(mean / real.mean() for mean in without))
 
@@ -63,7 +63,7 @@ def kept_ratio(samples: Rows, kept: Rows, dropped: Rows) -> Estimate:
             f"nearest of {len(kept)} kept and of {len(dropped)} dropped images: not comparable; draw as many"
         )
     (_, seen), (_, unseen) = nearest_neighbours(samples, kept), nearest_neighbours(samples, dropped)
-    above, below = (mean_with_interval(distances, noise_indices(samples)) for distances in (seen, unseen))
+    above, below = (mean_with_interval(distances, noise_groups(samples)) for distances in (seen, unseen))
     if not (above.replicates and below.value):
         raise UserError(f"a ratio of distances needs at least {2 * GROUPS} samples that are no dropped images")
     ratios = [a / b for a, b in zip(above.replicates, below.replicates, strict=True)]

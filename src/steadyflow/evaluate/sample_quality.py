@@ -23,6 +23,7 @@ def quality_metrics(
     protocol: str,
     fields: Mapping[str, Any],
     seed: int,
+    num_classes: int = 1,
 ) -> list[Metric]:
     """The metrics of `quality` relative to the validation images, and those of `memorisation`.
 
@@ -35,10 +36,11 @@ def quality_metrics(
     sampled, protocol: short descriptions of sampling and encoder
     fields: dataset, run, encoder, seed (of the noise) and hashes of every metric
     seed: of the resampling for intervals, and of draws to equal sizes
+    num_classes: of the dataset, as in `estimate.groups_of`
 
     Raises UserError as `quality` and `memorisation` do.
     """
-    features, validation = with_features(mixed(samples)), reference.rows
+    features, validation = with_features(mixed(samples), num_classes=num_classes), reference.rows
     common = {**fields, "reference": "", "n": len(features)}
     against = f"{sampled}; {protocol}; against the {len(validation)} validation images"
     few = few_images(fields["encoder"], features, validation)

@@ -39,7 +39,7 @@ def _quality_inputs(study: Study, names: Names) -> Inputs:
         **compared_features(study, dataset, spec.encoders or (), [(run, str(spec.sampling)) for run in runs]),
         "references": tuple(reference_artifact(dataset, encoder) for encoder in spec.encoders or ()),
         "subsets": tuple(subset_artifact(study, name) for name in subsets if name is not None),
-        **dataset_artifacts(dataset, "manifest"),
+        **dataset_artifacts(dataset, "manifest", "info"),
     }
 
 
@@ -58,6 +58,7 @@ MEASURE_QUALITY = Stage(
     inputs=_quality_inputs,
     identity=_quality_identity,
     cost=cost.measure_quality,
+    version=2,
 )
 
 
@@ -87,7 +88,7 @@ def _similarity_inputs(study: Study, names: Names) -> Inputs:
         "samplings": tuple(each["description"] for each in samples),
         "subsets": tuple(subset_artifact(study, name) for name in study.evaluated_subsets(dataset)),
         "runs": tuple(run_artifacts(study, run)["description"] for run in spec.runs or ()),
-        **dataset_artifacts(dataset, "manifest"),
+        **dataset_artifacts(dataset, "manifest", "info"),
     }
 
 
@@ -109,6 +110,7 @@ MEASURE_SIMILARITY = Stage(
     inputs=_similarity_inputs,
     identity=_similarity_identity,
     cost=cost.measure,
+    version=2,
 )
 
 
@@ -118,6 +120,7 @@ def _path_inputs(study: Study, names: Names) -> Inputs:
     return {
         "paths": tuple(each["paths"] for each in traced),
         "descriptions": tuple(each["description"] for each in traced),
+        **dataset_artifacts(names["dataset"], "info"),
     }
 
 
@@ -138,6 +141,7 @@ MEASURE_PATHS = Stage(
     inputs=_path_inputs,
     identity=_path_identity,
     cost=cost.measure,
+    version=2,
 )
 
 
@@ -171,6 +175,7 @@ MEASURE_FAIRNESS = Stage(
     inputs=_fairness_inputs,
     identity=_fairness_identity,
     cost=cost.measure,
+    version=2,
 )
 
 

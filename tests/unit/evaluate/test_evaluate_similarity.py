@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, similarity
-from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.evaluate.estimate import GROUPS, groups_of
 from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_by_row, unmatched_within
 from steadyflow.ground.artifacts import UserError
 
@@ -64,7 +64,7 @@ def test_replicates_against_leaving_groups_out(chunk, find, value):
     a, b = related(n=58)
     indices = np.random.default_rng(3).permutation(60)[:58]
     table = np.array([[value(x, y) for y in b] for x in a])
-    found = find(a, b, indices)
+    found = find(a, b, groups_of(indices))
     for group in range(GROUPS):
         kept = np.flatnonzero(indices % GROUPS != group)
         left = table[np.ix_(kept, kept)]
