@@ -61,7 +61,7 @@ def efm_no_worse(evidence: Evidence) -> Finding:
     Bound: the change of FD is below MARGIN of the reference's FD.
     """
     arms = evidence.of_kind("explicit_target")
-    return judge_fd(evidence, arms, evidence.reference, not_worse(evidence)) if arms else Finding(NOT_MEASURED)
+    return judge_fd(evidence, arms, evidence.reference, not_worse) if arms else Finding(NOT_MEASURED)
 
 
 def _one_side_hurts(evidence: Evidence, *, harmful: str, harmless: str) -> Finding:
@@ -70,5 +70,5 @@ def _one_side_hurts(evidence: Evidence, *, harmful: str, harmless: str) -> Findi
     if not (worse and fine):
         return Finding(NOT_MEASURED)
     first = judge_fd(evidence, worse, evidence.reference, worsens)
-    second = judge_fd(evidence, fine, evidence.reference, not_worse(evidence))
+    second = judge_fd(evidence, fine, evidence.reference, not_worse)
     return Finding(all_of([first.verdict, second.verdict]), f"{first.measured}; {second.measured}", first.n)

@@ -1,5 +1,5 @@
-"""Intervals of conditional runs: sample i has label i modulo the number of classes, so every draw of noises has the same
-shares of classes, and differences between classes are no part of the error."""
+"""Intervals of conditional runs: sample i has label i modulo the number of classes, so every draw of noises has the
+same shares of classes, and differences between classes are no part of the error."""
 
 import numpy as np
 import pytest
@@ -75,8 +75,8 @@ def test_frechet_distances_and_their_differences_cover_the_truth(num_classes, n)
         found.append(frechet_infinity(here))
         shifts.append(difference(there, here))
     moved = np.square(levels.mean(axis=0) + 1).sum() - np.square(levels.mean(axis=0)).sum()
-    assert 0.92 <= coverage(truth, found) <= 0.99
-    assert 0.92 <= coverage(moved, shifts) <= 0.99
+    assert 0.92 <= coverage(truth, found) <= 0.98
+    assert 0.92 <= coverage(moved, shifts) <= 0.98
 
 
 @pytest.mark.parametrize("num_classes", [10, 20])
