@@ -90,4 +90,4 @@ def quality(features: Rows, reference: Reference) -> dict[str, Estimate]:
     found = compare_with_manifold(reference.manifold, features)
     shares = {name: getattr(found, name) for name in ("precision", "recall", "f_score", "density", "coverage")}
     kid = kernel_distance(features, reference.rows, within_reference=reference.within)
-    return {"fd": fd, "fd_infinity": frechet_infinity(fd), "kid": kid, **shares}
+    return {"fd": fd, "fd_infinity": frechet_infinity(fd, *features.shape), "kid": kid, **shares}

@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 
 from steadyflow.evaluate.estimate import Estimate, generator
+from steadyflow.evaluate.frechet import relative_bias, samples_per_dimension_for_infinity
 from steadyflow.evaluate.metrics import Metric, interval
 from steadyflow.evaluate.neighbours import kept_ratio, memorisation_ratio
 from steadyflow.evaluate.quality import Reference, quality
 from steadyflow.evaluate.rows import FeatureRows, Rows, mixed, with_features
+
+LARGE_BIAS = 0.05
+"""Of the features' variance: a Fréchet distance with a larger bias has a note."""
 
 
 def quality_metrics(
@@ -44,10 +48,9 @@ def quality_metrics(
     common = {**fields, "reference": "", "n": len(features)}
     against = f"{sampled}; {protocol}; against the {len(validation)} validation images"
     few = few_images(fields["encoder"], features, validation)
+    notes = {"fd": few, "fd_infinity": few_for_infinity(fields["encoder"], features) or few}
     metrics = [
-        Metric(
-            **common, metric=metric, protocol=against, note=few if metric.startswith("fd") else "", **interval(value)
-        )
+        Metric(**common, metric=metric, protocol=against, note=notes.get(metric, ""), **interval(value))
         for metric, value in quality(features, reference).items()
     ]
     if training is None:
@@ -60,9 +63,27 @@ def quality_metrics(
 
 
 def few_images(encoder: str, features: Rows, validation: Rows) -> str:
-    """A note if covariances are singular, so that the distance has a large bias; otherwise ""."""
-    few, dimensions = min(len(features), len(validation)), features.shape[1]
-    return f"{encoder}: only {few} images for {dimensions} dimensions" if few <= dimensions else ""
+    """A note if the Fréchet distance has a bias of more than LARGE_BIAS of the features' variance; otherwise ""."""
+    counts, dimensions = (len(features), len(validation)), features.shape[1]
+    bias = relative_bias(dimensions, *counts)
+    if bias <= LARGE_BIAS:
+        return ""
+    return (
+        f"{encoder}: only {min(counts):,} images for {dimensions:,} dimensions, so FD is too large by up to "
+        f"{100 * bias:.0f}% of the features' variance"
+    )
+
+
+def few_for_infinity(encoder: str, features: Rows) -> str:
+    """A note if there are too few samples for an interval of FD∞; otherwise ""."""
+    n, dimensions = features.shape[:2]
+    needed = samples_per_dimension_for_infinity(dimensions)
+    if n >= dimensions * needed:
+        return ""
+    return (
+        f"{encoder}: FD∞ has no interval, for it is biased: {n:,} samples are {n / dimensions:.1f} times the "
+        f"{dimensions:,} dimensions, and it takes {needed:.1f} times"
+    )
 
 
 def memorisation(

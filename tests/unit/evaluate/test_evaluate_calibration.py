@@ -1,5 +1,7 @@
 """Intervals hold what they promise: on synthetic data of known truth, 95% of them cover it, give or take 3%."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,8 @@ from steadyflow.evaluate import (
     pair_distance,
     pair_similarity,
 )
+from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.evaluate.frechet import samples_per_dimension_for_infinity
 
 REPEATS = 500
 
@@ -64,7 +68,32 @@ def test_frechet_distances():
     # Distances at n have a bias: what they estimate is their own expectation.
     expected = np.mean([frechet_with_interval(rng.normal(size=(n, d)) * scales, reference).value for _ in range(3000)])
     assert_calibrated(expected, found)
-    assert_calibrated(np.square(scales - 1).sum(), [frechet_infinity(f) for f in found])
+    assert_calibrated(np.square(scales - 1).sum(), [frechet_infinity(f, n, d) for f in found])
+
+
+@pytest.mark.parametrize("d", [8, 32, 64])
+def test_extrapolated_distances_from_the_stated_number_of_samples_on(d):
+    n = max(math.ceil(d * samples_per_dimension_for_infinity(d)), 40)
+    rng, scales = np.random.default_rng(20), np.linspace(0.8, 1.2, d)
+    reference = FeatureStatistics(2, np.zeros(d), np.eye(d))
+    truth = d * 0.15**2 + np.square(scales - 1).sum()
+    found = [frechet_with_interval(rng.normal(size=(n, d)) * scales + 0.15, reference) for _ in range(REPEATS)]
+    assert_calibrated(truth, [frechet_infinity(f, n, d) for f in found])
+
+
+def test_an_extrapolated_distance_of_fewer_samples_has_no_interval():
+    """At n = 2d it would cover the truth in 2 of 3 cases."""
+    d, n = 64, 128
+    rng, scales = np.random.default_rng(21), np.linspace(0.8, 1.2, d)
+    reference = FeatureStatistics(2, np.zeros(d), np.eye(d))
+    truth = d * 0.15**2 + np.square(scales - 1).sum()
+    found = [frechet_with_interval(rng.normal(size=(n, d)) * scales + 0.15, reference) for _ in range(100)]
+    shifts = [(f, GROUPS * f.value - (GROUPS - 1) * np.mean(f.replicates)) for f in found]
+    assert np.mean([abs(value - truth) <= f.ci_high - f.value for f, value in shifts]) < 0.8
+    extrapolated = frechet_infinity(found[0], n, d)
+    assert extrapolated.value == pytest.approx(shifts[0][1])
+    assert np.isnan([extrapolated.ci_low, extrapolated.ci_high]).all()
+    assert np.isfinite(frechet_infinity(found[0], 5 * d, d).ci_low)
 
 
 def test_differences_of_runs_that_share_their_noises():

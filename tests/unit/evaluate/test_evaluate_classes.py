@@ -72,7 +72,7 @@ def test_frechet_distances_and_their_differences_cover_the_truth(num_classes, n)
         rows = conditional(rng, levels, n, d)
         here = frechet_with_interval(rows, reference)
         there = frechet_with_interval(FeatureRows(rows.array + 1, rows.rows, num_classes), reference)
-        found.append(frechet_infinity(here))
+        found.append(frechet_infinity(here, n, d))
         shifts.append(difference(there, here))
     moved = np.square(levels.mean(axis=0) + 1).sum() - np.square(levels.mean(axis=0)).sum()
     assert 0.92 <= coverage(truth, found) <= 0.98

@@ -36,6 +36,11 @@ class _Objective(Spec):
     can be compared with those of another run."""
     sampler: ClassVar[str] = "solver"
     """A key of flow.SAMPLERS."""
+    version: ClassVar[int] = 1
+    """Of its algorithm; raised when the same settings give another training, of runs with this objective alone."""
+
+    def identity(self) -> dict[str, Any]:
+        return super().identity() | ({"version": self.version} if self.version > 1 else {})
 
     @property
     def needs_whole_batches(self) -> bool:
@@ -97,6 +102,7 @@ class LogitNormalFlowMatching(_Objective):
 class ExplicitFlowMatching(_Objective):
     """Flow matching to the closed-form velocity (eq. 2) of some samples that include the batch."""
 
+    version: ClassVar[int] = 2
     kind: Literal["explicit_flow_matching"]
     candidates: PositiveInt = 256
     """Number of samples in the closed form; in a conditional run only those of the same class are used."""
@@ -159,7 +165,8 @@ Objective = Annotated[
 
 def read_objective(identity: Mapping[str, Any]) -> AnyObjective:
     """The objective in a run.json. Raises pydantic's ValidationError for an unknown kind or key."""
-    found: AnyObjective = TypeAdapter(_AnyObjective).validate_python(identity)
+    settings = {key: value for key, value in identity.items() if key != "version"}
+    found: AnyObjective = TypeAdapter(_AnyObjective).validate_python(settings)
     return found
 
 
@@ -239,4 +246,5 @@ class Run(Spec):
         return {"subset"}
 
     def identity(self) -> dict[str, Any]:
-        return {k: v for k, v in super().identity().items() if self.weights is None or k not in self.training}
+        whole = super().identity() | {"objective": self.objective.identity()}
+        return {k: v for k, v in whole.items() if self.weights is None or k not in self.training}
