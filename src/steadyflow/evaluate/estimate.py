@@ -34,17 +34,17 @@ class Estimate:
     degrees: float = math.inf
 
 
-def groups_of(indices: np.ndarray, num_classes: int = 1) -> np.ndarray:
-    """The group 0..GROUPS-1 of each item, int64 [n], a function of the index of its noise, `indices` int64 [n].
+def groups_of(indices: np.ndarray, num_classes: int = 1, groups: int = GROUPS) -> np.ndarray:
+    """The group 0..groups-1 of each item, int64 [n], a function of the index of its noise, `indices` int64 [n].
 
-    Sample i of a conditional run has label i modulo `num_classes`. Indices modulo GROUPS would be groups of classes
-    where the two numbers have a common divisor, so they move on by one after each common multiple: GROUPS samples of a
-    class in a row are in GROUPS groups, and the sizes of groups differ by 1 at most. To leave out a group then leaves
+    Sample i of a conditional run has label i modulo `num_classes`. Indices modulo `groups` would be groups of classes
+    where the two numbers have a common divisor, so they move on by one after each common multiple: as many samples of a
+    class in a row as there are groups are in all of them, and the sizes of groups differ by 1 at most. To leave out a group then leaves
     the shares of classes as they are, and differences between classes, which another draw of noises would not change,
-    do not enter the interval. With fewer than GROUPS samples a class they do in part, and the interval is too wide.
+    do not enter the interval. With fewer samples a class than groups they do in part, and the interval is too wide.
     """
-    indices, multiple = np.asarray(indices), math.lcm(num_classes, GROUPS)
-    return (indices + indices // multiple % math.gcd(num_classes, GROUPS)) % GROUPS
+    indices, multiple = np.asarray(indices), math.lcm(num_classes, groups)
+    return (indices + indices // multiple % math.gcd(num_classes, groups)) % groups
 
 
 def on_scale(scale: Callable[[float], float], estimate: Estimate) -> Estimate:

@@ -81,8 +81,8 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
     - recall: of the real samples, given the generated ones (Wilson's)
     - f_score: of both (delta method, with slopes at the middle of the two intervals)
     - coverage: of both sets. Balls' radii depend on the other real samples, which increases the variance over that of
-      independent samples, by a factor that is estimated from 20 disjoint groups of both sets (rows i with i % 20 == g;
-      fewer if a group would have less than 4 (k + 1) rows). The interval is Wilson's with the number of samples divided
+      independent samples, by a factor that is estimated from 20 disjoint groups of both sets (`estimate.groups_of`
+      of the samples, rows i with i % 20 == g of the real ones; fewer if one would have less than 4 (k + 1) rows). The interval is Wilson's with the number of samples divided
       by this factor, and Student's quantile; [0, 1] if there are less than two groups.
 
     Precision and density have replicates without each group of noises. All values depend on n and m, and must not be
@@ -180,7 +180,8 @@ def _coverage(covered: np.ndarray, real: Points, fake: Rows, k: int) -> Estimate
 
 def _group_coverage(real: Points, fake: Rows, k: int, groups: int, group: int) -> float:
     here = real.take(np.arange(group, len(real), groups))
-    there = points("generated features", chosen(fake, np.arange(group, len(fake), groups)), real.chunk, real.centre)
+    members = np.flatnonzero(noise_groups(fake, groups) == group)
+    there = points("generated features", chosen(fake, members), real.chunk, real.centre)
     return float((nearest_in(here, there).squares[:, 0] < squares_to_others(here, k)[:, -1]).mean())
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from steadyflow.evaluate.estimate import groups_of
+from steadyflow.evaluate.estimate import GROUPS, groups_of
 from steadyflow.ground.artifacts import UserError
 
 
@@ -65,9 +65,9 @@ def noise_indices(rows: Rows) -> np.ndarray:
     return rows.rows if isinstance(rows, FeatureRows) else np.arange(len(rows))
 
 
-def noise_groups(rows: Rows) -> np.ndarray:
+def noise_groups(rows: Rows, groups: int = GROUPS) -> np.ndarray:
     """The group of each row's noise, int64 [n] (`estimate.groups_of`)."""
-    return groups_of(noise_indices(rows), rows.num_classes if isinstance(rows, FeatureRows) else 1)
+    return groups_of(noise_indices(rows), rows.num_classes if isinstance(rows, FeatureRows) else 1, groups)
 
 
 def mixed(sets: Sequence[np.ndarray]) -> np.ndarray:

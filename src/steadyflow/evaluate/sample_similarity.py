@@ -19,6 +19,7 @@ from steadyflow.evaluate.similarity import (
     pair_similarity,
     require_shared_noises,
     unmatched_by_row,
+    unmatched_of,
     unmatched_within,
 )
 from steadyflow.ground.artifacts import UserError
@@ -135,13 +136,14 @@ def _by_class(
 ) -> list[dict[str, Any]]:
     """Mean similarity, matched and unmatched, of the pairs whose reference sample is of a class; shows the effect of
     removing a mode from training."""
-    found, fields = {"matched": matched_values(x, y), "unmatched": unmatched_by_row(x, y)}, []
+    matched, unmatched, fields = matched_values(x, y), unmatched_by_row(x, y), []
     for (of_run, name), here in classes.items():
         if of_run in ("", run) and here.sum() >= 2:
-            for part, values in found.items():
-                mean = interval(mean_with_interval(values[here], groups[here]))
+            of_matched = mean_with_interval(matched[here], groups[here])
+            of_unmatched = unmatched_of(x, y, here, groups)
+            for part, values, mean in (("matched", matched, of_matched), ("unmatched", unmatched, of_unmatched)):
                 spread = {"n": int(here.sum()), "sd": values[here].std(ddof=1)}
-                fields.append({"metric": f"cosine_{part}[{name}]", **spread, **mean})
+                fields.append({"metric": f"cosine_{part}[{name}]", **spread, **interval(mean)})
     return fields
 
 

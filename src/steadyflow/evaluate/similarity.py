@@ -136,6 +136,26 @@ def unmatched_by_row(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (b @ a.sum(axis=0) - np.einsum("nd,nd->n", a, b)) / (len(a) - 1)
 
 
+def unmatched_of(a: np.ndarray, b: np.ndarray, mask: np.ndarray, groups: np.ndarray) -> Estimate:
+    """The exact mean cosine of the rows of `b` [n, d] in `mask` [n], two or more, with all rows of `a` but their match.
+
+    The interval is the jackknife's over `groups` int64 [n], which leaves out rows of both: all pairs of one row vary
+    together. If a group has no row in `mask`, or there are fewer than 2 GROUPS, it is that of `mean_with_interval`.
+    Errors as in `pair_similarity`.
+    """
+    mean = mean_with_interval(unmatched_by_row(a, b)[mask], groups[mask])
+    if not mean.replicates:
+        return mean
+    a, b = _directions(a, b)
+    member, inside = np.eye(GROUPS)[groups], np.eye(GROUPS)[groups] * mask[:, None]
+    sums_a, sums_b = member.T @ a, inside.T @ b
+    left_a, left_b = sums_a.sum(axis=0) - sums_a, sums_b.sum(axis=0) - sums_b
+    matched = inside.T @ np.einsum("nd,nd->n", a, b)
+    pairs = (mask.sum() - inside.sum(axis=0)) * (len(a) - member.sum(axis=0) - 1)
+    without = (np.einsum("gd,gd->g", left_a, left_b) - (matched.sum() - matched)) / pairs
+    return jackknifed(mean.value, without)
+
+
 def pair_histogram(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Histograms of the cosines of matched, and of ALL unmatched, pairs over `edges` [bins + 1]: two int64 [bins].
 

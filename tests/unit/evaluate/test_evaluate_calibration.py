@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from steadyflow.evaluate import (
     Estimate,
@@ -23,8 +24,9 @@ from steadyflow.evaluate import (
     pair_distance,
     pair_similarity,
 )
-from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.evaluate.estimate import GROUPS, groups_of, jackknifed, proportion_with_interval
 from steadyflow.evaluate.frechet import samples_per_dimension_for_infinity
+from steadyflow.evaluate.similarity import unmatched_of, unmatched_within
 
 REPEATS = 500
 
@@ -57,6 +59,48 @@ def test_similarities(find):
     found = [find(*related(rng, 130)) for _ in range(REPEATS)]
     for part in ("matched", "unmatched", "difference"):
         assert_calibrated(np.mean([getattr(f, part).value for f in many]), [getattr(f, part) for f in found])
+
+
+def test_similarities_of_some_samples_and_of_samples_of_one_label():
+    """Of the pairs whose reference sample is told to be something; of all unmatched pairs of one label."""
+    rng, n = np.random.default_rng(22), 200
+    labels, groups = np.arange(n) % 4, groups_of(np.arange(n), 4)
+    levels = rng.normal(size=(4, 6))
+
+    def of_parts():
+        a, b = (rows + levels[labels] for rows in related(rng, n))
+        told = b[:, 0] > levels[:, 0].mean()
+        return unmatched_of(a, b, told, groups), unmatched_within(a, b, labels, groups)
+
+    found = list(zip(*(of_parts() for _ in range(REPEATS)), strict=True))
+    for each in found:
+        assert_calibrated(np.mean([e.value for e in each]), each)
+
+
+def test_shares_of_the_way_from_unmatched_to_the_ceiling():
+    """The share of the mapping that claims judge: a ratio of three similarities of the same noises."""
+    rng, n, d = np.random.default_rng(23), 130, 6
+
+    def share():
+        x0 = rng.normal(size=(n, d)) + 0.4
+        run, reference, again = (x0 + spread * rng.normal(size=(n, d)) for spread in (0.8, 0.4, 0.4))
+        parts = pair_similarity(run, reference), pair_similarity(again, reference)
+        matched, unmatched, ceiling = parts[0].matched, parts[0].unmatched, parts[1].matched
+        table = np.array([[e.value, *e.replicates] for e in (matched, unmatched, ceiling)])
+        value, *without = (table[0] - table[1]) / (table[2] - table[1])
+        return jackknifed(value, without)
+
+    found = [share() for _ in range(REPEATS)]
+    assert_calibrated(np.mean([e.value for e in found]), found)
+
+
+@pytest.mark.parametrize("truth", [0.02, 0.3, 0.5])
+def test_shares_of_a_value(truth):
+    """Without a simulation: the chance of every count."""
+    n = 1000
+    ends = [proportion_with_interval(hits, n) for hits in range(n + 1)]
+    covered = np.array([e.ci_low <= truth <= e.ci_high for e in ends])
+    assert 0.92 <= stats.binom.pmf(np.arange(n + 1), n, truth) @ covered <= 0.98
 
 
 def test_frechet_distances():

@@ -24,13 +24,13 @@ def coverage(truth, estimates):
 
 
 @pytest.mark.parametrize("num_classes", [1, 2, 7, 10, 12, 20, 100, 1000])
-@pytest.mark.parametrize("n", [40, 41, 200, 4096, 20_000])
-def test_groups_are_of_one_size_and_each_has_its_share_of_every_class(n, num_classes):
+@pytest.mark.parametrize(("n", "count"), [(n, GROUPS) for n in (40, 41, 200, 4096, 20_000)] + [(600, 6), (600, 15)])
+def test_groups_are_of_one_size_and_each_has_its_share_of_every_class(n, count, num_classes):
     indices = np.arange(n)
-    groups = groups_of(indices, num_classes)
-    sizes = np.bincount(groups, minlength=GROUPS)
-    assert len(sizes) == GROUPS and np.ptp(sizes) <= 1
-    table = np.zeros((num_classes, GROUPS), dtype=int)
+    groups = groups_of(indices, num_classes, count)
+    sizes = np.bincount(groups, minlength=count)
+    assert len(sizes) == count and np.ptp(sizes) <= 1
+    table = np.zeros((num_classes, count), dtype=int)
     np.add.at(table, (indices % num_classes, groups), 1)
     assert np.ptp(table, axis=1).max() <= 1
 

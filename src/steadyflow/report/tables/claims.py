@@ -18,7 +18,9 @@ def table(findings: Sequence[tuple[Claim, Finding]]) -> Table:
     counted = "; ".join(f"{verdict}: {count}" for verdict, count in by_verdict.items())
     caption = (
         f"{counted}. A claim holds or fails where the 95% interval lies on one side of its bound, and is undecided at "
-        "this n and these trainings where it does not; not measured: this study has no such runs. Bounds are ours: a "
+        "this n and these trainings where it does not; not measured: this study has no such runs. Of several intervals "
+        "all have to hold, and one has to fail at a level divided by their number (Holm). Changes of FD are ratios, "
+        "those of KL differences of its square root. Bounds are ours: a "
         f"run keeps the mapping if it keeps more than {100 * KEPT:.0f}% of the way from unmatched to perfectly matched "
         f"similarity, breaks it below {100 * BROKEN:.0f}%, and resembles in between; a Fréchet distance does not "
         f"suffer if it rises by less than {100 * MARGIN:.0f}%. Changes of quality and of balance stay undecided where "
