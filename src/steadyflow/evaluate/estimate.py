@@ -39,9 +39,10 @@ def groups_of(indices: np.ndarray, num_classes: int = 1, groups: int = GROUPS) -
 
     Sample i of a conditional run has label i modulo `num_classes`. Indices modulo `groups` would be groups of classes
     where the two numbers have a common divisor, so they move on by one after each common multiple: as many samples of a
-    class in a row as there are groups are in all of them, and the sizes of groups differ by 1 at most. To leave out a group then leaves
-    the shares of classes as they are, and differences between classes, which another draw of noises would not change,
-    do not enter the interval. With fewer samples a class than groups they do in part, and the interval is too wide.
+    class in a row as there are groups are in all of them, and the sizes of groups differ by 1 at most. To leave out a
+    group then leaves the shares of classes as they are, and differences between classes, which another draw of noises
+    would not change, do not enter the interval. With fewer samples a class than groups they do in part, and the
+    interval is too wide.
     """
     indices, multiple = np.asarray(indices), math.lcm(num_classes, groups)
     return (indices + indices // multiple % math.gcd(num_classes, groups)) % groups

@@ -81,9 +81,10 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
     - recall: of the real samples, given the generated ones (Wilson's)
     - f_score: of both (delta method, with slopes at the middle of the two intervals)
     - coverage: of both sets. Balls' radii depend on the other real samples, which increases the variance over that of
-      independent samples, by a factor that is estimated from 20 disjoint groups of both sets (`estimate.groups_of`
-      of the samples, rows i with i % 20 == g of the real ones; fewer if one would have less than 4 (k + 1) rows). The interval is Wilson's with the number of samples divided
-      by this factor, and Student's quantile; [0, 1] if there are less than two groups.
+      independent samples, by a factor that is estimated from 20 disjoint groups of both sets (`rows.noise_groups` of
+      the samples, rows i with i % 20 == g of the real ones; fewer if one would have less than 4 (k + 1) rows). The
+      interval is Wilson's with the number of samples divided by this factor, and Student's quantile; [0, 1] if there
+      are less than two groups.
 
     Precision and density have replicates without each group of noises. All values depend on n and m, and must not be
     compared between sets of other sizes.
