@@ -23,7 +23,7 @@ def main(job: StageRun) -> None:
     spec, sampling = study.evaluations[dataset], str(study.evaluations[dataset].sampling)
     training = train_ids(read_manifest(job.inputs["manifest"], ["id", "split"]))
     num_classes = read_dataset_info(job.inputs["info"]).num_classes
-    runs = study.measured(dataset)[measured]
+    runs = study.measured_quality(dataset)[measured]
     # A mixture has no training images of its own, and those of a run of another dataset are elsewhere.
     trained_here = len(runs) == 1 and study.runs[runs[0]].dataset == dataset
     metrics = []
