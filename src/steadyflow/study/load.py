@@ -53,12 +53,12 @@ def parse_study(raw: Mapping[str, Any]) -> Study:
         study = Study.model_validate(_merge_defaults(raw))
     except ValidationError as error:
         raise UserError("\n".join(_describe(problem) for problem in error.errors())) from error
-    resolved = with_null_models(_resolve(study))
+    resolved = _resolve(study)
     for check in (unknown_surrogates, circular_subsets, contradictions):
         problems = list(check(resolved))
         if problems:
             raise UserError("\n".join(problems))
-    return resolved
+    return with_null_models(resolved)
 
 
 def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
