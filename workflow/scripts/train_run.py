@@ -19,7 +19,6 @@ from steadyflow.ground.artifacts import (
 from steadyflow.models import build_velocity
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import (
-    Cadence,
     Schedule,
     Trained,
     VelocityData,
@@ -84,15 +83,10 @@ def train(job: StageRun, model: nn.Module, data: VelocityData, device: torch.dev
         velocity_objective(spec.objective.kind, data.samples, spec.seed, **settings),
         data.samples,
         Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision),
+        job.execution(spec_hash([spec.identity(), data.hashes]), device, f"run {job.names['run']}"),
         validation=data.validation if spec.objective.predicts_velocity else None,
         compiled=flags.compile == "on" or (flags.compile == "auto" and device.type == "cuda"),
         micro_batch=flags.micro_batch_size,
-        checkpoint_path=job.state,
-        identity=spec_hash([spec.identity(), data.hashes]),
-        device=device,
-        cadence=Cadence(flags.save_seconds, flags.save_steps),
-        deadline=flags.deadline,
-        name=f"run {job.names['run']}",
     )
 
 

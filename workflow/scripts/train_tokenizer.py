@@ -13,7 +13,6 @@ from steadyflow.models import PatchDiscriminator
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import (
     AdversarialTerm,
-    Cadence,
     PerceptualTerm,
     Revival,
     Schedule,
@@ -79,16 +78,11 @@ def main(job: StageRun) -> None:
             read,
             len(ids),
             schedule,
+            job.execution(spec_hash([spec.identity(), inputs]), device, f"tokenizer {name}"),
             commitment=spec.commitment,
             perceptual=perceptual,
             adversarial=adversarial,
             revival=revival,
-            checkpoint_path=job.state,
-            identity=spec_hash([spec.identity(), inputs]),
-            device=device,
-            cadence=Cadence(job.flags.save_seconds, job.flags.save_steps),
-            deadline=job.flags.deadline,
-            name=f"tokenizer {name}",
         )
     if distributed.rank() > 0:
         return

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from steadyflow.ground.artifacts import Unfinished
 from steadyflow.models.dit import DiT, Size
-from steadyflow.train import Cadence, Samples, Schedule, flow_matching, train
+from steadyflow.train import Cadence, Execution, Samples, Schedule, flow_matching, train
 
 torch.set_num_threads(1)
 torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # its imports take seconds: once, not in every child
@@ -44,8 +44,8 @@ def training(name, cadence, pause):
         return objective(model, batch)
 
     trained = train(
-        model, slowly, samples.load, samples.size, Schedule(160, 12, 1e-3, 0.9, 5), identity="id",
-        checkpoint_path=folder / f"{name}.pt", device=torch.device("cpu"), cadence=cadence,
+        model, slowly, samples.load, samples.size, Schedule(160, 12, 1e-3, 0.9, 5),
+        Execution(folder / f"{name}.pt", "id", torch.device("cpu"), cadence),
     )
     weights = hashlib.sha256()
     for key, value in sorted(trained.ema.items()):
