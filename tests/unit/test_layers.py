@@ -14,6 +14,7 @@ FLOORS = [
     {"ground"},
     {"models", "flow", "data", "fetch"},
     {"train", "encoders"},
+    {"fields"},
     {"classifiers"},
     {"prune", "evaluate"},
     {"claims"},

@@ -40,6 +40,27 @@ rule measure_quality:
         "--measured {wildcards.measured} > {log} 2>&1"
 
 
+rule measure_loss:
+    input:
+        stage.inputs("measure_loss"),
+    output:
+        **stage.outputs("measure_loss"),
+    log:
+        stage.log("measure_loss"),
+    benchmark:
+        stage.benchmark("measure_loss")
+    conda:
+        "../../envs/steadyflow.yaml"
+    envmodules:
+        "steadyflow",
+    resources:
+        **stage.resources("measure_loss"),
+    shell:
+        'python "$SCRIPTS/measure_loss.py" --study "$STUDY" --dataset {wildcards.dataset} '
+        "--run {wildcards.run} "
+        '--device "$DEVICE" --threads {threads} > {log} 2>&1'
+
+
 rule measure_similarity:
     input:
         stage.inputs("measure_similarity"),

@@ -22,7 +22,7 @@ def main(job: StageRun) -> None:
     study, dataset, measured = job.study, job.names["dataset"], job.names["measured"]
     spec, sampling = study.evaluations[dataset], str(study.evaluations[dataset].sampling)
     training = train_ids(read_manifest(job.inputs["manifest"], ["id", "split"]))
-    runs = study.measured(dataset)[measured]
+    runs = study.measured_quality(dataset)[measured]
     # A mixture has no training images of its own, and those of a run of another dataset are elsewhere.
     trained_here = len(runs) == 1 and study.runs[runs[0]].dataset == dataset
     metrics = []

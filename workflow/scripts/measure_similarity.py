@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.evaluate.beyond_null import compare_beyond_null
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.sample_fairness import ImageAttributes, predicted_attributes
 from steadyflow.evaluate.sample_similarity import (
@@ -52,6 +53,10 @@ def main(job: StageRun) -> None:
         )
         metrics += found.metrics
         histograms += found.histograms
+        nulls = [study.null_models(dataset).get(run) for run, _ in (a, b)]
+        if all(nulls):
+            flows = (samples(job, str(null), str(spec.sampling)) for null in nulls)
+            metrics += compare_beyond_null(samples(job, *a), samples(job, *b), *flows, dataset=dataset)
     for encoder in spec.similarity_encoders or ():
         embeddings = read_array(job.file(embeddings_artifacts(dataset, encoder)["embeddings"]))
         metrics.append(floor_metric(embeddings, validation, dataset=dataset, encoder=encoder))
@@ -60,10 +65,11 @@ def main(job: StageRun) -> None:
 
 
 def compared(study: Study, dataset: str) -> Iterator[tuple[Sampled, Sampled]]:
-    """Every run with the reference, inverses with each other, and the reference with itself under another solver."""
+    """Every run with the reference, inverses with each other, null models, and the reference with itself under another
+    solver."""
     spec = study.evaluations[dataset]
     sampling = str(spec.sampling)
-    for run, reference in study.compared_pairs(dataset):
+    for run, reference in (*study.compared_pairs(dataset), *study.null_pairs(dataset)):
         yield (run, sampling), (reference, sampling)
     if spec.ceiling is not None:
         yield (str(spec.reference), spec.ceiling), (str(spec.reference), sampling)

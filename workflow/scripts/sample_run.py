@@ -4,11 +4,12 @@ import numpy as np
 import torch
 
 from steadyflow.data.rows import shared_array
+from steadyflow.fields import load_field
 from steadyflow.flow import GUIDED_CHANNELS, SAMPLERS, Noises, channel_matrix, latent_shape, sample
 from steadyflow.ground import distributed
 from steadyflow.ground.artifacts import provenance, read_json, write_json
 from steadyflow.ground.constants import describe_labels
-from steadyflow.models import VQVAE, build_velocity, load_trained, to_uint8
+from steadyflow.models import VQVAE, load_trained, to_uint8
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.study.specs.runs import read_objective
 
@@ -22,7 +23,7 @@ def main(job: StageRun) -> None:
     run, config = read_json(job.inputs["description"]), read_json(job.inputs["tokenizer_config"])
     architecture, transform = run["architecture"], run["spec"]["latent_transform"]
     objective, scale = read_objective(run["spec"]["objective"]), read_json(job.inputs["scale"])["scale"]
-    model = load_trained(build_velocity, architecture, job.inputs["weights"]).to(device)
+    model = load_field(architecture, job.inputs["weights"]).to(device)
     tokenizer = load_trained(VQVAE, config["architecture"], job.inputs["tokenizer_weights"]).to(device)
 
     def decode(x1: torch.Tensor) -> torch.Tensor:

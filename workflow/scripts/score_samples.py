@@ -5,11 +5,11 @@ import torch
 
 from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.data.latents import Latents
+from steadyflow.fields import load_field
 from steadyflow.flow import channel_matrix
 from steadyflow.ground import distributed
 from steadyflow.ground.artifacts import file_hash, read_json, spec_hash, write_json, write_parquet
 from steadyflow.ground.resumable import delete_table
-from steadyflow.models import build_velocity, load_trained
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.prune.surrogate import surrogate_scores
 from steadyflow.train import latent_samples
@@ -37,7 +37,7 @@ def main(job: StageRun) -> None:
     inputs = {"weights_hash": run["weights_hash"], "latents_hash": file_hash(job.inputs["latents"])}
     rows = {"ids": ids.tolist(), "labels": None if samples.labels is None else samples.labels.tolist()}
     scores = surrogate_scores(
-        load_trained(build_velocity, run["architecture"], job.inputs["weights"]).to(device),
+        load_field(run["architecture"], job.inputs["weights"]).to(device),
         samples,
         spec.measures,
         seed=spec.seed,

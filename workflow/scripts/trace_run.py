@@ -1,9 +1,9 @@
 """Stage: the trajectories of the shared noise under one trained run, at times between noise and data."""
 
+from steadyflow.fields import load_field
 from steadyflow.flow import GUIDED_CHANNELS, Noises, channel_matrix, latent_shape, solver_tracer, trace_trajectories
 from steadyflow.ground.artifacts import UserError, atomic_array, provenance, read_json, write_json
 from steadyflow.ground.constants import describe_labels
-from steadyflow.models import build_velocity, load_trained
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.study.specs.runs import read_objective
 
@@ -28,7 +28,7 @@ def main(job: StageRun) -> None:
     tracer, shape = solver_tracer(**objective.sampler_settings(spec)), latent_shape(architecture)
     with atomic_array(job.outputs["paths"], (len(tracer.times), count, *shape), "float32") as points:
         trace_trajectories(
-            load_trained(build_velocity, architecture, job.inputs["weights"]).to(device),
+            load_field(architecture, job.inputs["weights"]).to(device),
             architecture,
             tracer,
             Noises(spec.seed, spec.guidance, GUIDED_CHANNELS[spec.guidance_channels]),

@@ -1,11 +1,17 @@
-"""Stage: trains one velocity model on one subset, or reads its weights from a file of the user.
+"""Stage: makes one run's velocity field: trains a network on one subset, reads its weights from a file of the user, or
+fits the Gaussian flow of its training latents.
 
 Under torchrun on several devices, with the same curve.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
 import torch
 from torch import nn
 
+from steadyflow.fields import fit_gaussian
 from steadyflow.ground import distributed
 from steadyflow.ground.artifacts import (
     UserError,
@@ -19,6 +25,7 @@ from steadyflow.ground.artifacts import (
 from steadyflow.models import build_velocity
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import (
+    NO_CURVE,
     Schedule,
     Trained,
     VelocityData,
@@ -49,29 +56,52 @@ def main(job: StageRun) -> None:
         device=device,
         place=place,
     )
-    architecture = velocity_architecture(spec.model, data.samples)
-    torch.manual_seed(spec.seed)
-    model = build_velocity(**architecture)
     with distributed.process_group(device):
-        if spec.weights is None:
-            trained, pretrained = train(job, model, data, device), None
-        else:
-            trained, pretrained = pretrained_velocity(model, job.inputs["weights"])
+        made = gaussian_flow(data) if spec.gaussian else network(job, data, device)
     if distributed.rank() > 0:
         return
-    write_weights(job.outputs["weights"], trained.ema)
-    write_parquet(job.outputs["curve"], trained.curve)
+    write_weights(job.outputs["weights"], made.weights)
+    write_parquet(job.outputs["curve"], made.curve)
     description = {
-        "architecture": architecture,
-        "parameters": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        **made.description,
         "n_train": data.images,
         "spec": spec.identity(),
         "inputs": data.hashes,
-        "pretrained": pretrained,
         "weights_hash": file_hash(job.outputs["weights"]),
         "provenance": provenance(),
     }
     write_json(job.outputs["description"], description)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A velocity field: its weights, the curve of its training, and what its run.json says of it."""
+
+    weights: dict[str, torch.Tensor]
+    curve: pd.DataFrame
+    description: dict[str, Any]
+
+
+def gaussian_flow(data: VelocityData) -> Made:
+    fitted = fit_gaussian(data.samples)
+    return Made(fitted.weights, NO_CURVE, {"architecture": fitted.architecture, "notes": fitted.notes})
+
+
+def network(job: StageRun, data: VelocityData, device: torch.device) -> Made:
+    """Trained, or with pretrained or initial weights."""
+    spec = job.study.runs[job.names["run"]]
+    architecture = velocity_architecture(spec.model, data.samples)
+    torch.manual_seed(spec.seed)
+    model, pretrained = build_velocity(**architecture), None
+    if spec.weights is not None:
+        trained, pretrained = pretrained_velocity(model, job.inputs["weights"])
+    elif spec.trained:
+        trained = train(job, model, data, device)
+    else:
+        trained = Trained(model.state_dict(), NO_CURVE)
+    parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    description = {"architecture": architecture, "parameters": parameters, "pretrained": pretrained}
+    return Made(trained.ema, trained.curve, description)
 
 
 def train(job: StageRun, model: nn.Module, data: VelocityData, device: torch.device) -> Trained:

@@ -1,7 +1,7 @@
 """All that a study has measured on one dataset, as the rules read it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -21,6 +21,8 @@ class Evidence:
     encoder, similarity_encoder: the evaluation's first of each kind; claims are judged in these two
     labels: run -> its name in tables
     conditional: whether the reference run is conditional on labels
+    loss: tidy table of held-out losses
+    null_models: run -> the Gaussian flow of its training latents; None if the evaluation has none
     """
 
     quality: pd.DataFrame
@@ -32,6 +34,8 @@ class Evidence:
     similarity_encoder: str
     labels: dict[str, str]
     conditional: bool
+    loss: pd.DataFrame = field(default_factory=pd.DataFrame)
+    null_models: Mapping[str, str] | None = None
 
     @property
     def reference(self) -> Arm:

@@ -1,18 +1,15 @@
 """The share of the mapping from noise to images that a run keeps of another run's.
 
-(matched - unmatched) / (ceiling - unmatched), of mean cosine similarities: 0 where samples of the same noise are no
-more alike than samples of different noises, 1 where they are as alike as the reference's own under another solver. A
-run keeps the mapping from KEPT on, breaks it below BROKEN, and resembles the other in between.
+A run keeps the mapping from KEPT on, breaks it below BROKEN, and resembles the other in between.
 """
 
-import math
 from collections.abc import Sequence
 
 from steadyflow.claims.evidence import Evidence, Pair
 from steadyflow.claims.verdict import NOT_MEASURED, Bound, Finding, above, all_of, below
 from steadyflow.claims.wording import percent
-from steadyflow.evaluate.estimate import GROUPS, Estimate, jackknifed
-from steadyflow.evaluate.metrics import Metric, find_metric
+from steadyflow.evaluate.estimate import Estimate
+from steadyflow.evaluate.share import share_of_mapping
 
 KEPT, BROKEN = 0.5, 0.25
 
@@ -40,20 +37,22 @@ def resembles(share: Estimate) -> str:
 def share_kept(evidence: Evidence, run: str, reference: str, mode: str = "") -> tuple[Estimate, int]:
     """The share that `run` keeps of the mapping of `reference`, and the number of matched pairs.
 
-    `mode`: "[kept mode]" or "[removed mode]", the samples of a run that was trained on one mode alone. Samples of
-    conditional runs resemble each other by their labels, so their unmatched pairs are those of one class. Where there
-    are too few samples for replicates, the interval is infinite.
+    `mode`: "[kept mode]" or "[removed mode]", as in `share_of_mapping`.
     """
-    matched = _cosine(evidence, f"cosine_matched{mode}", run, reference)
-    of_class = evidence.similarity[evidence.similarity["metric"] == "cosine_unmatched_same_class"]
-    same_class = not mode and run in set(of_class["run"]) and reference in set(of_class["reference"])
-    name = "cosine_unmatched_same_class" if same_class else f"cosine_unmatched{mode}"
-    unmatched, ceiling = _cosine(evidence, name, run, reference).estimate, _ceiling(evidence)
-    value = _share(matched.value, unmatched.value, ceiling.value)
-    replicates = (matched.estimate.replicates, unmatched.replicates, ceiling.replicates)
-    if not all(replicates):
-        return Estimate(value, -math.inf, math.inf), matched.n
-    return jackknifed(value, [_share(*each) for each in zip(*replicates, strict=True)]), matched.n
+    return share_of(evidence, "cosine", run, reference, mode)
+
+
+def share_of(evidence: Evidence, measure: str, run: str, reference: str, mode: str = "") -> tuple[Estimate, int]:
+    """As `share_kept`, of cosines of features or of another `measure` of similarity."""
+    return share_of_mapping(
+        evidence.similarity,
+        evidence.similarity_encoder,
+        run,
+        reference,
+        measure=measure,
+        ceiling=evidence.reference_run,
+        mode=mode,
+    )
 
 
 def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: Bound) -> Finding:
@@ -64,20 +63,3 @@ def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: Bound) -> Fin
     parts = [f"{evidence.pair_label(pair)} {percent(share)}" for pair, (share, _) in zip(pairs, found, strict=True)]
     verdict = all_of(bound(share) for share, _ in found)
     return Finding(verdict, f"share of the mapping kept: {'; '.join(parts)}", min(n for _, n in found))
-
-
-def _share(matched: float, unmatched: float, ceiling: float) -> float:
-    return (matched - unmatched) / (ceiling - unmatched)
-
-
-def _ceiling(evidence: Evidence) -> Estimate:
-    """Matched similarity of the reference and itself under another solver; 1 where that was not sampled."""
-    run, rows = evidence.reference_run, evidence.similarity
-    with_itself = rows[(rows["run"] == run) & (rows["reference"] == run)]
-    if with_itself.empty:
-        return Estimate(1.0, 1.0, 1.0, (1.0,) * GROUPS)
-    return _cosine(evidence, "cosine_matched", run, run).estimate
-
-
-def _cosine(evidence: Evidence, metric: str, run: str, reference: str) -> Metric:
-    return find_metric(evidence.similarity, metric, run, reference, evidence.similarity_encoder)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from steadyflow.claims.evidence import Evidence, Pair
-from steadyflow.claims.share_kept import judge_shares, keeps
+from steadyflow.claims.null_model import judge_stability
+from steadyflow.claims.share_kept import keeps
 from steadyflow.claims.verdict import NOT_MEASURED, Finding
 
 OVERLAP = 0.1
@@ -28,7 +29,7 @@ def stable_pruned(evidence: Evidence) -> Finding:
     Bound: the share kept is above KEPT for every run at pruning fraction 0.5.
     """
     pruned = [arm for arm in evidence.of_kind("subset") if arm.pruning_fraction == 0.5]
-    return judge_shares(evidence, evidence.pairs_with_reference(pruned), keeps)
+    return judge_stability(evidence, evidence.pairs_with_reference(pruned), keeps)
 
 
 def stable_inverse(evidence: Evidence) -> Finding:
@@ -50,7 +51,7 @@ def stable_seed(evidence: Evidence) -> Finding:
     Source: Exploiting Stability, Sec. 3.1
     Bound: the share kept by every other run of the reference's arm is above KEPT.
     """
-    return judge_shares(evidence, evidence.pairs_with_reference(evidence.of_kind("reference")), keeps)
+    return judge_stability(evidence, evidence.pairs_with_reference(evidence.of_kind("reference")), keeps)
 
 
 def stable_capacity(evidence: Evidence) -> Finding:
@@ -59,7 +60,7 @@ def stable_capacity(evidence: Evidence) -> Finding:
     Source: Exploiting Stability, Fig. 4a
     Bound: the share kept by every run of another size of the same network is above KEPT.
     """
-    return judge_shares(evidence, evidence.pairs_with_reference(evidence.of_kind("capacity")), keeps)
+    return judge_stability(evidence, evidence.pairs_with_reference(evidence.of_kind("capacity")), keeps)
 
 
 def _judge_disjoint(evidence: Evidence, pairs: Sequence[Pair]) -> Finding:
@@ -69,5 +70,5 @@ def _judge_disjoint(evidence: Evidence, pairs: Sequence[Pair]) -> Finding:
     disjoint = [pair for pair in pairs if overlaps.get(pair, 1.0) <= OVERLAP]
     if not disjoint:
         return Finding(NOT_MEASURED)
-    found, largest = judge_shares(evidence, disjoint, keeps), max(overlaps[pair] for pair in disjoint)
+    found, largest = judge_stability(evidence, disjoint, keeps), max(overlaps[pair] for pair in disjoint)
     return replace(found, measured=f"{found.measured} (overlap at most {largest:.2f})")

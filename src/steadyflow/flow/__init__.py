@@ -3,6 +3,7 @@
 from steadyflow.flow.closed_form import explicit_target
 from steadyflow.flow.coupling import COUPLINGS, Coupling, independent, ot
 from steadyflow.flow.diffusion import ALPHAS_CUMPROD, ancestral, ddim, diffuse
+from steadyflow.flow.gaussian import Gaussian, decompose, gaussian_transport, gaussian_velocity
 from steadyflow.flow.interpolant import Interpolation, interpolate
 from steadyflow.flow.sampling import (
     GUIDED_CHANNELS,
@@ -39,6 +40,7 @@ __all__ = [
     "TRANSFORMS",
     "CountedVelocity",
     "Coupling",
+    "Gaussian",
     "Interpolation",
     "Noises",
     "Start",
@@ -46,10 +48,13 @@ __all__ = [
     "begin_samples",
     "channel_matrix",
     "ddim",
+    "decompose",
     "diffuse",
     "dopri5",
     "euler",
     "explicit_target",
+    "gaussian_transport",
+    "gaussian_velocity",
     "guide",
     "heun",
     "independent",

@@ -22,6 +22,10 @@ TRAJECTORY_POINTS = 33
 """Maximum number of times t at which a trajectory x_t is stored: enough for integrals over t by the trapezoidal rule;
 each takes as much disk space as the latents."""
 
+HELD_OUT_IMAGES, LOSS_BINS = 1024, 10
+"""Of the measured held-out loss: the most validation images, and equal bins of the time t, each with one noise and one
+time for every image."""
+
 # The backbone of LPIPS, in resources/weights.lock.
 VGG16_WEIGHTS = "vgg16-397923af.pth"
 # Smallest side of an image, in pixels, for LPIPS: VGG16 halves it four times.

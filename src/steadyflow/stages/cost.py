@@ -10,15 +10,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from steadyflow.ground.constants import TRAJECTORY_POINTS
+from steadyflow.ground.constants import HELD_OUT_IMAGES, LOSS_BINS, TRAJECTORY_POINTS
 from steadyflow.stages.flops import (
     VGG16_FLOPS_A_PIXEL,
     decoder_flops,
     encoder_flops,
+    gaussian_weights,
     velocity_flops,
     velocity_weights,
 )
-from steadyflow.study.specs import Dataset, ProbeEncoder, Study
+from steadyflow.study.specs import Dataset, ProbeEncoder, Run, Study
 from steadyflow.study.specs.tokenizers import Tokenizer
 
 GPUS = 4
@@ -196,20 +197,30 @@ def select_subset(study: Study, wildcards: Mapping[str, str]) -> Cost:
     return Cost(START_HOURS + (5e-9 * count**2 / 3600 if greedy else 0.0), count * 50 / 1e6)
 
 
+def _latent_side(study: Study, run: Run) -> int:
+    return study.datasets[str(run.dataset)].resolution // study.tokenizers[str(run.tokenizer)].downsampling
+
+
 def _forward(study: Study, run: str) -> float:
-    """FLOPs of one evaluation of a run's model for one image."""
+    """FLOPs of one evaluation of a run's field for one image."""
     spec = study.runs[run]
-    side = study.datasets[str(spec.dataset)].resolution // study.tokenizers[str(spec.tokenizer)].downsampling
-    return velocity_flops(spec.model, side)
+    if spec.gaussian:
+        return 2 * gaussian_weights(study.tokenizers[str(spec.tokenizer)].latent_channels, _latent_side(study, spec))
+    return velocity_flops(spec.model, _latent_side(study, spec))
 
 
 def _model_mb(study: Study, run: str) -> float:
-    return WEIGHT_BYTES * velocity_weights(study.runs[run].model) / 1e6
+    spec = study.runs[run]
+    if spec.gaussian:
+        weights = gaussian_weights(study.tokenizers[str(spec.tokenizer)].latent_channels, _latent_side(study, spec))
+    else:
+        weights = velocity_weights(spec.model)
+    return WEIGHT_BYTES * weights / 1e6
 
 
 def train_run(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec, count = study.runs[wildcards["run"]], images(study.datasets[wildcards["dataset"]])
-    if spec.weights is not None:
+    if not spec.trained:
         return _on_gpus(0, _model_mb(study, wildcards["run"]), count, read_mb=_model_mb(study, wildcards["run"]))
     hours = training_hours(spec.steps, spec.batch_size, _forward(study, wildcards["run"]))
     return _training(3600 * hours, velocity_weights(spec.model), count)
@@ -229,6 +240,11 @@ def sample_run(study: Study, wildcards: Mapping[str, str]) -> Cost:
         spec.count * (channels * resolution**2 + latent) / 1e6,
         read_mb=_model_mb(study, wildcards["run"]) + WEIGHT_BYTES * _tokenizer_weights(tokenizer) / 1e6,
     )
+
+
+def measure_loss(study: Study, wildcards: Mapping[str, str]) -> Cost:
+    flops = HELD_OUT_IMAGES * LOSS_BINS * _forward(study, wildcards["run"])
+    return _on_gpus(GPUS * _inference(flops), 1, read_mb=_model_mb(study, wildcards["run"]))
 
 
 def _classification(study: Study, classifier: str, count: int) -> Cost:

@@ -20,6 +20,15 @@ def labels(study: Study, dataset: str) -> dict[str, str]:
     return {run: study.label(run) for run in runs(study, dataset)}
 
 
+def pair_labels(study: Study, dataset: str) -> dict[tuple[str, str], str]:
+    """Compared pairs (run, reference) with the names of both, or of the run alone beside the evaluation's reference."""
+    reference = study.evaluations[dataset].reference
+    return {
+        (run, other): study.label(run) if other == reference else f"{study.label(run)} / {study.label(other)}"
+        for run, other in study.compared_pairs(dataset)
+    }
+
+
 def repeated_runs(study: Study, dataset: str) -> list[tuple[str, ...]]:
     """Runs that differ in their seeds alone."""
     return [arm.runs for arm in arms(study, dataset) if len(arm.runs) > 1]
@@ -34,7 +43,7 @@ def training_steps(study: Study, dataset: str) -> dict[str, str]:
     """How long every run and mixture was trained, in words; a dash of runs that were not trained here."""
 
     def steps(runs: tuple[str, ...]) -> str:
-        each = ["–" if study.runs[run].weights else f"{study.runs[run].steps:,}" for run in runs]
+        each = ["–" if not study.runs[run].trained else f"{study.runs[run].steps:,}" for run in runs]
         return each[0] if len(each) == 1 else f"{each[0]} each" if len(set(each)) == 1 else " + ".join(each)
 
     return {name: steps(runs) for name, runs in study.measured(dataset).items()}

@@ -35,6 +35,12 @@ def velocity_weights(model: str) -> float:
     return 18.0 * depth * width**2
 
 
+def gaussian_weights(channels: int, latent_size: int) -> float:
+    """How many numbers a Gaussian flow has: eigenvectors of the covariance, of each label together as many."""
+    d = channels * latent_size**2
+    return float(d * min(d, 4096))
+
+
 def encoder_flops(tokenizer: Tokenizer, channels: int, resolution: int) -> float:
     """Of the encoder of a VQ-VAE, on images of so many channels; its codebook included."""
     widths = [tokenizer.width * m for m in tokenizer.multipliers]

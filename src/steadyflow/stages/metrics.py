@@ -9,7 +9,7 @@ from steadyflow.stages.pruning import subset_artifact
 from steadyflow.stages.runs import run_artifacts
 from steadyflow.stages.samples import compared_features, samples_artifacts, trace_artifacts
 from steadyflow.stages.stage import Artifact, Inputs, Names, Stage
-from steadyflow.stages.tokenizers import lpips_input, tokenizer_artifacts
+from steadyflow.stages.tokenizers import latents_artifacts, lpips_input, tokenizer_artifacts
 from steadyflow.study import Study
 
 # Once for each encoder, not in every run's job: in 2048 dimensions that takes longer than the rest.
@@ -32,7 +32,7 @@ def reference_artifact(dataset: str, encoder: str) -> Artifact:
 
 def _quality_inputs(study: Study, names: Names) -> Inputs:
     dataset, spec = names["dataset"], study.evaluations[names["dataset"]]
-    runs = study.measured(dataset)[names["measured"]]
+    runs = study.measured_quality(dataset)[names["measured"]]
     # Memorisation of a run of another dataset is not measured.
     subsets = dict.fromkeys(study.runs[run].subset for run in runs if study.runs[run].dataset == dataset)
     return {
@@ -45,7 +45,7 @@ def _quality_inputs(study: Study, names: Names) -> Inputs:
 
 def _quality_identity(study: Study, names: Names) -> list[object]:
     """What defines it; other runs do not."""
-    spec, runs = study.evaluations[names["dataset"]], study.measured(names["dataset"])[names["measured"]]
+    spec, runs = study.evaluations[names["dataset"]], study.measured_quality(names["dataset"])[names["measured"]]
     sampled = {run: study.sampling_identity(run, str(spec.sampling)) for run in runs}
     return [spec.model_dump(mode="json", include={"encoders", "seed"}), sampled]
 
@@ -62,8 +62,35 @@ MEASURE_QUALITY = Stage(
 
 
 def quality_artifacts(study: Study, dataset: str) -> tuple[Artifact, ...]:
-    """Of every run and every mixture of runs."""
-    jobs = (MEASURE_QUALITY.job({"dataset": dataset, "measured": name}) for name in study.measured(dataset))
+    """Of every run, mixture and null model."""
+    jobs = (MEASURE_QUALITY.job({"dataset": dataset, "measured": name}) for name in study.measured_quality(dataset))
+    return tuple(job["metrics"] for job in jobs)
+
+
+def _loss_inputs(study: Study, names: Names) -> Inputs:
+    return {
+        **run_artifacts(study, names["run"], "weights", "description"),
+        **latents_artifacts(names["dataset"], str(study.runs[names["run"]].tokenizer)),
+        **dataset_artifacts(names["dataset"], "manifest", "info"),
+    }
+
+
+MEASURE_LOSS = Stage(
+    name="measure_loss",
+    place="{dataset}/metrics/loss/{run}",
+    outputs={"metrics": "{dataset}/metrics/loss/{run}.parquet"},
+    inputs=_loss_inputs,
+    cost=cost.measure_loss,
+    on_device=True,
+)
+
+
+def loss_artifacts(study: Study, dataset: str) -> tuple[Artifact, ...]:
+    """Of every evaluated run that is a velocity field, and of the null models."""
+    jobs = (
+        MEASURE_LOSS.job({"dataset": str(study.runs[run].dataset), "run": run})
+        for run in study.velocity_fields(dataset)
+    )
     return tuple(job["metrics"] for job in jobs)
 
 
@@ -86,7 +113,7 @@ def _similarity_inputs(study: Study, names: Names) -> Inputs:
         "latents": tuple(each["latents"] for each in samples),
         "samplings": tuple(each["description"] for each in samples),
         "subsets": tuple(subset_artifact(study, name) for name in study.evaluated_subsets(dataset)),
-        "runs": tuple(run_artifacts(study, run)["description"] for run in spec.runs or ()),
+        "runs": tuple(run_artifacts(study, run)["description"] for run in dict.fromkeys(run for run, _ in sampled)),
         **dataset_artifacts(dataset, "manifest"),
     }
 
@@ -94,9 +121,10 @@ def _similarity_inputs(study: Study, names: Names) -> Inputs:
 def _similarity_identity(study: Study, names: Names) -> list[object]:
     """What pairs are compared, in what, and by which classifier's classes."""
     dataset, spec = names["dataset"], study.evaluations[names["dataset"]]
-    compared = {"reference", "runs", "inverse_pairs", "similarity_encoders", "sampling", "ceiling", "classifiers"}
+    fields = {"reference", "runs", "inverse_pairs", "similarity_encoders", "sampling", "ceiling", "classifiers"}
     sampled = {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(dataset)}
-    return [spec.model_dump(mode="json", include=compared), study.modes(dataset), sampled]
+    compared = spec.model_dump(mode="json", include=fields)
+    return [compared, study.modes(dataset), sampled, study.null_models(dataset)]
 
 
 MEASURE_SIMILARITY = Stage(
@@ -109,6 +137,7 @@ MEASURE_SIMILARITY = Stage(
     inputs=_similarity_inputs,
     identity=_similarity_identity,
     cost=cost.measure,
+    version=2,
 )
 
 

@@ -16,6 +16,7 @@ READINGS: dict[str, Reading] = {
     "similarity": results.SIMILARITY,
     "similarity_histograms": results.SIMILARITY_HISTOGRAMS,
     "fairness": results.FAIRNESS,
+    "held_out_losses": results.LOSS,
     "path_metrics": results.PATHS,
     "path_distances": results.PATH_DISTANCES,
     "tokenizer_metrics": results.TOKENIZERS,
@@ -27,6 +28,9 @@ READINGS: dict[str, Reading] = {
     "reference": Reading(evaluated.reference),
     "reference_runs": Reading(lambda study, dataset: arms(study, dataset)[0].runs),
     "labels": Reading(evaluated.labels),
+    "null_labels": Reading(shown.null_labels),
+    "null_models": Reading(Study.null_models),
+    "pair_labels": Reading(evaluated.pair_labels),
     "inverse_pairs": Reading(lambda study, dataset: study.evaluations[dataset].inverse_pairs),
     "inverse_runs": Reading(evaluated.inverse_runs),
     "path_pairs": Reading(Study.trajectory_pairs),
@@ -38,6 +42,7 @@ READINGS: dict[str, Reading] = {
     "training_steps": Reading(evaluated.training_steps),
     # What figures show of them.
     "groups": Reading(shown.groups),
+    "pictured_groups": Reading(shown.pictured_groups),
     "trained_groups": Reading(shown.trained_groups),
     "validated_groups": Reading(shown.validated_groups),
     "subset_groups": Reading(shown.subset_groups),
@@ -59,7 +64,6 @@ READINGS: dict[str, Reading] = {
     "codebook_sizes": Reading(evaluated.codebook_sizes),
     "tokenizer_curves": results.TOKENIZER_CURVES,
     "training_curves": results.TRAINING_CURVES,
-    "validation_curves": results.VALIDATION_CURVES,
     "cluster_numbers": results.by_k(results.cluster_numbers),
     "chosen_k": results.by_k(lambda found: found["k"]),
     "elbow_k": results.by_k(lambda found: found["elbow"]),
@@ -84,6 +88,7 @@ CONDITIONS: dict[str, Callable[[Study, str], bool]] = {
     "runs and classifiers": lambda study, dataset: (
         bool(evaluated.runs(study, dataset)) and bool(evaluated.classifiers(study, dataset))
     ),
+    "null models": lambda study, dataset: bool(study.null_models(dataset)) and len(evaluated.runs(study, dataset)) > 1,
     "inverse pairs": lambda study, dataset: bool(study.evaluations[dataset].inverse_pairs),
     "paths": lambda study, dataset: bool(study.evaluations[dataset].paths),
     "path comparisons": lambda study, dataset: (

@@ -8,6 +8,7 @@ from steadyflow.stages.encoders import EMBED_IMAGES, TRAIN_PROBE
 from steadyflow.stages.exhibits import DRAW_FIGURE, FIGURES, TABLES, WRITE_REPORT, WRITE_TABLE
 from steadyflow.stages.metrics import (
     MEASURE_FAIRNESS,
+    MEASURE_LOSS,
     MEASURE_PATHS,
     MEASURE_QUALITY,
     MEASURE_SIMILARITY,
@@ -53,6 +54,7 @@ STAGES: dict[str, Stage] = {
         MEASURE_TOKENIZERS,
         PREPARE_REFERENCE,
         MEASURE_QUALITY,
+        MEASURE_LOSS,
         MEASURE_SIMILARITY,
         MEASURE_PATHS,
         MEASURE_FAIRNESS,
@@ -68,7 +70,7 @@ FIXED = ("study", "table", "figure")
 
 def entries(study: Study) -> dict[str, Iterable[str]]:
     """The values that each wildcard may take."""
-    measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured(dataset))
+    measured = dict.fromkeys(name for dataset in study.evaluations for name in study.measured_quality(dataset))
     return {
         "dataset": study.datasets,
         "tokenizer": study.tokenizers,

@@ -20,6 +20,7 @@ from steadyflow.stages.metrics import (
     MEASURE_PATHS,
     MEASURE_SIMILARITY,
     MEASURE_TOKENIZERS,
+    loss_artifacts,
     quality_artifacts,
 )
 from steadyflow.stages.pruning import cluster_numbers_artifact, clusters_artifacts, subset_artifact
@@ -80,9 +81,10 @@ def _loaded(files: Callable[[Study, str], list[Artifact]]) -> Reading:
     """Tables of metrics, read as one."""
 
     def load(study: Study, dataset: str) -> "pd.DataFrame":
-        from steadyflow.evaluate.metrics import read_metrics
+        from steadyflow.evaluate.metrics import metrics_table, read_metrics
 
-        return read_metrics([file_of(study, file) for file in files(study, dataset)])
+        found = [file_of(study, file) for file in files(study, dataset)]
+        return read_metrics(found) if found else metrics_table([])
 
     return Reading(load, files)
 
@@ -92,6 +94,7 @@ def _metrics(stage: Stage, output: str = "metrics") -> Reading:
 
 
 QUALITY = _loaded(lambda study, dataset: list(quality_artifacts(study, dataset)))
+LOSS = _loaded(lambda study, dataset: list(loss_artifacts(study, dataset)))
 SIMILARITY, FAIRNESS = _metrics(MEASURE_SIMILARITY), _metrics(MEASURE_FAIRNESS)
 SIMILARITY_HISTOGRAMS = _metrics(MEASURE_SIMILARITY, "histograms")
 PATHS, PATH_DISTANCES = _metrics(MEASURE_PATHS), _metrics(MEASURE_PATHS, "distances")
@@ -100,7 +103,7 @@ TOKENIZERS = _metrics(MEASURE_TOKENIZERS)
 
 def judged_files(study: Study, dataset: str) -> list[Artifact]:
     fairness = FAIRNESS.files(study, dataset) if study.evaluations[dataset].classifiers else []
-    return [*QUALITY.files(study, dataset), *SIMILARITY.files(study, dataset), *fairness]
+    return [*QUALITY.files(study, dataset), *SIMILARITY.files(study, dataset), *LOSS.files(study, dataset), *fairness]
 
 
 def findings(study: Study, dataset: str) -> "list[tuple[Claim, Finding]]":
@@ -120,6 +123,8 @@ def findings(study: Study, dataset: str) -> "list[tuple[Claim, Finding]]":
         similarity_encoder=evaluated.similarity_encoders(study, dataset)[0],
         labels=evaluated.labels(study, dataset),
         conditional=study.runs[str(spec.reference)].conditional,
+        loss=LOSS.load(study, dataset),
+        null_models=study.null_models(dataset) if spec.null_model else None,
     )
     return judge(read_claims(RESOURCES / "paper" / "claims.csv"), evidence)
 
@@ -238,8 +243,9 @@ def reconstructions(study: Study, dataset: str) -> "Images":
 
 
 def _pictured_runs(study: Study, dataset: str) -> list[str]:
-    """The reference stands above every group of perturbations."""
-    return list(dict.fromkeys([evaluated.reference(study, dataset), *shown.shown_runs(study, dataset)]))
+    """The reference stands above every group of perturbations, and its null model under it."""
+    pictured = (run for labels in shown.pictured_groups(study, dataset).values() for run in labels)
+    return list(dict.fromkeys([evaluated.reference(study, dataset), *pictured]))
 
 
 def _samples_file(study: Study, dataset: str, run: str) -> Artifact:
@@ -336,4 +342,3 @@ def kept_files(study: Study, dataset: str) -> list[Artifact]:
 
 TOKENIZER_CURVES = curves("tokenizer", evaluated.tokenizers, tokenizer_artifacts)
 TRAINING_CURVES = curves("run", Study.trained_runs, run_artifacts)
-VALIDATION_CURVES = curves("run", Study.validated_runs, run_artifacts)

@@ -24,6 +24,26 @@ def shown_runs(study: Study, dataset: str) -> list[str]:
     return list(dict.fromkeys(run for labels in groups(study, dataset).values() for run in labels))
 
 
+def null_labels(study: Study, dataset: str) -> dict[str, str]:
+    """The null models that stand beside the reference, with their labels: its Gaussian flow, an untrained network."""
+    flow, untrained = (
+        study.null_models(dataset).get(str(study.evaluations[dataset].reference)),
+        study.untrained(dataset),
+    )
+    return {name: study.label(name) for name in (flow, untrained) if name is not None}
+
+
+def pictured_groups(study: Study, dataset: str) -> Groups:
+    """The groups, with the reference's Gaussian flow under their first run."""
+    flow = study.null_models(dataset).get(str(study.evaluations[dataset].reference))
+    nulls = {} if flow is None else {flow: study.label(flow)}
+    found = {}
+    for heading, labels in groups(study, dataset).items():
+        (first, *others) = labels.items()
+        found[heading] = {**dict([first]), **nulls, **dict(others)}
+    return found
+
+
 def trained_groups(study: Study, dataset: str) -> Groups:
     """Those that have a training's curve."""
     return _among(groups(study, dataset), study.trained_runs(dataset))
@@ -51,14 +71,15 @@ def subset_groups(study: Study, dataset: str) -> dict[str, dict[str, str]]:
 
 
 def comparisons(study: Study, dataset: str) -> Comparisons:
-    """In each group: the inverse pairs of its runs, then every run against the reference."""
+    """In each group: the inverse pairs of its runs, then every run against the reference, then its null models."""
     spec = study.evaluations[dataset]
     found: Comparisons = {}
+    nulls = {(null, str(spec.reference)): label for null, label in null_labels(study, dataset).items()}
     for heading, labels in groups(study, dataset).items():
         pairs = {(a, b): f"{labels[a]} / {labels[b]}" for a, b in spec.inverse_pairs if a in labels and b in labels}
         against = {(run, str(spec.reference)): label for run, label in labels.items() if run != spec.reference}
         if pairs or against:
-            found[heading] = pairs | against
+            found[heading] = pairs | against | nulls
     return found
 
 
@@ -72,6 +93,7 @@ def path_comparisons(study: Study, dataset: str) -> Comparisons:
     return {heading: of_group for heading, of_group in some.items() if of_group}
 
 
+_NULL_MODEL = "no network: the flow of a Gaussian with the latents' mean and covariance"
 # Heading -> the arms under it.
 _PERTURBATIONS: dict[str, Callable[[Arm], bool]] = {
     "another seed": lambda arm: arm.kind == "reference",
@@ -94,10 +116,11 @@ def perturbations(study: Study, dataset: str) -> Groups:
     """By what was changed: the reference, and under it of runs alike but for their seeds one; `groups` where nothing
     was. Runs that no group shows are left out."""
     reference, shown = str(study.evaluations[dataset].reference), shown_runs(study, dataset)
-    found = {}
+    flow = study.null_models(dataset).get(reference)
+    found = {} if flow is None else {_NULL_MODEL: {run: study.label(run) for run in (reference, flow)}}
     for heading, belongs in _PERTURBATIONS.items():
         members = [arm.runs[-1 if arm.kind == "reference" else 0] for arm in arms(study, dataset) if belongs(arm)]
         runs = dict.fromkeys([reference, *(run for run in members if run in shown)])
         if len(runs) > 1:
             found[heading] = {run: study.label(run) for run in runs}
-    return found or groups(study, dataset)
+    return found if found.keys() - {_NULL_MODEL} else pictured_groups(study, dataset)

@@ -89,6 +89,8 @@ def contradictions(study: Study) -> Iterator[str]:
         for field in sorted(sampling.unused_by_solver & sampling.model_fields_set):
             yield f"samplings.{name}.{field}: is nothing that the solver '{sampling.solver}' takes"
     for name in study.scorings:
+        if study.runs[name].gaussian:
+            yield f"scorings.{name}: the surrogate is a Gaussian flow, which has no parameters; name a network"
         kind = study.runs[name].objective.kind
         if kind != "flow_matching":
             yield f"scorings.{name}: the objective of the surrogate is '{kind}'; scores are defined for flow_matching"
@@ -245,13 +247,13 @@ def _run_contradictions(study: Study, name: str, run: Run) -> Iterator[str]:
     dataset, tokenizer = study.datasets[str(run.dataset)], study.tokenizers[str(run.tokenizer)]
     yield from _tokenizer_contradictions(study, f"runs.{name}.tokenizer", str(run.tokenizer), str(run.dataset))
     latent_size = dataset.resolution // tokenizer.downsampling
-    if latent_size % side_multiple(run.model):
+    if not run.gaussian and latent_size % side_multiple(run.model):
         accepted = f"latents whose side is a multiple of {side_multiple(run.model)}"
         yield f"runs.{name}.model: {run.model} takes {accepted}, not {latent_size}x{latent_size}"
     if isinstance(run.latent_transform, tuple) and len(run.latent_transform) != tokenizer.latent_channels:
         size, channels = len(run.latent_transform), tokenizer.latent_channels
         yield f"runs.{name}.latent_transform: a matrix of {size} rows, for {channels} channels of latents"
-    if run.weights is None:
+    if run.trained:
         for mistake in run.objective.training_mistakes(run.batch_size):
             yield f"runs.{name}.objective.{mistake}"
     if run.subset is not None and study.subsets[run.subset].dataset != run.dataset:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from steadyflow.ground.artifacts import UserError
 from steadyflow.study.contradictions import circular_subsets, contradictions, tokenizers_of, unknown_surrogates
+from steadyflow.study.null_models import with_null_models
 from steadyflow.study.specs import Evaluation, Run, Study
 
 
@@ -52,7 +53,7 @@ def parse_study(raw: Mapping[str, Any]) -> Study:
         study = Study.model_validate(_merge_defaults(raw))
     except ValidationError as error:
         raise UserError("\n".join(_describe(problem) for problem in error.errors())) from error
-    resolved = _resolve(study)
+    resolved = with_null_models(_resolve(study))
     for check in (unknown_surrogates, circular_subsets, contradictions):
         problems = list(check(resolved))
         if problems:
@@ -73,9 +74,8 @@ def _merge_run(shared: dict[str, Any], run: Any) -> Any:
         return run
     # `name:` without a value is a run with defaults only.
     merged = {**shared, **(run or {})}
-    if merged.get("weights") is None:
-        return merged
-    return {key: value for key, value in merged.items() if key not in Run.training or key in (run or {})}
+    unused = Run.unused(weights=merged.get("weights") is not None, gaussian=merged.get("gaussian") is True)
+    return {key: value for key, value in merged.items() if key not in unused or key in (run or {})}
 
 
 # Sections whose specs are discriminated unions.

@@ -22,9 +22,10 @@ from steadyflow.train.tokenizer import (
     reconstruction,
     train_tokenizer,
 )
-from steadyflow.train.velocity import pretrained_velocity, train_velocity, velocity_architecture
+from steadyflow.train.velocity import NO_CURVE, pretrained_velocity, train_velocity, velocity_architecture
 
 __all__ = [
+    "NO_CURVE",
     "OBJECTIVES",
     "AdversarialTerm",
     "Batch",

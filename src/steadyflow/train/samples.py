@@ -70,7 +70,7 @@ class VelocityData:
     """The data of one training of a velocity model.
 
     samples: training samples, each image repeated by its multiplicity
-    validation: the first VALIDATION_SAMPLES images of the validation split
+    validation: the first images of the validation split, VALIDATION_SAMPLES by default
     images: number of distinct training images
     hashes: of the file of latents, the ids, and, for a conditional model, the labels
     """
@@ -90,6 +90,7 @@ def open_velocity_data(
     conditional: bool,
     device: torch.device,
     place: str = "run",
+    validation_samples: int = VALIDATION_SAMPLES,
 ) -> VelocityData:
     """Opens the folder of a dataset, the .npy of its latents, and a subset's table (None: all training images).
 
@@ -114,7 +115,7 @@ def open_velocity_data(
     def samples(ids: npt.NDArray[np.int64]) -> Samples:
         return latent_samples(store, matrix, ids, labels=labels, num_classes=num_classes, device=device)
 
-    validation_ids = manifest.loc[manifest["split"] == "val", "id"].to_numpy()[:VALIDATION_SAMPLES]
+    validation_ids = manifest.loc[manifest["split"] == "val", "id"].to_numpy()[:validation_samples]
     return VelocityData(samples(ids), samples(validation_ids), len(np.unique(ids)), hashes)
 
 

@@ -12,6 +12,9 @@ from steadyflow.train.engine import Execution, Objective, Schedule, Trained, tra
 from steadyflow.train.objectives import validation_losses
 from steadyflow.train.samples import Samples
 
+NO_CURVE = pd.DataFrame(columns=["step", "loss", "grad_norm", "images_per_second", "mfu"], dtype=float)
+"""Of a run that is not trained here."""
+
 
 def velocity_architecture(name: str, samples: Samples) -> dict[str, Any]:
     """The arguments of `models.build_velocity` for these samples, as stored in run.json."""
@@ -59,5 +62,4 @@ def pretrained_velocity(model: nn.Module, path: Path) -> tuple[Trained, dict[str
     Raises UserError as `models.load_dit_weights` does.
     """
     notes = load_dit_weights(model, path)
-    curve = pd.DataFrame(columns=["step", "loss", "grad_norm", "images_per_second", "mfu"], dtype=float)
-    return Trained(model.state_dict(), curve), {"file": str(path), "sha256": sha256_of(path), "notes": notes}
+    return Trained(model.state_dict(), NO_CURVE), {"file": str(path), "sha256": sha256_of(path), "notes": notes}

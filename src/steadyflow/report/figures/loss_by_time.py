@@ -1,5 +1,5 @@
 """Loss of every trained model on the same held-out images and noise, in bins of the time t, before those of all other
-runs (grey)."""
+runs (grey); dashed: that of the Gaussian flow of the same training latents, which is no network."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from steadyflow.evaluate.held_out_loss import HELD_OUT_LOSS
 from steadyflow.report import style
-from steadyflow.report.style import BLUE, FULL_WIDTH, PALE, styled
+from steadyflow.report.drawing import DASHED
+from steadyflow.report.style import BLUE, FULL_WIDTH, ORANGE, PALE, styled
 
 TITLE = "Held-out losses over the path"
 CATEGORY = "Training"
@@ -19,28 +21,31 @@ _ROW, _MARGIN = 1.3, 0.4  # inches
 
 
 @styled
-def figure(validation_curves: pd.DataFrame, validated_groups: Mapping[str, Mapping[str, str]]) -> list[Figure]:
-    """A panel per run: the trained model's loss on held-out images in bins of t, before those of all others.
+def figure(
+    held_out_losses: pd.DataFrame,
+    validated_groups: Mapping[str, Mapping[str, str]],
+    null_models: Mapping[str, str],
+) -> list[Figure]:
+    """A panel per run: its loss in bins of t and its Gaussian flow's, before those of all others.
 
-    `validation_curves`: columns run, step, and val_loss_0.0 ... by the beginning of each bin of [0, 1], NaN where not
-    measured. A run that was never validated has no panel.
+    `held_out_losses`: metrics `held_out_loss[t]` of each bin of [0, 1] by its lower end.
     """
-    names = [name for name in map(str, validation_curves) if name.startswith("val_loss_")]
-    edges = np.array([*(float(name.removeprefix("val_loss_")) for name in names), 1.0])
-    last = validation_curves.sort_values("step").dropna(subset=names).groupby("run")[names].last()
-    measured = {
-        heading: {run: label for run, label in labels.items() if run in last.index}
-        for heading, labels in validated_groups.items()
-    }
-    every = list(dict.fromkeys(run for labels in measured.values() for run in labels))
-    steps = _steps(edges, last.loc[every].to_numpy(np.float64))
+    of_bins = held_out_losses[held_out_losses["metric"].str.startswith(f"{HELD_OUT_LOSS}[")]
+    starts = of_bins["metric"].str.slice(len(HELD_OUT_LOSS) + 1, -1).astype(float)
+    table = of_bins.assign(start=starts).pivot_table(index="run", columns="start", values="value")
+    edges = np.array([*table.columns, 1.0])
+    every = list(dict.fromkeys(run for labels in validated_groups.values() for run in labels))
+    steps = _steps(edges, table.loc[every].to_numpy(np.float64))
     pages = []
-    for heading, labels in style.pages_of(measured, 3 * style.rows_that_fit(_ROW, _MARGIN)):
+    for heading, labels in style.pages_of(validated_groups, 3 * style.rows_that_fit(_ROW, _MARGIN)):
         page = style.new_figure(FULL_WIDTH, _ROW * -(-len(labels) // 3) + _MARGIN, heading)
         for axes, (run, label) in zip(style.panels(page, len(labels)), labels.items(), strict=True):
             # All in one, since there are as many panels as runs.
             axes.plot(*steps, color=PALE, linewidth=0.7, in_layout=False)
-            axes.stairs(last.loc[run], edges, baseline=None, color=BLUE, linewidth=1.2)
+            if run in null_models:
+                flow = table.loc[null_models[run]]
+                axes.stairs(flow, edges, baseline=None, color=ORANGE, linewidth=1, linestyle=DASHED)
+            axes.stairs(table.loc[run], edges, baseline=None, color=BLUE, linewidth=1.2)
             axes.set_title(label)
         page.supxlabel("time t, from noise to data", fontsize=8)
         page.supylabel("held-out loss", fontsize=8)

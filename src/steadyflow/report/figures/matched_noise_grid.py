@@ -17,9 +17,9 @@ NEEDS = "runs"
 
 
 @styled
-def figure(samples: Mapping[str, Images], groups: Mapping[str, Mapping[str, str]]) -> list[Figure]:
+def figure(samples: Mapping[str, Images], pictured_groups: Mapping[str, Mapping[str, str]]) -> list[Figure]:
     """A row per run, a column per starting noise. `samples`: run -> [columns, H, W, C], of one size all."""
-    left = label_width([label for labels in groups.values() for label in labels.values()])
+    left = label_width([label for labels in pictured_groups.values() for label in labels.values()])
     most = style.rows_that_fit(row_height(next(iter(samples.values()))[None], left), TITLE_HEIGHT)
     said = "every column starts from the same noise $x_0$"
     return [
@@ -29,5 +29,5 @@ def figure(samples: Mapping[str, Images], groups: Mapping[str, Mapping[str, str]
             left,
             f"{heading}: {said}" if heading else said,
         )
-        for heading, labels in style.pages_of(groups, most)
+        for heading, labels in style.pages_of(pictured_groups, most)
     ]

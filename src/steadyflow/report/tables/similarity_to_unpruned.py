@@ -20,18 +20,19 @@ NEEDS = "several runs"
 def table(
     similarity: pd.DataFrame,
     labels: Mapping[str, str],
+    null_labels: Mapping[str, str],
     reference: str,
     similarity_encoders: Sequence[str],
     paper: Sequence[PaperValue],
 ) -> Table:
     """Every run against the `reference` run, from the same noise, beside the paper's ArcFace similarity (Table 3a).
 
-    Below them the anchors: the reference against itself under another solver, where that was sampled, and two different
-    held-out images.
+    Below them the anchors: its null models, the reference against itself under another solver, where that was sampled,
+    and two different held-out images.
     """
     compared = {(run, reference): label for run, label in labels.items() if run != reference}
     ceiling = similarity[(similarity["run"] == reference) & (similarity["reference"] == reference)]
-    anchors = {}
+    anchors = {(null, reference): label for null, label in null_labels.items()}
     if not ceiling.empty:
         anchors[reference, reference] = f"{labels[reference]}, another solver"
     anchors[VALIDATION_IMAGES, VALIDATION_IMAGES] = "held-out images"

@@ -95,6 +95,9 @@ class Evaluation(Spec):
     upper limit for that of other runs."""
     runs: Annotated[tuple[Name, ...] | None, Refers("runs")] = None
     """The evaluated runs in the order of tables and figures; by default all runs of the dataset but surrogates."""
+    null_model: bool = True
+    """Whether the Gaussian flow of every run's training latents, and an untrained network, are evaluated beside the
+    runs: what is found in them too was not learned from the images."""
     inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
     """Pairs of runs with (nearly) disjoint training images, which are compared with each other."""
     classifiers: tuple[Name, ...] | None = None

@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     Tag,
@@ -18,7 +19,7 @@ from pydantic import (
 
 from steadyflow.ground.constants import VELOCITY_MODELS
 from steadyflow.study.specs.evaluation import Sampling
-from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
+from steadyflow.study.specs.fields import Name, Neutral, Refers, Seed, Spec
 
 
 def _known_velocity(value: str) -> str:
@@ -189,12 +190,14 @@ def _word_or_matrix(value: Any) -> str:
 
 
 class Run(Spec):
-    """A velocity model, trained here or pretrained."""
+    """A velocity field: a network, trained here or pretrained, or the Gaussian flow of its training latents."""
 
     training: ClassVar[frozenset[str]] = frozenset(
         {"precision", "label_dropout", "steps", "batch_size", "learning_rate", "ema_decay", "seed"}
     )
     """Keys of the training."""
+    data: ClassVar[tuple[str, ...]] = ("dataset", "tokenizer", "subset", "conditional", "latent_transform")
+    """Keys of the training data."""
 
     label: str = ""
     """Name in tables and figures; by default the run's key."""
@@ -210,6 +213,10 @@ class Run(Spec):
     """A file of pretrained weights (.safetensors or torch.save) instead of a training, see docs/models.md. They are for
     latents of this tokenizer, and `subset` describes their training data. The keys of a training (`steps`, ...) are not
     allowed beside it, and those in `defaults` do not apply."""
+    gaussian: Annotated[bool, Neutral(False)] = False
+    """Instead of a network, the exact flow of the normal distribution that has the mean and covariance of the training
+    latents (with labels, of each label's): the null model. Keys of networks and trainings are not allowed beside it,
+    and those in `defaults` do not apply."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Precision of the network in training; interpolant, target, loss, weights and optimiser are fp32 in any case."""
     conditional: bool = False
@@ -222,21 +229,49 @@ class Run(Spec):
     ] = "none"
     """The matrix A of x1' = A x1 on the latents' channels, inverted before decoding: a flip of the first or of all
     channels, or the rows of A."""
-    steps: PositiveInt = 140_000
+    steps: NonNegativeInt = 140_000
+    """Of the training; 0 are the initial weights."""
     batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 1e-4
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     seed: Seed = 0
 
+    @classmethod
+    def unused(cls, *, weights: bool, gaussian: bool) -> frozenset[str]:
+        """Keys that do not apply to a run with pretrained weights, or to a Gaussian flow."""
+        if gaussian:
+            return cls.training | {"model", "objective"}
+        return cls.training if weights else frozenset()
+
     @model_validator(mode="after")
-    def _trained_or_not(self) -> Self:
-        if self.weights is not None and (unused := self.training & self.model_fields_set):
-            raise ValueError(f"has `weights`, so it is not trained: leave out {', '.join(sorted(unused))}")
+    def _only_what_applies(self) -> Self:
+        if self.gaussian and self.weights is not None:
+            raise ValueError("is either a network with `weights`, or `gaussian`")
+        unused = self._unused & self.model_fields_set
+        if unused:
+            field = "gaussian: true" if self.gaussian else "weights"
+            raise ValueError(f"has `{field}`, so it is not trained: leave out {', '.join(sorted(unused))}")
         return self
+
+    @property
+    def _unused(self) -> frozenset[str]:
+        return self.unused(weights=self.weights is not None, gaussian=self.gaussian)
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is a network that is trained here."""
+        return self.weights is None and not self.gaussian and self.steps > 0
+
+    @property
+    def training_data(self) -> tuple[Any, ...]:
+        """What defines the distribution that it learns; equal for runs that are trained on the same latents."""
+        return tuple(getattr(self, key) for key in self.data)
 
     @property
     def optional_references(self) -> set[str]:
         return {"subset"}
 
     def identity(self) -> dict[str, Any]:
-        return {k: v for k, v in super().identity().items() if self.weights is None or k not in self.training}
+        # The objective defines the sampler, so it stays.
+        unused = self._unused - {"objective"}
+        return {key: value for key, value in super().identity().items() if key not in unused}

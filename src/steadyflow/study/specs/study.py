@@ -15,6 +15,16 @@ from steadyflow.study.specs.runs import Run
 from steadyflow.study.specs.tokenizers import Tokenizer
 
 
+def gaussian_name(run: str) -> str:
+    """The name of the Gaussian flow that an evaluation adds for a run, and others with its training data."""
+    return f"{run}.gaussian"
+
+
+def untrained_name(run: str) -> str:
+    """The name of the untrained network that an evaluation adds beside its reference."""
+    return f"{run}.untrained"
+
+
 class Defaults(Spec):
     runs: Run = Run()
 
@@ -89,13 +99,36 @@ class Study(Spec):
         """(run, sampling) of all samples in the dataset's evaluation, with those of the ceiling if `ceiling`."""
         spec = self.evaluations[dataset]
         sampled = [(run, str(spec.sampling)) for run in spec.runs or ()]
+        sampled += [(run, str(spec.sampling)) for run in self.null_runs(dataset) if run not in (spec.runs or ())]
         with_ceiling = ceiling and spec.ceiling is not None and spec.reference is not None
         return [*sampled, (str(spec.reference), str(spec.ceiling))] if with_ceiling else sampled
 
+    def null_models(self, dataset: str) -> dict[str, str]:
+        """Evaluated run -> the Gaussian flow of its training latents; empty if the evaluation wants none."""
+        spec = self.evaluations[dataset]
+        if not spec.null_model:
+            return {}
+        flows = {run.training_data: name for name, run in reversed(self.runs.items()) if run.gaussian}
+        return {run: flows[self.runs[run].training_data] for run in spec.runs or ()}
+
+    def untrained(self, dataset: str) -> str | None:
+        """The untrained network beside the reference of an evaluation, if it wants null models."""
+        name = untrained_name(str(self.evaluations[dataset].reference))
+        return name if self.evaluations[dataset].null_model and name in self.runs else None
+
+    def null_runs(self, dataset: str) -> list[str]:
+        """The distinct null models of an evaluation: Gaussian flows, and the untrained network."""
+        untrained = self.untrained(dataset)
+        return list(dict.fromkeys([*self.null_models(dataset).values(), *([untrained] if untrained else [])]))
+
     def measured(self, dataset: str) -> dict[str, tuple[str, ...]]:
-        """Runs and mixtures whose quality is measured -> the runs they consist of."""
+        """Runs and mixtures -> the runs they consist of."""
         spec = self.evaluations[dataset]
         return {run: (run,) for run in spec.runs or ()} | {name: each.runs for name, each in spec.mixtures.items()}
+
+    def measured_quality(self, dataset: str) -> dict[str, tuple[str, ...]]:
+        """`measured`, and the null models."""
+        return {**self.measured(dataset), **{run: (run,) for run in self.null_runs(dataset)}}
 
     def modes(self, dataset: str) -> dict[str, tuple[str, str]]:
         """The dataset's evaluated runs that were trained on one value of an attribute -> attribute and value, for
@@ -116,17 +149,31 @@ class Study(Spec):
 
     def trained_runs(self, dataset: str) -> list[str]:
         """The dataset's evaluated runs that are trained here, so have a curve."""
-        return [run for run in self.evaluations[dataset].runs or () if self.runs[run].weights is None]
+        return [run for run in self.evaluations[dataset].runs or () if self.runs[run].trained]
 
     def validated_runs(self, dataset: str) -> list[str]:
         """The trained runs whose validation loss over t is measured."""
         return [run for run in self.trained_runs(dataset) if self.runs[run].objective.predicts_velocity]
+
+    def velocity_fields(self, dataset: str) -> list[str]:
+        """The evaluated runs and null models that are velocity fields, so have a flow-matching loss."""
+        every = dict.fromkeys([*(self.evaluations[dataset].runs or ()), *self.null_runs(dataset)])
+        return [run for run in every if self.runs[run].objective.predicts_velocity]
 
     def compared_pairs(self, dataset: str) -> list[tuple[str, str]]:
         """(run, reference): every run with the evaluation's reference, then the inverse pairs, without duplicates."""
         spec = self.evaluations[dataset]
         compared = [(run, str(spec.reference)) for run in spec.runs or () if run != spec.reference]
         return list(dict.fromkeys([*compared, *spec.inverse_pairs]))
+
+    def null_pairs(self, dataset: str) -> list[tuple[str, str]]:
+        """(null model, reference): those of the reference's own data with the reference, then the Gaussian flows of
+        every other compared pair with each other."""
+        reference, flows = str(self.evaluations[dataset].reference), self.null_models(dataset)
+        own = [(name, reference) for name in (flows.get(reference), self.untrained(dataset)) if name is not None]
+        others = [(flows[run], flows[other]) for run, other in self.compared_pairs(dataset) if flows]
+        known = self.compared_pairs(dataset)
+        return [pair for pair in dict.fromkeys([*own, *others]) if len(set(pair)) == 2 and pair not in known]
 
     def trajectory_pairs(self, dataset: str) -> list[tuple[str, str]]:
         """The compared pairs whose trajectories can be compared."""

@@ -1,0 +1,85 @@
+"""Whether runs have learned more than their null model, the Gaussian flow of their training latents.
+
+Agreement of two runs is a finding only if both have: the samples of each are better in FD, and its loss on held-out
+images is lower, than those of the flow that follows from the mean and covariance of the same latents. Otherwise two
+trainings could agree as two untrained networks do, which map every noise alike.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pandas as pd
+
+from steadyflow.claims.evidence import Evidence, Pair
+from steadyflow.claims.share_kept import judge_shares, share_of
+from steadyflow.claims.verdict import HOLDS, NOT_MEASURED, UNDECIDED, Bound, Finding, above, all_of, below
+from steadyflow.claims.wording import percent
+from steadyflow.evaluate.beyond_null import BEYOND
+from steadyflow.evaluate.estimate import Estimate, difference
+from steadyflow.evaluate.held_out_loss import HELD_OUT_LOSS
+from steadyflow.evaluate.metrics import find_metric
+from steadyflow.evaluate.share import has_pair
+
+BEYOND_KEPT = 0.25
+"""Two runs share the mapping beyond their Gaussian flows if the share that they keep of it is larger."""
+
+
+def judge_stability(evidence: Evidence, pairs: list[Pair], bound: Bound) -> Finding:
+    """The verdict of `bound` on the share kept by every pair, and of BEYOND_KEPT on that beyond their null models;
+    undecided, with the reason, where a run has not learned more than its null model."""
+    found = judge_shares(evidence, pairs, bound)
+    if found.verdict == NOT_MEASURED:
+        return found
+    if evidence.null_models is None:
+        return replace(found, measured=f"{found.measured} (no null model was measured)")
+    shares = {pair: share_beyond(evidence, *pair) for pair in pairs}
+    parts = [f"{evidence.pair_label(pair)} {percent(share) if share else 'nothing'}" for pair, share in shares.items()]
+    words = f"{found.measured}; beyond the Gaussian flow: {'; '.join(parts)}"
+    weak = dict.fromkeys(run for pair in pairs for run in pair if not has_learned(evidence, run))
+    if weak:
+        return replace(found, verdict=UNDECIDED, measured=f"{words}; {_reason(evidence, weak)}")
+    beyond = [above(share, BEYOND_KEPT) if share else UNDECIDED for share in shares.values()]
+    return replace(found, verdict=all_of([found.verdict, *beyond]), measured=words)
+
+
+def share_beyond(evidence: Evidence, run: str, reference: str) -> Estimate | None:
+    """The share of the mapping kept in the residuals of two runs beside their null models; None if not measured."""
+    measured = has_pair(evidence.similarity, BEYOND, run, reference)
+    return share_of(evidence, BEYOND, run, reference)[0] if measured else None
+
+
+def has_learned(evidence: Evidence, run: str) -> bool:
+    """Whether a run is better than its null model in FD, and in held-out loss where it has one: both significantly.
+    What has no null model has not been shown to be better."""
+    leads = list(_leads(evidence, run))
+    return bool(leads) and all(below(lead, 0.0) == HOLDS for lead in leads)
+
+
+def _leads(evidence: Evidence, run: str) -> Iterable[Estimate]:
+    """The FD of a run less that of its null model, and the same of their losses."""
+    null = (evidence.null_models or {}).get(run)
+    if null is None:
+        return
+    yield difference(*(find_metric(evidence.quality, "fd", r, encoder=evidence.encoder).estimate for r in (run, null)))
+    if run in _measured(evidence.loss):
+        yield difference(*(find_metric(evidence.loss, HELD_OUT_LOSS, each).estimate for each in (run, null)))
+
+
+def _reason(evidence: Evidence, weak: Iterable[str]) -> str:
+    parts = []
+    for run in weak:
+        null = (evidence.null_models or {}).get(run)
+        numbers = [] if null is None else [_beside(evidence.quality, "fd", "FD", run, null, evidence.encoder)]
+        if null is not None and run in _measured(evidence.loss):
+            numbers.append(_beside(evidence.loss, HELD_OUT_LOSS, "held-out loss", run, null))
+        parts.append(f"{evidence.labels[run]} ({', '.join(numbers) or 'which has none'})")
+    return f"not shown to be better than the Gaussian flow: {'; '.join(parts)}"
+
+
+def _beside(rows: pd.DataFrame, metric: str, words: str, run: str, null: str, encoder: str | None = None) -> str:
+    ours, flow = (find_metric(rows, metric, each, encoder=encoder).value for each in (run, null))
+    return f"{words} {ours:.3g} against {flow:.3g}"
+
+
+def _measured(rows: pd.DataFrame) -> set[str]:
+    return set() if rows.empty else set(rows["run"])
