@@ -43,7 +43,7 @@ def table(
         for encoder in similarity_encoders
     ]
     unmatched = paper_value(paper, "arcface_unmatched", "any", reference)
-    most = "" if ceiling.empty else "The reference under another solver is as alike as can be asked for. "
+    most = "" if ceiling.empty else "The reference under another solver is the ceiling. "
     caption = (
         f"Similarity to {labels[reference]}. {similarity_words(cosines)} {most}Two held-out images have no relation."
     ) + (f" The paper's unmatched ArcFace similarity is {unmatched}." if unmatched else "")

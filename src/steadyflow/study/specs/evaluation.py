@@ -100,6 +100,7 @@ class Evaluation(Spec):
     runs: what is found in them too was not learned from the images."""
     inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
     """Pairs of runs with (nearly) disjoint training images, which are compared with each other."""
+    # Without Refers, as its names are of two sections; study/contradictions.py checks them.
     classifiers: tuple[Name, ...] | None = None
     """Classifiers of the attributes of samples and training images, in the order of tables and figures: probes, and
     entries of the section `classifiers`. By default the probes of this dataset, then all of that section."""
@@ -109,6 +110,7 @@ class Evaluation(Spec):
     """Number of noises whose trajectories are stored for every run, and compared between runs; 0 for none."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity in resources/paper/scalars.csv that the fairness table shows beside it."""
+    # Without Refers, as only the runs of this very evaluation can be shown; study/contradictions.py checks them.
     show: dict[str, _SomeNames] = {}
     """heading -> runs: groups of evaluated runs, each shown in figures of its own; by default one group of all runs
     without a heading. Tables list every run."""
