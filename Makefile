@@ -3,7 +3,8 @@
 PYTHON ?= python3
 CORES ?= all
 STAMP := .venv/.installed
-PARALLEL := -n 2 --dist loadfile
+# In the order of collection, so that the long files of tests/pipeline come first and none is left alone at the end.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo test test-unit lint clean
 setup: $(STAMP)

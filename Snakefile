@@ -1,4 +1,4 @@
-# Wiring only. What is computed is said by the study, where and how by the profile.
+# Wiring only. The study defines what is computed, the profile where and how.
 #   snakemake --profile profiles/laptop all                                          the demo, config.yaml
 #   snakemake report --profile profiles/laptop --configfile studies/digits.yaml      another study
 from snakemake.utils import min_version

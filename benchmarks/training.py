@@ -20,7 +20,7 @@ from torch import nn
 
 from steadyflow.ground.command_line import choose_device
 from steadyflow.models import build_velocity, compile_blocks, forward_flops
-from steadyflow.train import Cadence, Samples, Schedule, flow_matching, train
+from steadyflow.train import Cadence, Execution, Samples, Schedule, flow_matching, train
 from steadyflow.train.clock import peak_flops
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -126,10 +126,7 @@ def ours(
             lambda rows: latents[rows],
             SAMPLES,
             Schedule(steps, size, LEARNING_RATE, DECAY, 0, precision=precision),
-            checkpoint_path=Path(folder, "state.pt"),
-            identity="benchmark",
-            device=device,
-            cadence=Cadence(float("inf")),
+            Execution(Path(folder, "state.pt"), "benchmark", device, Cadence(float("inf"))),
         )
     return [stretch * size / (end - start) for start, end in pairwise(stamps)]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import warm
 from support.workspace import REPOSITORY, long_jobs, long_jobs_of
 
 from steadyflow.ground.constants import PALIGEMMA_FOLDER
@@ -45,18 +46,10 @@ COMMANDS = {
 def snakemake(
     *arguments: object, profile: str, study: Path, directory: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", *map(str, arguments), "--profile"]
+    command = ["-m", "snakemake", *map(str, arguments), "--profile"]
     command += [str(REPOSITORY / "profiles" / profile), "--snakefile", str(REPOSITORY / "Snakefile")]
     command += ["--directory", str(directory), "--configfile", str(study)]
-    return subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-        cwd=directory,
-    )
+    return warm.run(command, environment={**os.environ, **environment}, directory=directory, one_stream=True)
 
 
 @pytest.fixture

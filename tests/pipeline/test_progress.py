@@ -1,11 +1,10 @@
 """What print_progress.py says of a real study: done, half done, not begun."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support import warm
 from support.workspace import SCRIPTS, Finished, Workspace, checkpoint, edited
 
 from steadyflow.ground.ledger import Bookkeeper, ledger_file
@@ -15,8 +14,9 @@ pytestmark = pytest.mark.pipeline
 
 
 def printed(study: Path, *flags: str) -> str:
-    command = [sys.executable, str(SCRIPTS / "print_progress.py"), "--study", str(study), *flags]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    done = warm.run([SCRIPTS / "print_progress.py", "--study", study, *flags])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_finished_study_is_done_and_its_time_is_told(finished: Finished) -> None:
@@ -60,8 +60,8 @@ def test_results_are_looked_for_in_snakemakes_directory(space: Workspace) -> Non
     study.write_text(spec, encoding="utf-8")
     (space.directory / "scratch" / "results").mkdir(parents=True)
     assert "1 waiting" in printed(study, "--directory", str(space.directory / "scratch"))
-    command = [sys.executable, str(SCRIPTS / "print_progress.py"), "--study", "study.yaml", "--directory", "elsewhere"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=space.directory)
+    command = [SCRIPTS / "print_progress.py", "--study", "study.yaml", "--directory", "elsewhere"]
+    done = warm.run(command, directory=space.directory)
     assert done.returncode == 1 and done.stderr.startswith("error: elsewhere/results: no results are there"), (
         done.stderr
     )

@@ -1,10 +1,10 @@
 """Studies: what they would run, asked from the real Snakefile in an empty folder."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support import warm
 from support.workspace import REPOSITORY, jobs_of, long_jobs, long_jobs_of
 
 from steadyflow.study import load_study
@@ -38,10 +38,10 @@ def without_machine_paths(path: Path, directory: Path) -> Path:
 
 
 def dry_run(study: Path, directory: Path, target: str = "all") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", target, "--dry-run", "--directory", str(directory)]
+    command = ["-m", "snakemake", target, "--dry-run", "--directory", str(directory)]
     command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles" / "laptop")]
     command += ["--configfile", str(study)]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return warm.run(command, one_stream=True)
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -273,7 +273,7 @@ def draw(name, read=READ_BY_FIGURES, **changes):
 
 def hangs_over(page):
     """The sides of a page, laid out, that something hangs over."""
-    page.draw_without_rendering()
+    page.get_layout_engine().execute(page)
     width, height = page.get_size_inches()
     box = page.get_tightbbox()
     over = {"left": -box.x0, "bottom": -box.y0, "right": box.x1 - width, "top": box.y1 - height}

@@ -9,6 +9,7 @@ from torch import nn
 
 from steadyflow.train import (
     Cadence,
+    Execution,
     Schedule,
     train,
 )
@@ -47,14 +48,10 @@ def fit(
         lambda rows: data[rows],
         len(data),
         plan,
-        checkpoint_path=path / "state.pt",
-        identity=identity,
-        device=torch.device("cpu"),
+        Execution(path / "state.pt", identity, torch.device("cpu"), cadence, deadline),
         adversary=adversary,
         validation=validation,
         micro_batch=micro_batch,
-        deadline=deadline,
-        cadence=cadence,
     )
 
 

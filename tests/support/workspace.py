@@ -19,6 +19,7 @@ from steadyflow.plan import estimate
 from steadyflow.plan.provenance import current_checkpoint
 from steadyflow.stages.registry import STAGES
 from steadyflow.study import Study, load_study
+from support import warm
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -74,15 +75,18 @@ class Workspace:
         """Targets and options first: --configfile takes all that follows it. stdout holds everything printed.
 
         `before` is a command that starts Snakemake as its own last arguments."""
-        command = [*before, sys.executable, "-m", "snakemake", *map(str, arguments)]
+        command = ["-m", "snakemake", *map(str, arguments)]
         command += ["--snakefile", str(repository / "Snakefile"), "--directory", str(self.directory)]
         command += ["--cores", str(cores), "--scheduler", "greedy", "--show-failed-logs", "--configfile", str(study)]
+        given = {**os.environ, **(environment or {})}
+        if not before and given.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+            return warm.run(command, environment=given, one_stream=True)
         return subprocess.run(
-            command,
+            [*before, sys.executable, *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **(environment or {})},
+            env=given,
             check=False,
         )
 
@@ -126,6 +130,9 @@ class Workspace:
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """A stage's script without Snakemake, started as its rule starts it, on a CPU."""
+        if processes == 1:
+            command = [SCRIPTS / f"{name}.py", "--study", study, *flags]
+            return warm.run(command, environment=script_environment(environment), directory=self.directory)
         command = [SCRIPTS / "launch.sh", processes, f"{name}.py", "--study", study, *flags]
         return subprocess.run(
             list(map(str, command)),

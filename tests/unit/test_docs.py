@@ -25,3 +25,10 @@ def test_a_page_and_what_it_links_to_are_part_of_the_repository(page, tracked):
     targets = {(page.parent / link).resolve() for link in links if "://" not in link}
     missing = {target for target in targets if target not in tracked and not any(target in t.parents for t in tracked)}
     assert missing == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_file_that_a_page_names_is_there(page):
+    places = "benchmarks|envs|profiles|resources|src|studies|tests|workflow"
+    named = re.findall(rf"`((?:{places})/[\w./-]+\.\w+)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []

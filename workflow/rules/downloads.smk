@@ -2,8 +2,8 @@ from steadyflow.stages.data import downloaded_files
 from steadyflow.stages.weights import archive_of, needed_weights
 
 
-# Files in the folder of downloads that are not declared outputs (those of a dataset, incomplete .part files) outlive a
-# failed job, which resumes from them. The rules have no retries: downloads are retried inside, where that may help.
+# Files that are not declared outputs (those of a dataset, incomplete .part files) stay after a failed job, and the next
+# one resumes from them. The rules have no retries: the scripts retry requests that may succeed later.
 rule download_weights:
     input:
         lambda wildcards: archive_of(study, WEIGHTS, wildcards.weights),

@@ -16,7 +16,7 @@ from steadyflow.ground.artifacts import (
 )
 from steadyflow.models import Probe
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
-from steadyflow.train import Cadence, Schedule, accuracy, delete_checkpoints, train_probe
+from steadyflow.train import Schedule, accuracy, delete_checkpoints, train_probe
 
 parser = stage_parser("train_probe", __doc__)
 
@@ -51,12 +51,7 @@ def main(job: StageRun) -> None:
         ids["train"],
         codes,
         Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed),
-        checkpoint_path=job.state,
-        identity=spec_hash([spec.identity(), info.content_hash]),
-        device=device,
-        cadence=Cadence(job.flags.save_seconds, job.flags.save_steps),
-        deadline=job.flags.deadline,
-        name=f"probe {name}",
+        job.execution(spec_hash([spec.identity(), info.content_hash]), device, f"probe {name}"),
     )
     model.load_state_dict(trained.ema)
     write_weights(job.outputs["weights"], trained.ema)

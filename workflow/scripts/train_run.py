@@ -26,7 +26,6 @@ from steadyflow.models import build_velocity
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import (
     NO_CURVE,
-    Cadence,
     Schedule,
     Trained,
     VelocityData,
@@ -119,15 +118,10 @@ def train(job: StageRun, model: nn.Module, data: VelocityData, seed: int, device
         objective,
         data.samples,
         Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, seed, precision=spec.precision),
+        job.execution(spec_hash([spec.identity(), data.hashes]), device, f"run {job.names['run']}"),
         validation=data.validation if spec.objective.predicts_velocity else None,
         compiled=flags.compile == "on" or (flags.compile == "auto" and device.type == "cuda"),
         micro_batch=flags.micro_batch_size,
-        checkpoint_path=job.state,
-        identity=spec_hash([spec.identity(), data.hashes]),
-        device=device,
-        cadence=Cadence(flags.save_seconds, flags.save_steps),
-        deadline=flags.deadline,
-        name=f"run {job.names['run']}",
     )
 
 

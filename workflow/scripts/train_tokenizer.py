@@ -10,11 +10,9 @@ from steadyflow.ground import distributed
 from steadyflow.ground.artifacts import file_hash, provenance, spec_hash, write_json, write_parquet, write_weights
 from steadyflow.ground.constants import VGG16_WEIGHTS
 from steadyflow.models import PatchDiscriminator
-from steadyflow.models.perceptual import Lpips
 from steadyflow.plan.script import StageRun, run_stage, stage_parser
 from steadyflow.train import (
     AdversarialTerm,
-    Cadence,
     PerceptualTerm,
     Revival,
     Schedule,
@@ -52,6 +50,9 @@ def main(job: StageRun) -> None:
     perceptual = adversarial = revival = None
     inputs = {"dataset": info.content_hash}
     if spec.perceptual != "none":
+        # Its libraries take seconds to import.
+        from steadyflow.models.perceptual import Lpips
+
         locked = read_lock(job.flags.weights_lock)[VGG16_WEIGHTS]
         perceptual = PerceptualTerm(Lpips(verified(job.inputs["vgg16"], locked)).to(device), spec.perceptual.weight)
         inputs["vgg16"] = locked.sha256
@@ -77,16 +78,11 @@ def main(job: StageRun) -> None:
             read,
             len(ids),
             schedule,
+            job.execution(spec_hash([spec.identity(), inputs]), device, f"tokenizer {name}"),
             commitment=spec.commitment,
             perceptual=perceptual,
             adversarial=adversarial,
             revival=revival,
-            checkpoint_path=job.state,
-            identity=spec_hash([spec.identity(), inputs]),
-            device=device,
-            cadence=Cadence(job.flags.save_seconds, job.flags.save_steps),
-            deadline=job.flags.deadline,
-            name=f"tokenizer {name}",
         )
     if distributed.rank() > 0:
         return

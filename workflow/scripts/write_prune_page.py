@@ -11,7 +11,7 @@ from steadyflow.prune import CRITERIA
 from steadyflow.prune_page import Clustering, Selection, dataset_facts, prune_page, thumbnails
 from steadyflow.prune_page.facts import DatasetFacts
 from steadyflow.prune_page.page import Thumbnail
-from steadyflow.prune_page.words import rule_in_words, settings, upstream_in_words
+from steadyflow.prune_page.words import dependencies_in_words, rule_in_words, settings
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.pruning import (
     clusters_artifacts,
@@ -23,8 +23,8 @@ from steadyflow.stages.pruning import (
 )
 from steadyflow.stages.stage import file_of
 from steadyflow.study import Study
+from steadyflow.study.dependencies import dependencies
 from steadyflow.study.specs.fields import Spec
-from steadyflow.study.upstream import upstream
 
 parser = stage_parser("write_prune_page", __doc__)
 
@@ -52,7 +52,7 @@ def dataset_page(job: StageRun, dataset: str) -> tuple[DatasetFacts, dict[int, T
 
 def clustering(job: StageRun, name: str) -> Clustering:
     spec = job.study.clusterings[name]
-    words = "; ".join([settings(spec.identity()), *upstream_lines(job.study, spec)])
+    words = "; ".join([settings(spec.identity()), *dependency_lines(job.study, spec)])
     return Clustering(spec.k, words, pd.read_parquet(job.file(clusters_artifacts(job.study, name)["clusters"])))
 
 
@@ -61,7 +61,7 @@ def selection(job: StageRun, name: str) -> Selection:
     return Selection(
         label=spec.label,
         rule=rule_in_words(CRITERIA[spec.criterion].keeps, spec.identity()),
-        chosen_by=upstream_lines(job.study, spec),
+        chosen_by=dependency_lines(job.study, spec),
         table=pd.read_parquet(job.file(subset_artifact(job.study, name))),
         kept_list=os.path.relpath(file_of(job.study, kept_list(job.study, name)), folder),
         dropped_list=os.path.relpath(file_of(job.study, dropped_list(job.study, name)), folder),
@@ -79,9 +79,9 @@ def scores(job: StageRun, spec: Spec) -> pd.DataFrame | None:
     return pd.read_parquet(job.file(scores_artifact(job.study, name)), columns=columns)
 
 
-def upstream_lines(study: Study, spec: Spec) -> list[str]:
-    entries = upstream(study, spec)
-    return upstream_in_words((section, name, entry.identity()) for section, name, entry in entries)
+def dependency_lines(study: Study, spec: Spec) -> list[str]:
+    entries = dependencies(study, spec)
+    return dependencies_in_words((section, name, entry.identity()) for section, name, entry in entries)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ def arms_by_fraction(study: Study, dataset: str) -> dict[str, list[tuple[float, 
     """
     series: dict[tuple[str, str], dict[float, tuple[str, ...]]] = {}
     for arm in arms(study, dataset):
-        if arm.kind == "subset" and arm.pruning_fraction is not None:
+        if arm.pruning_fraction is not None:
             subset = study.subsets[str(study.runs[arm.runs[0]].subset)].identity()
             rule = repr({key: value for key, value in subset.items() if key not in ("pruning_fraction", "seed")})
             series.setdefault((arm.criterion, rule), {}).setdefault(arm.pruning_fraction, arm.runs)

@@ -58,8 +58,8 @@ def memorisation_ratio(
 def ratio_to_held_out(
     generated: np.ndarray, real: np.ndarray, noises: np.ndarray, *, repeats: int = 1000, seed: int = 0
 ) -> Estimate:
-    """`memorisation_ratio` of distances to the nearest training row: `generated` [n] of samples, whose noises have the
-    indices `noises` int64 [n], and `real` [m] of validation rows."""
+    """`memorisation_ratio` of distances to the nearest training row: `generated` [n] of samples, whose noises are in
+    the groups `noises` int64 [n], and `real` [m] of validation rows."""
     if not real.any():
         raise UserError("every validation row is a training row: name a split that was not trained on")
     rng = generator(seed)

@@ -139,7 +139,7 @@ class _Part:
             self.restart()
         elif _range_start(response) != self.size() or (self.version and version != self.version):
             self.restart()
-            raise Interrupted("the server sends other bytes than those asked for")
+            raise Interrupted("the server sends other bytes than those requested")
         self.version = version
 
     def _total(self, response: httpx2.Response) -> int | None:

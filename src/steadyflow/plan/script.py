@@ -19,6 +19,8 @@ from steadyflow.study import Study, load_study
 if TYPE_CHECKING:
     import torch
 
+    from steadyflow.train import Execution
+
 
 @dataclass(frozen=True)
 class StageRun:
@@ -48,6 +50,13 @@ class StageRun:
     def device(self) -> "torch.device":
         """That of --device, with --threads set. Raises UserError where it is not there."""
         return choose_device(self.flags.device, self.flags.threads)
+
+    def execution(self, identity: str, device: "torch.device", name: str) -> "Execution":
+        """How the training of this stage is carried out, by its flags; `identity` as in `train.Execution`."""
+        from steadyflow.train import Cadence, Execution
+
+        cadence = Cadence(self.flags.save_seconds, self.flags.save_steps)
+        return Execution(self.state, identity, device, cadence, self.flags.deadline, name)
 
 
 def stage_parser(stage: str, description: str | None) -> argparse.ArgumentParser:

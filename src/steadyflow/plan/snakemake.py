@@ -2,9 +2,9 @@
 
 What is out of date is decided by provenance records (steadyflow.plan.provenance), not by Snakemake's rerun triggers,
 whose memory lies in one working directory and whose file times a copy loses. So the jobs that have to be run are
-forced, and the inputs of all others are `ancient` to Snakemake. Those of a forced job are not: Snakemake does not look
-at what follows from a forced job, but runs it if an input that is not `ancient` is made again. Nor do its marks of
-incomplete files count: the job of a killed Snakemake may have ended well, and then its record is there.
+forced, and the inputs of all others are `ancient` to Snakemake. Those of a forced job are not: Snakemake does not
+search what follows from a forced job, but runs a job if an input that is not `ancient` is made again. Its marks of
+incomplete files are ignored too: a job may have finished after its Snakemake was killed, and then its record exists.
 """
 
 import math
@@ -170,7 +170,7 @@ def wildcard_constraints(study: Study) -> dict[str, str]:
 
 
 def files_of(study: Study, target: str) -> list[Any]:
-    """All that a target asks for: the outputs of its jobs."""
+    """The files of a target: the outputs of its jobs."""
     files = [str(file) for job in TARGETS[target](study) for file in output_files(study, job).values()]
     return [ancient(file) for file in files]
 

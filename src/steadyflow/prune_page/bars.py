@@ -6,6 +6,8 @@ from markupsafe import Markup
 
 WIDTH, HEIGHT = 720, 96
 MOST_NAMED, MOST_WITH_TOOLTIPS = 40, 120
+# Left free beside a bar, as shares of its column: what is kept is drawn narrower, in front of what there was.
+MARGINS = {"before": 0.1, "after": 0.22}
 
 
 def bar_columns(names: Sequence[str], before: Sequence[int], after: Sequence[int]) -> Markup:
@@ -35,7 +37,7 @@ def bar_columns(names: Sequence[str], before: Sequence[int], after: Sequence[int
 
 
 def _bar(place: int, step: float, share: float, kind: str) -> Markup:
-    margin = 0.1 * step if kind == "before" else 0.22 * step
+    margin = MARGINS[kind] * step
     box = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
     return box.format(kind, place * step + margin, HEIGHT * (1 - share), step - 2 * margin, HEIGHT * share)
 

@@ -18,7 +18,7 @@ def settings(spec: Mapping[str, Any]) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {words}" for key, words in values.items() if words)
 
 
-def upstream_in_words(entries: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
+def dependencies_in_words(entries: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
     """A line like `clustering k24: k 24, seed 0` for each (section, name, spec) that something is made from."""
     return [f"{section.removesuffix('s')} {name}: {settings(spec)}" for section, name, spec in entries]
 

@@ -73,7 +73,8 @@ def _evaluated(study: Study, dataset: str) -> list[Any]:
 
 def _display(study: Study, dataset: str) -> list[Any]:
     """Labels, order and groups, and what stands beside our numbers: an edit of these makes tables and figures again,
-    and nothing else."""
+    and nothing else. `_facts` holds those that an exhibit reads by themselves; readings that open files use them too,
+    but do not declare which."""
     spec = study.evaluations[dataset]
     identity: list[Any] = [
         spec.classifiers,

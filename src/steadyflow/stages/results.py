@@ -204,7 +204,7 @@ def _modes_of(study: Study, dataset: str, attribute: str, labels: dict[str, str]
         if attribute in values:
             return Modes(labels, attribute, values[attribute], classifier)
     raise UserError(
-        f"evaluations.{dataset}.classifiers: none tells '{attribute}', by which the study's subsets divide the images"
+        f"evaluations.{dataset}.classifiers: none predicts '{attribute}', by which subsets of the study are chosen"
     )
 
 

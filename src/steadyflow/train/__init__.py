@@ -2,7 +2,7 @@
 
 from steadyflow.train.checkpoint import delete_checkpoints
 from steadyflow.train.clock import Cadence
-from steadyflow.train.engine import Batch, Objective, Schedule, Trained, Validation, train
+from steadyflow.train.engine import Batch, Execution, Objective, Schedule, Trained, Validation, train
 from steadyflow.train.objectives import (
     OBJECTIVES,
     denoising,
@@ -30,6 +30,7 @@ __all__ = [
     "AdversarialTerm",
     "Batch",
     "Cadence",
+    "Execution",
     "Objective",
     "PerceptualTerm",
     "Revival",

@@ -102,33 +102,44 @@ class Trained:
     curve: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Execution:
+    """How a training is carried out, which changes no result.
+
+    checkpoint_path: the checkpoint that it saves and resumes from
+    identity: hash of everything that defines the result
+    cadence, deadline: when to save and when to stop; `deadline()` is called once, on rank 0
+    name: in messages and the progress bar
+    """
+
+    checkpoint_path: Path
+    identity: str
+    device: torch.device
+    cadence: Cadence = EVERY_MINUTE
+    deadline: Deadline = no_deadline
+    name: str = "training"
+
+
 def train(
     model: nn.Module,
     objective: Objective,
     load: Load,
     samples: int,
     schedule: Schedule,
+    execution: Execution,
     *,
-    checkpoint_path: Path,
-    identity: str,
-    device: torch.device,
     adversary: nn.Module | None = None,
     validation: Validation | None = None,
     micro_batch: int | None = None,
-    cadence: Cadence = EVERY_MINUTE,
-    deadline: Deadline = no_deadline,
     flops_per_sample: float = float("nan"),
-    name: str = "training",
 ) -> Trained:
-    """Trains `model` (freshly initialised) on samples 0..samples-1, or resumes from `checkpoint_path`.
+    """Trains `model` (freshly initialised) on samples 0..samples-1, or resumes from its checkpoint.
 
     adversary: a second network, updated by the same steps and saved with the model but not averaged; the objective
         includes its loss as a term whose gradient is zero in `model`
     validation: gives numbers to log for the averaged model, at the steps of `Schedule.is_validated`
     micro_batch: maximum number of samples per forward pass; gradients are accumulated over micro-batches, which for
         objectives that are means over samples changes rounding only
-    identity: hash of everything that defines the result
-    cadence, deadline: when to save and when to stop; `deadline()` is called once, on rank 0
     flops_per_sample: of forward and backward pass, for the logged mfu
 
     Under torchrun (inside `distributed.process_group`) each process computes its shard of the same global batches, and
@@ -143,6 +154,7 @@ def train(
         raise UserError(
             f"a batch of {schedule.batch_size} cannot be shared by {distributed.world_size()} processes; ask for fewer"
         )
+    checkpoint_path, device, name = execution.checkpoint_path, execution.device, execution.name
     networks = [network.to(device).train() for network in (model, adversary) if network is not None]
     weights: list[list[Tensor]] = [[p for p in network.parameters() if p.requires_grad] for network in networks]
     trained = [parameter for part in weights for parameter in part]
@@ -151,7 +163,7 @@ def train(
         ema for ema, live in zip(ema_model.parameters(), model.parameters(), strict=True) if live.requires_grad
     ]
     optimizer = torch.optim.AdamW(trained, schedule.learning_rate, weight_decay=0.0, fused=_on_gpu(device))
-    checkpoint = TrainingCheckpoint(identity, networks, ema_model, optimizer, checkpoint_path)
+    checkpoint = TrainingCheckpoint(execution.identity, networks, ema_model, optimizer, checkpoint_path)
     start, curve, recent = checkpoint.load()
     keeper = None
     if distributed.rank() == 0:
@@ -160,7 +172,8 @@ def train(
         )
     recent = [row.to(device) for row in recent]
     batches = _batches(load, samples, schedule, start, device)
-    with Clock(cadence, deadline() if keeper else no_deadline(), device, start) as clock:
+    deadline = execution.deadline() if keeper else no_deadline()
+    with Clock(execution.cadence, deadline, device, start) as clock:
         for batch in progress(batches, name, total=schedule.steps, done=start, unit="step"):
             optimizer.zero_grad(set_to_none=True)
             measured = []

@@ -1,7 +1,6 @@
 """Training of the probe, a classifier of a dataset's own attributes."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +10,7 @@ from torch import Tensor, nn
 
 from steadyflow.data.records import Picture
 from steadyflow.models import Probe, to_model_range
-from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
-from steadyflow.train.engine import Batch, Objective, Schedule, Trained, train
+from steadyflow.train.engine import Batch, Execution, Objective, Schedule, Trained, train
 
 # ids int64 [n] -> images uint8 [n,H,W,C]
 ReadImages = Callable[[npt.NDArray[np.int64]], Picture]
@@ -45,28 +43,17 @@ def train_probe(
     ids: npt.NDArray[np.int64],
     codes: Mapping[str, npt.NDArray[np.int64]],
     schedule: Schedule,
-    *,
-    checkpoint_path: Path,
-    identity: str,
-    device: torch.device,
-    cadence: Cadence = EVERY_MINUTE,
-    deadline: Deadline = no_deadline,
-    name: str = "probe",
+    execution: Execution,
 ) -> Trained:
     """Trains a probe on the images `ids` [n]; `codes[name]`, int64 [images of the dataset], is -1 if unknown. The other
     arguments are those of `train`."""
     return train(
         model,
-        classification({name: torch.from_numpy(column[ids]).to(device) for name, column in codes.items()}),
+        classification({name: torch.from_numpy(column[ids]).to(execution.device) for name, column in codes.items()}),
         lambda rows: torch.from_numpy(read(ids[rows.numpy()])),
         len(ids),
         schedule,
-        checkpoint_path=checkpoint_path,
-        identity=identity,
-        device=device,
-        cadence=cadence,
-        deadline=deadline,
-        name=name,
+        execution,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,8 +11,7 @@ from torch.func import functional_call
 
 from steadyflow.ground.distributed import all_reduce
 from steadyflow.models import VQVAE, hinge, to_model_range
-from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
-from steadyflow.train.engine import Batch, Load, Objective, Schedule, Trained, train
+from steadyflow.train.engine import Batch, Execution, Load, Objective, Schedule, Trained, train
 
 # Number of images from whose encodings a codebook is initialised, unless it needs more.
 FIRST_IMAGES = 64
@@ -134,17 +132,12 @@ def train_tokenizer(
     load: Load,
     size: int,
     schedule: Schedule,
+    execution: Execution,
     *,
     commitment: float,
     perceptual: PerceptualTerm | None = None,
     adversarial: AdversarialTerm | None = None,
     revival: Revival | None = None,
-    checkpoint_path: Path,
-    identity: str,
-    device: torch.device,
-    cadence: Cadence = EVERY_MINUTE,
-    deadline: Deadline = no_deadline,
-    name: str = "tokenizer",
 ) -> Trained:
     """Trains a tokenizer on `size` images; `load` returns uint8 [B,H,W,C]. The terms are those of `reconstruction`, the
     other arguments those of `train`."""
@@ -154,11 +147,6 @@ def train_tokenizer(
         load,
         size,
         schedule,
-        checkpoint_path=checkpoint_path,
-        identity=identity,
-        device=device,
+        execution,
         adversary=adversarial.discriminator if adversarial else None,
-        cadence=cadence,
-        deadline=deadline,
-        name=name,
     )

@@ -4,13 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import nn
 
 from steadyflow.fetch.remote import sha256_of
 from steadyflow.models import compile_blocks, forward_flops, load_dit_weights
-from steadyflow.train.clock import EVERY_MINUTE, Cadence, Deadline, no_deadline
-from steadyflow.train.engine import Objective, Schedule, Trained, train
+from steadyflow.train.engine import Execution, Objective, Schedule, Trained, train
 from steadyflow.train.objectives import validation_losses
 from steadyflow.train.samples import Samples
 
@@ -29,16 +27,11 @@ def train_velocity(
     objective: Objective,
     samples: Samples,
     schedule: Schedule,
+    execution: Execution,
     *,
     validation: Samples | None = None,
     compiled: bool = False,
     micro_batch: int | None = None,
-    checkpoint_path: Path,
-    identity: str,
-    device: torch.device,
-    cadence: Cadence = EVERY_MINUTE,
-    deadline: Deadline = no_deadline,
-    name: str = "run",
 ) -> Trained:
     """Trains a freshly initialised velocity model (`models.build_velocity`), or resumes from its checkpoint.
 
@@ -55,15 +48,10 @@ def train_velocity(
         samples.load,
         samples.size,
         schedule,
-        checkpoint_path=checkpoint_path,
-        identity=identity,
-        device=device,
-        validation=None if validation is None else validation_losses(validation, seed=0, device=device),
+        execution,
+        validation=None if validation is None else validation_losses(validation, seed=0, device=execution.device),
         micro_batch=micro_batch,
-        cadence=cadence,
-        deadline=deadline,
         flops_per_sample=3 * forward,
-        name=name,
     )
 
 

@@ -27,7 +27,7 @@ from steadyflow.ground.command_line import (
     exit_on_errors,
 )
 from steadyflow.report.style import write_figure
-from steadyflow.train import Cadence, Schedule, train
+from steadyflow.train import Cadence, Execution, Schedule, train
 
 BIG = np.random.default_rng(0).integers(0, 256, 3_000_000, dtype=np.uint8)
 
@@ -142,10 +142,7 @@ def write_state(path):
         lambda rows: torch.ones(len(rows), 500),
         4,
         Schedule(steps=2, batch_size=2, learning_rate=0.1, ema_decay=0.5, seed=0),
-        checkpoint_path=path,
-        identity="id",
-        device=torch.device("cpu"),
-        cadence=Cadence(0.0),
+        Execution(path, "id", torch.device("cpu"), Cadence(0.0)),
     )
 
 
@@ -206,10 +203,7 @@ def test_a_training_on_a_disk_that_fills_up_goes_on_from_its_last_state(full_dis
             lambda rows: torch.ones(len(rows), 100),
             4,
             Schedule(steps=6, batch_size=2, learning_rate=0.1, ema_decay=0.5, seed=0),
-            checkpoint_path=folder / "state.pt",
-            identity="id",
-            device=torch.device("cpu"),
-            cadence=Cadence(0.0),
+            Execution(folder / "state.pt", "id", torch.device("cpu"), Cadence(0.0)),
         )
 
     whole = training(tmp_path)

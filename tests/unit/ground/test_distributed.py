@@ -19,7 +19,7 @@ from steadyflow.data.rows import compute_rows
 from steadyflow.models import VQVAE, PatchDiscriminator
 from steadyflow.models.dit import DiT, Size
 from steadyflow.train import (
-    AdversarialTerm, Cadence, Revival, Samples, Schedule, reconstruction, train, velocity_objective
+    AdversarialTerm, Cadence, Execution, Revival, Samples, Schedule, reconstruction, train, velocity_objective
 )
 
 torch.set_num_threads(1)
@@ -45,8 +45,7 @@ def tokenizer(name, stop=9):
     with distributed.process_group(cpu):
         trained = train(
             model, objective, lambda rows: images[rows], 23, Schedule(9, 8, 1e-3, 0.9, 0, clip_norm=0.5),
-            checkpoint_path=folder / f"{name}.pt", identity="id", device=cpu, adversary=discriminator,
-            cadence=Cadence(0.0),
+            Execution(folder / f"{name}.pt", "id", cpu, Cadence(0.0)), adversary=discriminator,
         )
     weights = {key: value.double().abs().sum().item() for key, value in trained.ema.items()}
     curve = trained.curve.drop(columns=["images_per_second", "mfu"]).fillna(-1).to_dict("list")
@@ -66,7 +65,7 @@ def velocity(name):
     with distributed.process_group(cpu):
         trained = train(
             model, objective, samples.load, samples.size, Schedule(12, 8, 1e-3, 0.9, 5),
-            checkpoint_path=folder / f"{name}.pt", identity="id", device=cpu, cadence=Cadence(float("inf")),
+            Execution(folder / f"{name}.pt", "id", cpu, Cadence(float("inf"))),
         )
     return {"curve": trained.curve.drop(columns=["images_per_second", "mfu"]).to_dict("list")}
 
@@ -116,8 +115,8 @@ def terminated(name):
     try:
         with distributed.process_group(cpu):
             train(
-                torch.nn.Linear(1, 1), objective, lambda rows: rows[:, None].float(), 23, schedule, identity="id",
-                checkpoint_path=folder / f"{name}.pt", device=cpu, cadence=Cadence(float("inf")), deadline=deadline,
+                torch.nn.Linear(1, 1), objective, lambda rows: rows[:, None].float(), 23, schedule,
+                Execution(folder / f"{name}.pt", "id", cpu, Cadence(float("inf")), deadline),
             )
     except Unfinished:
         return {"step": torch.load(folder / f"{name}.pt")["step"], "seconds": time.monotonic() - began}

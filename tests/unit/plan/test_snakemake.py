@@ -2,11 +2,10 @@
 
 import base64
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
+from support import warm
 from support.records import SMALL, finish, study_in
 from support.workspace import REPOSITORY, edited
 
@@ -29,9 +28,9 @@ def dry_run(folder, *arguments, **edits):
     """What Snakemake says that it would do."""
     study = {"results": "results", **edited(SMALL, edits)}
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--nocolor", "-n"]
+    command = ["-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--nocolor", "-n"]
     command += ["--directory", str(folder), "--configfile", str(folder / "study.yaml"), "--cores", "1", *arguments]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = warm.run(command)
     return found.returncode, found.stdout + found.stderr
 
 

@@ -1,6 +1,6 @@
 """Rules and settings in words."""
 
-from steadyflow.prune_page.words import rule_in_words, settings, upstream_in_words
+from steadyflow.prune_page.words import dependencies_in_words, rule_in_words, settings
 
 
 def test_a_rule_in_words():
@@ -17,4 +17,4 @@ def test_settings_are_what_a_spec_says_of_itself():
 
 def test_what_a_subset_was_chosen_by_is_a_line_each():
     entries = [("clusterings", "k24", {"k": 24, "dataset": "mine"}), ("runs", "surrogate", {"steps": 7})]
-    assert upstream_in_words(entries) == ["clustering k24: k 24", "run surrogate: steps 7"]
+    assert dependencies_in_words(entries) == ["clustering k24: k 24", "run surrogate: steps 7"]

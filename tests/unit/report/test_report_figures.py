@@ -216,8 +216,8 @@ def test_a_term_has_a_panel_where_a_tokenizer_has_it_and_a_line_from_where_it_st
 def test_fairness_bars_stand_beside_the_training_data():
     panels = [axes for axes in draw("fairness_bars")[0].axes if axes.get_visible()]
     assert [axes.get_title(loc="left") for axes in panels] == [
-        "told by probe\nage", "told by clip_zero_shot\nage", "gender", "skin tone", "hair color", "glasses",
-        "told by clip_zero_shot\nhat",
+        "predicted by probe\nage", "predicted by clip_zero_shot\nage", "gender", "skin tone", "hair color", "glasses",
+        "predicted by clip_zero_shot\nhat",
     ]  # fmt: skip
     for first, axes in enumerate(panels, start=1):
         assert [patch.get_width() for patch in axes.patches] == [first + 1, first + 2, first + 3]

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from steadyflow.ground.artifacts import Unfinished
 from steadyflow.models.dit import DiT, Size
-from steadyflow.train import Cadence, Samples, Schedule, flow_matching, train
+from steadyflow.train import Cadence, Execution, Samples, Schedule, flow_matching, train
 
 torch.set_num_threads(1)
 torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # its imports take seconds: once, not in every child
@@ -35,7 +35,7 @@ def training(name, cadence, pause):
     torch.manual_seed(0)
     latents, labels = torch.randn(40, 4, 4, 4), torch.arange(40) % 3
     torch.manual_seed(1)
-    model = DiT(Size(2, 64, 2), 2, 4, 4, 3)
+    model = DiT(Size(1, 64, 2), 2, 4, 4, 3)
     samples = Samples(40, (4, 4, 4), lambda rows: latents[rows], labels, 3)
     objective = flow_matching(samples, 5, label_dropout=0.3)
 
@@ -44,8 +44,8 @@ def training(name, cadence, pause):
         return objective(model, batch)
 
     trained = train(
-        model, slowly, samples.load, samples.size, Schedule(160, 12, 1e-3, 0.9, 5), identity="id",
-        checkpoint_path=folder / f"{name}.pt", device=torch.device("cpu"), cadence=cadence,
+        model, slowly, samples.load, samples.size, Schedule(160, 12, 1e-3, 0.9, 5),
+        Execution(folder / f"{name}.pt", "id", torch.device("cpu"), cadence),
     )
     weights = hashlib.sha256()
     for key, value in sorted(trained.ema.items()):
@@ -79,7 +79,7 @@ for _ in range(20):
     until = step_on_disk() + draw.randint(1, 4)
     pid = child("killed", Cadence(0.0), 0.01)
     while step_on_disk() < until:
-        time.sleep(0.005)
+        time.sleep(0.02)
     time.sleep(draw.uniform(0, 0.03))
     number = draw.choice([signal.SIGKILL, signal.SIGTERM])
     os.kill(pid, number)

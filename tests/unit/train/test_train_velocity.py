@@ -10,7 +10,14 @@ import torch
 from steadyflow.data.images import DatasetInfo
 from steadyflow.ground.artifacts import UserError, write_array, write_json
 from steadyflow.models import build_velocity
-from steadyflow.train import Schedule, open_velocity_data, train_velocity, velocity_architecture, velocity_objective
+from steadyflow.train import (
+    Execution,
+    Schedule,
+    open_velocity_data,
+    train_velocity,
+    velocity_architecture,
+    velocity_objective,
+)
 
 CPU = torch.device("cpu")
 LATENTS = np.random.default_rng(0).standard_normal((12, 4, 4, 4)).astype(np.float16)
@@ -77,10 +84,8 @@ def test_a_velocity_is_trained_and_its_loss_over_time_follows(folder):
         velocity_objective("flow_matching", data.samples, 0, label_dropout=0.1, coupling="ot"),
         data.samples,
         Schedule(3, 4, 1e-3, 0.9, 0),
+        Execution(folder / "state.pt", "id", CPU),
         validation=data.validation,
-        checkpoint_path=folder / "state.pt",
-        identity="id",
-        device=CPU,
     )
     assert trained.curve["step"].tolist() == [1, 2, 3]
     assert [f"val_loss_{k / 10:g}" for k in range(10)] == [name for name in trained.curve if name.startswith("val")]

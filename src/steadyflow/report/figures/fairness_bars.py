@@ -1,5 +1,5 @@
-"""KL divergence from the uniform distribution per attribute, as each classifier perceives it in the samples, with its
-95% confidence interval; the line is the training data's, told by the same classifier."""
+"""KL divergence from the uniform distribution per attribute, as each classifier predicts it for the samples, with its
+95% confidence interval; the line is the training data's, predicted by the same classifier."""
 
 from collections.abc import Mapping, Sequence
 
@@ -67,7 +67,7 @@ def _page(
             axes.grid(axis="x")
             style.rows_axis(axes, list(labels.values()))
         # The first title's upper line, which has room to run over those beside it.
-        line[0].set_title(f"told by {classifier}\n{line[0].get_title(loc='left')}")
+        line[0].set_title(f"predicted by {classifier}\n{line[0].get_title(loc='left')}")
     page.supxlabel("KL to uniform (nats), lower is more balanced", fontsize=8)
     legend_above(page, {"samples": (LIGHT_BLUE, "s"), "training data": (ORANGE, "|")})
     return page

@@ -1,5 +1,5 @@
-"""Samples of differently trained models, one row each; every column starts from the same noise, so that a column that
-looks alike shows stability."""
+"""Samples of differently trained models, one row each; every column starts from the same noise, so that a stable
+sample looks the same in all rows."""
 
 from collections.abc import Mapping
 
@@ -21,13 +21,13 @@ def figure(samples: Mapping[str, Images], pictured_groups: Mapping[str, Mapping[
     """A row per run, a column per starting noise. `samples`: run -> [columns, H, W, C], of one size all."""
     left = label_width([label for labels in pictured_groups.values() for label in labels.values()])
     most = style.rows_that_fit(row_height(next(iter(samples.values()))[None], left), TITLE_HEIGHT)
-    said = "every column starts from the same noise $x_0$"
+    shared = "every column starts from the same noise $x_0$"
     return [
         labelled_mosaic(
             np.stack([samples[run] for run in labels]),
             list(labels.values()),
             left,
-            f"{heading}: {said}" if heading else said,
+            f"{heading}: {shared}" if heading else shared,
         )
         for heading, labels in style.pages_of(pictured_groups, most)
     ]

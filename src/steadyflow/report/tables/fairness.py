@@ -59,8 +59,8 @@ def table(
     described = [replace(m, protocol=m.protocol.partition(", ")[0]) for column in cells.values() for m in column if m.n]
     caption = (
         "KL divergence of the attribute's distribution, in nats: from the uniform one, where 0 is balanced, and from "
-        "that of the training data as the same classifier tells it. Attributes are as a classifier perceives them; "
-        f"images whose value it cannot tell are left out. {INTERVALS} {describe(described)}."
+        "that of the training data, both as the same classifier predicts it; "
+        f"images whose value is unknown to it are left out. {INTERVALS} {describe(described)}."
     )
     if right := _accuracies(fairness, attributes):
         caption += f" Right about held-out images, and the share of their most frequent value: {right}."

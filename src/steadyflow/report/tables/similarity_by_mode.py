@@ -38,7 +38,7 @@ def table(
     every = [m for measures in columns.values() for m in measures if m.n]
     caption = (
         f"Similarity of matched samples to those of {reference}, in the features of {encoder}, by the "
-        f"{words(attribute)} that {classifier} tells of the reference's sample. {DEVIATIONS} {describe(every)}."
+        f"{words(attribute)} that {classifier} predicts for the reference's sample. {DEVIATIONS} {describe(every)}."
     )
     group = f"matched, where {words(attribute)} is"
     return assemble(

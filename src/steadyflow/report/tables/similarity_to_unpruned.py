@@ -50,7 +50,7 @@ def table(
         for pair in compared
         for encoder in similarity_encoders
     ]
-    most = "" if ceiling.empty else "The reference under another solver is as alike as can be asked for. "
+    most = "" if ceiling.empty else "The reference under another solver is the ceiling. "
     caption = (
         f"Similarity to {labels[reference]}. {similarity_words(cosines)} {most}Two held-out images have no relation."
     ) + printed_unmatched(paper, reference)

@@ -105,6 +105,7 @@ class Evaluation(Spec):
     inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
     """Pairs of runs that are compared with each other: those of (nearly) disjoint training images, and any others; of
     repeated runs, the first with the first, the second with the second, and so on."""
+    # Without Refers, as its names are of two sections; study/contradictions.py checks them.
     classifiers: tuple[Name, ...] | None = None
     """Classifiers of the attributes of samples and training images, in the order of tables and figures: probes, and
     entries of the section `classifiers`. By default the probes of this dataset, then all of that section."""
@@ -117,6 +118,7 @@ class Evaluation(Spec):
     papers' numbers beside ours, and are claims judged that are about this dataset alone."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity in resources/paper/scalars.csv that the fairness table shows beside it."""
+    # Without Refers, as only the runs of this very evaluation can be shown; study/contradictions.py checks them.
     show: dict[str, _SomeNames] = {}
     """heading -> runs: groups of evaluated runs, each shown in figures of its own; by default one group of all runs
     without a heading. Tables list every run."""

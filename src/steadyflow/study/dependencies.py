@@ -10,11 +10,11 @@ _SECTIONS = {"scorings": ("scorings", "runs"), "datasets": ()}
 surrogate run, and datasets, on which everything depends, are omitted."""
 
 
-def upstream(study: Study, spec: Spec) -> Iterator[tuple[str, str, Spec]]:
+def dependencies(study: Study, spec: Spec) -> Iterator[tuple[str, str, Spec]]:
     """(section, name, spec) of every entry on which `spec` depends, depth first."""
     for reference in spec.references():
         for name in reference.names:
             for section in _SECTIONS.get(reference.section, (reference.section,)):
                 entry = getattr(study, section)[name]
                 yield section, name, entry
-                yield from upstream(study, entry)
+                yield from dependencies(study, entry)

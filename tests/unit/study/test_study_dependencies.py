@@ -1,10 +1,10 @@
 import pytest
 
+from steadyflow.study.dependencies import dependencies
 from steadyflow.study.load import parse_study
-from steadyflow.study.upstream import upstream
 
 STUDY = {
-    "name": "upstream",
+    "name": "dependencies",
     "datasets": {"digits": {"source": "digits", "resolution": 16}},
     "tokenizers": {"vq": {"adversarial": "none", "perceptual": "none", "multipliers": [1, 2]}},
     "encoders": {"probe": {}},
@@ -31,6 +31,6 @@ STUDY = {
 )
 def test_each_entry_is_followed_by_what_it_is_made_from(subset, entries):
     study = parse_study(STUDY)
-    found = list(upstream(study, study.subsets[subset]))
+    found = list(dependencies(study, study.subsets[subset]))
     assert [f"{section} {name}" for section, name, _ in found] == entries
     assert all(spec == getattr(study, section)[name] for section, name, spec in found)
