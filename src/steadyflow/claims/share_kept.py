@@ -62,20 +62,30 @@ def share_of(evidence: Evidence, measure: str, run: str, reference: str, mode: s
 
 def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: ShareBound) -> Finding:
     """The verdict of `bound` on the share kept by every two arms that `pairs` are of, each the mean over its pairs: all
-    have to pass. Undecided where a pair shares a seed; not measured without pairs."""
+    have to pass. Pairs that share a seed do not count where two arms have others, and leave the verdict undecided where
+    they have none. Not measured without pairs."""
     if not pairs:
         return Finding(NOT_MEASURED)
     repeated = (of_arms for of_arms in _by_arms(evidence, _all_pairs(evidence)) if len(of_arms) > 1)
     elsewhere = variance_of_a_pair(_shares(evidence, of_arms)[0] for of_arms in repeated)
-    verdicts, parts, counts = [], [], []
+    verdicts, parts, counts, judged = [], [], [], []
     for of_arms in _by_arms(evidence, pairs):
-        shares, n = _shares(evidence, of_arms)
+        used = independent(evidence, of_arms) or of_arms
+        shares, n = _shares(evidence, used)
         mean = mean_over_pairs(shares, elsewhere)
         verdicts.append(bound(mean, evidence.bounds))
-        parts.append(f"{_label(evidence, of_arms)} {percent(mean)}")
+        parts.append(f"{_label(evidence, used)} {percent(mean)}")
         counts.append(n)
+        judged += used
     words = f"share of the mapping kept: {'; '.join(parts)}{_spread_in_words(elsewhere)}"
-    return if_independent(evidence, pairs, Finding(all_of(verdicts), words, min(counts)))
+    if left_out := [evidence.pair_label(pair) for pair in pairs if pair not in judged]:
+        words += f"; not counted, sharing a seed: {', '.join(left_out)}"
+    return if_independent(evidence, judged, Finding(all_of(verdicts), words, min(counts)))
+
+
+def independent(evidence: Evidence, pairs: Sequence[Pair]) -> list[Pair]:
+    """Those whose trainings share no seed."""
+    return [pair for pair in pairs if pair not in evidence.shared_seeds]
 
 
 def if_independent(evidence: Evidence, pairs: Sequence[Pair], found: Finding) -> Finding:
@@ -88,10 +98,10 @@ def if_independent(evidence: Evidence, pairs: Sequence[Pair], found: Finding) ->
 
 
 def _all_pairs(evidence: Evidence) -> list[Pair]:
-    """Those of all arms that were compared with each other."""
+    """Those of all arms that were compared with each other and share no seed."""
     compared = set(zip(evidence.similarity["run"], evidence.similarity["reference"], strict=True))
     pairs = [*evidence.pairs_with_reference(evidence.arms), *evidence.inverse_pairs]
-    return [pair for pair in pairs if pair in compared]
+    return [pair for pair in independent(evidence, pairs) if pair in compared]
 
 
 def _by_arms(evidence: Evidence, pairs: Sequence[Pair]) -> list[list[Pair]]:

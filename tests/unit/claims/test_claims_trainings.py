@@ -147,3 +147,18 @@ def test_a_claim_on_independent_trainings_is_undecided_where_a_pair_shares_a_see
     assert "; not of independent trainings: " in shared.measured and " share a seed" in shared.measured
     # A pair of no concern to the claim.
     assert finding(claim, replace(given, shared_seeds=[("x", "unpruned")])).verdict == "holds"
+
+
+def test_pairs_that_share_a_seed_do_not_count_beside_others_of_their_arms():
+    """Halves trained with one seed on purpose, to see how much of the similarity that makes."""
+    arms = [subset("a", "same a", criterion="random_half"), subset("b", "same b", criterion="random_half")]
+    pairs = [("a", "b"), ("same a", "same b")]
+    given = evidence(arms, similarity={("a", "b"): (0.6, 0.0), ("same a", "same b"): (0.9, 0.0)}, pairs=pairs)
+    rows = pd.DataFrame([row(run, "overlap", 0.0, other) for run, other in pairs])
+    given = replace(given, similarity=pd.concat([given.similarity, rows]))
+    both, apart = (finding("stable_halves", replace(given, shared_seeds=shared)) for shared in ([], pairs[1:]))
+    assert both.measured.startswith("share of the mapping kept: a against b (2 trainings against 2) 75% [")
+    assert apart.verdict == "holds"
+    assert apart.measured.startswith("share of the mapping kept: a against b 60% [")
+    assert "; not counted, sharing a seed: same a against same b" in apart.measured
+    assert finding("stable_halves", replace(given, shared_seeds=pairs)).verdict == "undecided"
