@@ -86,7 +86,7 @@ def test_a_table_holds_a_line_for_each_run_in_every_format(root: Path, table: st
         assert csv["run"].tolist() == of_modes[table]
         return
     if table == "claims":
-        assert len(csv) == 32 and set(csv["verdict"]) <= {"holds", "fails", "undecided", "not measured"}
+        assert len(csv) == 43 and set(csv["verdict"]) <= {"holds", "fails", "undecided", "not measured"}
         return
     for text in (markdown, html):
         # The label where there is one, the name where there is none. In opposite subsets only the pair is listed.
@@ -151,11 +151,16 @@ def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) 
         assert (table["n"] > 0).all()
     mixture = "threes_and_eights"
     assert set(kinds["quality"]["run"]) == {*evaluated, mixture}
-    measures = {"fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage"}
+    measures = {"fd", "fd_infinity", "fd_train", "kid", "precision", "recall", "f_score", "density", "coverage"}
+    measures |= {"clipped_density", "clipped_coverage", "diversity"}
+    alone = {"f_mem", "authenticity"}
+    null = {"nn_ratio", "fd_gap", "gl", "gl_held_out", *(f"{share}_held_out" for share in alone)}
     of_run = kinds["quality"].groupby("run")["metric"].agg(set)
     assert of_run[mixture] == measures
-    assert of_run["unpruned"] == measures | {"nn_ratio"}
-    assert of_run["threes"] == measures | {"nn_ratio", "kept_ratio"}
+    assert of_run["unpruned"] == measures | alone | null
+    assert of_run["threes"] == measures | alone | null | {"kept_ratio"}
+    # Held-out images are of another population than balanced clusters.
+    assert of_run["cluster_b-0.5"] == measures | alone | {"kept_ratio"}
     assert set(kinds["fairness"]["run"]) > set(evaluated)
     compared = set(map(tuple, kinds["similarity"][["run", "reference"]].to_numpy()))
     others = {(run, "unpruned") for run in evaluated if run != "unpruned"}
@@ -235,6 +240,11 @@ def test_fairness_is_that_of_what_the_probe_sees(root: Path, manifest: pd.DataFr
     shares = metrics[metrics["metric"].str.startswith("share[")]
     assert shares.loc["unpruned"].groupby("metric")["value"].sum().to_list() == pytest.approx(p)
     metrics = metrics.drop(shares.index.unique())
+    right = metrics.loc[("validation_images", "labels", "probe")].set_index("metric")["value"]
+    assert right["accuracy_label"] == pytest.approx(config["val_accuracy"]["label"])
+    held_out = manifest.loc[manifest["split"] == "val", "label"]
+    assert right["chance_label"] == pytest.approx(held_out.value_counts(normalize=True).max())
+    metrics = metrics.drop(("validation_images", "labels", "probe"))
     assert not metrics.index.duplicated().any() and set(metrics["metric"]) == {"kl_label"}
     for row, value in expected.items():
         assert metrics.loc[row, "value"] == pytest.approx(value, rel=1e-6), row

@@ -112,7 +112,11 @@ def test_a_label_of_a_surrogate_does_nothing(finished: Finished) -> None:
 
 
 def test_paper_attributes_remake_tables_and_figures_only(finished: Finished) -> None:
-    assert plan(finished, {"evaluations/digits/paper_attributes": {"label": "kl_gender"}}) == shown()
+    of_paper = {
+        "evaluations/digits/paper_attributes": {"label": "kl_gender"},
+        "evaluations/digits/reproduces": "celebahq",
+    }
+    assert plan(finished, of_paper) == shown()
 
 
 PROMPTS = {"kind": "clip_zero_shot", "attributes": {"shape": {"round": ["a circle"], "straight": ["a line"]}}}

@@ -9,22 +9,30 @@ from steadyflow.claims import Finding, read_claims
 from steadyflow.evaluate.metrics import Metric
 from steadyflow.report.exhibits import find_exhibits
 from steadyflow.report.modes import Modes
-from steadyflow.report.paper import read_paper_values
+from steadyflow.report.paper import printed_of, read_paper_values
 
 ROOT = Path(__file__).parents[2]
 TABLES, FIGURES = find_exhibits("table"), find_exhibits("figure")
-PAPER = read_paper_values(ROOT / "resources/paper/scalars.csv")
+PAPER_VALUES = read_paper_values(ROOT / "resources/paper/scalars.csv")
+PAPER, NO_PAPER = (printed_of(PAPER_VALUES, dataset) for dataset in ("celebahq", ""))
 CLAIMS = read_claims(ROOT / "resources/paper/claims.csv")
 
 LABELS = {"unpruned": "all data", "loss-0.5": "highest loss", "loss_inv-0.5": "lowest loss"}
 PAIR = ("loss-0.5", "loss_inv-0.5")
+NULL_LABELS = {"unpruned.gaussian": "Gaussian flow of all data", "unpruned.untrained": "untrained network"}
+NULL_MODELS = dict.fromkeys(LABELS, "unpruned.gaussian")
 COSINES = ("cosine_matched", "cosine_unmatched", "cosine_difference", "cosine_auc", "cosine_top1")
+BEYOND = ("beyond_matched", "beyond_unmatched")
+REPLICATION = ("rp", "rp_threshold")
 LATENTS = ("latent_l2_matched", "latent_l2_unmatched", "latent_l2_difference")
 DEVIATIONS = tuple(f"path_deviation_{name}" for name in ("matched", "median", "p95", "unmatched"))
-QUALITY = ("fd", "fd_infinity", "kid", "precision", "recall", "f_score", "density", "coverage")
+QUALITY = ("fd", "fd_infinity", "fd_train", "kid", "precision", "recall", "f_score", "density", "coverage")
+QUALITY += ("clipped_density", "clipped_coverage", "diversity")
+COPIES = tuple(share + of for share in ("f_mem", "authenticity", "gl") for of in ("", "_held_out"))
 PIXELS = ("psnr", "ssim", "lpips", "sharpness", "perplexity")
 TOKENIZERS = {"vq": "without", "vq-gan": "with"}
 PERCEIVED = (("probe", "hair_length"), ("clip", "hair_length"), ("clip", "age"))
+HAIR_ACCURACY = {"accuracy": 0.92, "chance": 0.55}
 SEXES = ("female", "male")
 
 
@@ -55,19 +63,26 @@ def metric_row(
 
 def every_metric():
     """Every metric of three runs; no two values are equal."""
-    values = iter(np.random.default_rng(0).uniform(0.1, 9, 200))
+    values = iter(np.random.default_rng(0).uniform(0.1, 9, 300))
     pairs = [*((run, "unpruned") for run in LABELS if run != "unpruned"), PAIR]
     row = metric_row
-    rows = [row(run, metric, next(values)) for run in LABELS for metric in (*QUALITY, "nn_ratio")]
+    rows = [row(run, metric, next(values)) for run in LABELS for metric in (*QUALITY, "nn_ratio", *COPIES, "fd_gap")]
     rows += [row(run, "kept_ratio", next(values)) for run in LABELS if run != "unpruned"]
     rows.append(row("validation_images", "cosine_unmatched", next(values), "validation_images"))
     runs = ("training_data", *LABELS)
     rows += [row(run, f"kl_{name}", next(values), "uniform", by) for by, name in PERCEIVED for run in runs]
     rows += [row(run, f"kl_{name}", next(values), "training_data", by) for by, name in PERCEIVED for run in LABELS]
     rows.append(row("training_data", "kl_hair_length", 0.25, "uniform", "labels"))
-    rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in COSINES]
+    rows += [row("validation_images", f"{kind}_hair_length", value, "labels") for kind, value in HAIR_ACCURACY.items()]
+    rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in (*COSINES, *REPLICATION)]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in LATENTS]
     rows += [row(run, metric, next(values), ref, "latent") for run, ref in pairs for metric in DEVIATIONS]
+    nulls = [(null, "unpruned") for null in NULL_LABELS]
+    rows += [row(run, metric, next(values), ref) for run, ref in nulls for metric in COSINES]
+    rows += [row(run, metric, next(values), ref, "latent") for run, ref in nulls for metric in LATENTS]
+    rows += [row(run, metric, next(values), ref) for run, ref in pairs for metric in BEYOND]
+    rows += [row(run, "fd", next(values)) for run in NULL_LABELS]
+    rows += [row(run, "held_out_loss", next(values), encoder="latent") for run in (*LABELS, *NULL_LABELS)]
     rows.append(row(*PAIR[:1], "overlap", 0.0, PAIR[1], ""))
     rows += [row(run, f"share[sex={value}]", next(values), encoder="clip") for run in LABELS for value in SEXES]
     rows += [row(PAIR[0], f"cosine_matched[clip.sex={v}]", next(values), "unpruned") for v in SEXES]
@@ -85,11 +100,17 @@ TRAINING_SETS = pd.DataFrame(
         "n_train": [20000, 10000, 10000],
     }
 )
-METRICS = ("quality", "similarity", "fairness", "path_metrics", "tokenizer_metrics")
+METRICS = ("quality", "similarity", "held_out_losses", "fairness", "path_metrics", "tokenizer_metrics")
 READ_BY_TABLES = {
     "labels": LABELS,
+    "null_labels": NULL_LABELS,
+    "null_models": NULL_MODELS,
+    "pair_labels": {("loss-0.5", "unpruned"): "highest loss", PAIR: "highest loss / lowest loss"},
     "paper": PAPER,
-    "findings": [(CLAIMS[0], Finding("holds", "0.5 [0.4, 0.6]", 2000)), (CLAIMS[1], Finding("not measured"))],
+    "findings": [
+        (CLAIMS[0], Finding("holds", "0.5 [0.4, 0.6]", 2000, halved="holds", doubled="fails")),
+        (CLAIMS[1], Finding("not measured")),
+    ],
     "encoders": ["probe"],
     "similarity_encoders": ["probe"],
     "reference": "unpruned",
@@ -98,6 +119,7 @@ READ_BY_TABLES = {
     "training_steps": dict.fromkeys(LABELS, "50 each"),
     "inverse_pairs": [PAIR],
     "path_pairs": [("loss-0.5", "unpruned"), PAIR],
+    "shared_seeds": [],
     "runs_on_other_datasets": [],
     "modes": Modes({PAIR[0]: "women only"}, "sex", SEXES, "clip"),
     "mixed_modes": Modes(LABELS, "sex", SEXES, "clip"),
@@ -156,14 +178,13 @@ def training_curves(runs):
     return pd.concat([pd.DataFrame({"run": run, "step": steps, "loss": 1 / (1 + steps)}) for run in runs])
 
 
-def validation_curves(runs):
-    """Measured at steps 10 and 20 of 25, in two bins of time."""
-    steps = np.arange(5, 30, 5)
-    seen = np.where(np.isin(steps, (10, 20)), steps, np.nan)
-    return pd.concat(
-        pd.DataFrame({"run": run, "step": steps, "val_loss_0": place + seen, "val_loss_0.5": place + seen + 0.5})
-        for place, run in enumerate(runs)
-    )
+def held_out_losses(runs):
+    """Of all t, and in two bins of time."""
+    rows = []
+    for place, run in enumerate(runs):
+        values = {"held_out_loss": place + 0.25, "held_out_loss[0]": place, "held_out_loss[0.5]": place + 0.5}
+        rows += [metric_row(run, metric, value, encoder="latent") for metric, value in values.items()]
+    return pd.DataFrame(rows)
 
 
 def tokenizer_curves(tokenizers=("plain", "gan")):
@@ -207,6 +228,7 @@ def read_by_figures(fd, groups, comparisons):
         "similarity_histograms": histograms(pairs),
         "path_distances": path_distances(pairs),
         "groups": groups,
+        "pictured_groups": groups,
         "trained_groups": groups,
         "validated_groups": groups,
         "subset_groups": groups,
@@ -226,7 +248,8 @@ def read_by_figures(fd, groups, comparisons):
         "lines_by_k": BY_K,
         "attributes": PREDICTED,
         "training_curves": training_curves(runs),
-        "validation_curves": validation_curves(runs),
+        "held_out_losses": held_out_losses([*runs, *NULL_LABELS]),
+        "null_models": dict.fromkeys(runs, "unpruned.gaussian"),
         "samples": {run: images(4, 8, 8, 1, seed=place) for place, run in enumerate(runs)},
         "cluster_sizes": np.array([5, 20, 10]),
         "kept_sizes": {run: np.array([5, 6, 7]) for run in runs},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from steadyflow.ground.artifacts import UserError
 from steadyflow.plan.targets import all_jobs
 from steadyflow.stages.registry import STAGES
 from steadyflow.stages.stage import Job, upstream
@@ -43,7 +44,7 @@ runs:
 samplings:
   euler: {count: 80}
 evaluations:
-  faces: {reference: all}
+  faces: {reference: all, null_model: false}
 """)
 
 
@@ -96,3 +97,12 @@ def every_job(made: Study) -> list[Job]:
         }
         asked += [STAGES[stage].job({"dataset": dataset}) for stage, needs in wanted.items() if needs]
     return upstream(made, asked)
+
+
+def parsed_or_message(parse):
+    """The message of the UserError that a study is refused with, "" if it is not."""
+    try:
+        parse()
+    except UserError as error:
+        return str(error)
+    return ""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.design.pairs import pairs_of_repeats
 from steadyflow.evaluate.beyond_null import compare_beyond_null
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.sample_fairness import ImageAttributes, predicted_attributes
@@ -65,11 +66,12 @@ def main(job: StageRun) -> None:
 
 
 def compared(study: Study, dataset: str) -> Iterator[tuple[Sampled, Sampled]]:
-    """Every run with the reference, inverses with each other, null models, and the reference with itself under another
-    solver."""
+    """Every run with the reference, inverses with each other, repeats with those of the reference, null models, and the
+    reference with itself under another solver."""
     spec = study.evaluations[dataset]
     sampling = str(spec.sampling)
-    for run, reference in (*study.compared_pairs(dataset), *study.null_pairs(dataset)):
+    of_repeats = pairs_of_repeats(study, dataset)
+    for run, reference in (*study.compared_pairs(dataset), *of_repeats, *study.null_pairs(dataset)):
         yield (run, sampling), (reference, sampling)
     if spec.ceiling is not None:
         yield (str(spec.reference), spec.ceiling), (str(spec.reference), sampling)

@@ -1,6 +1,7 @@
-"""Stage: moments, k-NN radii and kernel means of the validation images in an encoder's features."""
+"""Stage: moments, k-NN radii and kernel means of the validation images in an encoder's features, moments of the
+training images, and which images are in both."""
 
-from steadyflow.data.images import read_manifest
+from steadyflow.data.images import read_manifest, train_ids
 from steadyflow.evaluate.quality import prepare_reference, write_reference
 from steadyflow.evaluate.rows import with_features
 from steadyflow.ground.artifacts import read_array
@@ -10,10 +11,14 @@ parser = stage_parser("prepare_reference", __doc__)
 
 
 def main(job: StageRun) -> None:
-    manifest = read_manifest(job.inputs["manifest"], ["id", "split"])
+    manifest = read_manifest(job.inputs["manifest"], ["id", "key", "split"])
     validation = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
-    rows = with_features(read_array(job.inputs["embeddings"]), validation)
-    write_reference(job.outputs["reference"], prepare_reference(rows))
+    embeddings = read_array(job.inputs["embeddings"])
+    reference = prepare_reference(with_features(embeddings, validation), with_features(embeddings, train_ids(manifest)))
+    keys = manifest["key"].to_numpy()
+    for held_out, trained_on in reference.leaks:
+        print(f"held-out image {keys[held_out]} is also a training image, {keys[trained_on]}")
+    write_reference(job.outputs["reference"], reference)
 
 
 if __name__ == "__main__":

@@ -90,13 +90,14 @@ def gaussian_flow(data: VelocityData) -> Made:
 def network(job: StageRun, data: VelocityData, device: torch.device) -> Made:
     """Trained, or with pretrained or initial weights."""
     spec = job.study.runs[job.names["run"]]
+    assert spec.seed is not None, "every run of a loaded study has one"
     architecture = velocity_architecture(spec.model, data.samples)
     torch.manual_seed(spec.seed)
     model, pretrained = build_velocity(**architecture), None
     if spec.weights is not None:
         trained, pretrained = pretrained_velocity(model, job.inputs["weights"])
     elif spec.trained:
-        trained = train(job, model, data, device)
+        trained = train(job, model, data, spec.seed, device)
     else:
         trained = Trained(model.state_dict(), NO_CURVE)
     parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -104,15 +105,15 @@ def network(job: StageRun, data: VelocityData, device: torch.device) -> Made:
     return Made(trained.ema, trained.curve, description)
 
 
-def train(job: StageRun, model: nn.Module, data: VelocityData, device: torch.device) -> Trained:
+def train(job: StageRun, model: nn.Module, data: VelocityData, seed: int, device: torch.device) -> Trained:
     """From the beginning, or from the checkpoint."""
     spec, flags = job.study.runs[job.names["run"]], job.flags
     settings = {"label_dropout": spec.label_dropout, **spec.objective.settings()}
     return train_velocity(
         model,
-        velocity_objective(spec.objective.kind, data.samples, spec.seed, **settings),
+        velocity_objective(spec.objective.kind, data.samples, seed, **settings),
         data.samples,
-        Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, spec.seed, precision=spec.precision),
+        Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, seed, precision=spec.precision),
         job.execution(spec_hash([spec.identity(), data.hashes]), device, f"run {job.names['run']}"),
         validation=data.validation if spec.objective.predicts_velocity else None,
         compiled=flags.compile == "on" or (flags.compile == "auto" and device.type == "cuda"),

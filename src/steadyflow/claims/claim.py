@@ -8,12 +8,21 @@ from steadyflow.ground.artifacts import read_rows
 
 @dataclass(frozen=True)
 class Claim:
-    """One row of claims.csv: the claim in a sentence, the quantity that measures it, and where the paper makes it."""
+    """One row of claims.csv.
+
+    claim: in a sentence
+    measured_by: the quantity that measures it, with the papers' own numbers
+    source: where the papers make it
+    dataset: the dataset that it is about by its own words, so that no other speaks to it; "" if it is about any
+    contradiction: where the papers contradict it, or themselves; "" where they do not
+    """
 
     id: str
     claim: str
     measured_by: str
     source: str
+    dataset: str
+    contradiction: str
 
 
 def read_claims(path: Path | str) -> list[Claim]:

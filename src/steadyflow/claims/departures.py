@@ -1,8 +1,8 @@
 """Departures: what changes the mapping in part, and what breaks it."""
 
 from steadyflow.claims.evidence import Evidence
-from steadyflow.claims.share_kept import breaks, judge_shares, keeps_partly, resembles, share_kept
-from steadyflow.claims.verdict import Bound, Finding, all_of, below
+from steadyflow.claims.share_kept import ShareBound, breaks, judge_shares, keeps_partly, resembles, share_kept
+from steadyflow.claims.verdict import Finding, all_of, below
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.estimate import difference
 
@@ -11,10 +11,11 @@ def weaker_architecture(evidence: Evidence) -> Finding:
     """DiT -> U-Net keeps coarse attributes only.
 
     Source: Exploiting Stability, Fig. 4a
-    Bound: the share kept is above BROKEN, and below that of every run of another capacity where there are any.
+    Bound: the share kept is above `broken` and below `kept`, and below that of every run of another capacity where
+    there are any.
     """
     pairs = evidence.pairs_with_reference(evidence.of_kind("architecture"))
-    found = judge_shares(evidence, pairs, resembles)
+    found = judge_shares(evidence, pairs, keeps_partly)
     capacity = evidence.pairs_with_reference(evidence.of_kind("capacity"))
     if not (pairs and capacity):
         return found
@@ -32,7 +33,7 @@ def dataset_swap(evidence: Evidence) -> Finding:
     """Another dataset of the same domain under the same tokenizer keeps resemblance.
 
     Source: Exploiting Stability, Fig. 4c
-    Bound: the share kept is above BROKEN.
+    Bound: the share kept is above `broken`.
     """
     return _judge_kind(evidence, "dataset", resembles)
 
@@ -41,7 +42,7 @@ def tokenizer_breaks(evidence: Evidence) -> Finding:
     """A reseeded tokenizer breaks the mapping.
 
     Source: Exploiting Stability, Fig. 4d
-    Bound: the share kept is below BROKEN.
+    Bound: the share kept is below `broken`.
     """
     return _judge_kind(evidence, "tokenizer_seed", breaks)
 
@@ -50,7 +51,7 @@ def flip_first_partial(evidence: Evidence) -> Finding:
     """Flipping the sign of the first latent channel keeps perceptual similarity partly.
 
     Source: Exploiting Stability, Fig. 4d
-    Bound: the share kept is above 0 and below KEPT.
+    Bound: the share kept is above `broken` and below `kept`.
     """
     return _judge_kind(evidence, "flip_first", keeps_partly)
 
@@ -59,7 +60,7 @@ def flip_all_breaks(evidence: Evidence) -> Finding:
     """Flipping the sign of all latent channels breaks the mapping.
 
     Source: Exploiting Stability, Fig. 4d
-    Bound: the share kept is below BROKEN.
+    Bound: the share kept is below `broken`.
     """
     return _judge_kind(evidence, "flip_all", breaks)
 
@@ -68,10 +69,10 @@ def diffusion_breaks(evidence: Evidence) -> Finding:
     """Score-based diffusion with the same architecture maps the same noise elsewhere.
 
     Source: Exploiting Stability, Fig. 4e
-    Bound: the share kept is below BROKEN.
+    Bound: the share kept is below `broken`.
     """
     return _judge_kind(evidence, "diffusion", breaks)
 
 
-def _judge_kind(evidence: Evidence, kind: str, bound: Bound) -> Finding:
+def _judge_kind(evidence: Evidence, kind: str, bound: ShareBound) -> Finding:
     return judge_shares(evidence, evidence.pairs_with_reference(evidence.of_kind(kind)), bound)

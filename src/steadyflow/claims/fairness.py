@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from steadyflow.claims.classifiers import ClassifiedAttribute, distrust_in_words, if_trusted
 from steadyflow.claims.evidence import Evidence
 from steadyflow.claims.fd import if_repeated, judge_fd, not_worse, sample_count, spread_in_words
 from steadyflow.claims.verdict import NOT_MEASURED, Finding, all_of, below
@@ -9,9 +10,6 @@ from steadyflow.claims.wording import signed
 from steadyflow.evaluate.estimate import Estimate, between_runs, contrast
 from steadyflow.evaluate.metrics import find_metric
 from steadyflow.ground.arm import Arm
-
-ClassifiedAttribute = tuple[str, str]
-"""(classifier, attribute)"""
 
 BALANCING = ("cluster_b", "kernel_b", "attribute", "cluster_oversampled", "random_half")
 """Beginnings of the names of criteria that balance clusters or read labels, and random_half, which is no criterion."""
@@ -37,7 +35,7 @@ def label_aware_fairest(evidence: Evidence) -> Finding:
 
     Source: Exploiting Stability, Table 1
     Bound: the KL of criterion attribute_balanced at 0.5 in its attribute, less that of the reference and of every other
-    criterion at 0.5, is below 0; and its change of FD is below MARGIN of the reference's FD.
+    criterion at 0.5, is below 0; and its change of FD is below `margin` of the reference's FD.
     """
     attributes = _measured_attributes(evidence)
     measured = {attribute for _, attribute in attributes}
@@ -78,10 +76,11 @@ def _judge_kl(
             evidence.arm_label(arm): contrast(divergences[fairest.runs], divergences[arm.runs], between)
             for arm in others
         }
-        verdicts += [below(change, 0.0) for change in changes.values()]
+        verdicts += [if_trusted(evidence, (classifier, attribute), below(each, 0.0)) for each in changes.values()]
         nearest = max(changes, key=lambda label: changes[label].value)
         parts.append(f"{attribute.replace('_', ' ')} by {classifier} {signed(changes[nearest])} ({nearest})")
     words = f"change of KL to uniform against the nearest other run: {'; '.join(parts)}"
+    words += distrust_in_words(evidence, attributes)
     return if_repeated(between, all_of(verdicts)), words if between else words + spread_in_words(None)
 
 

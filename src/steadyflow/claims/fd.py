@@ -13,9 +13,6 @@ from steadyflow.evaluate.estimate import BetweenRuns, Estimate, between_runs, co
 from steadyflow.evaluate.metrics import Metric, find_metric
 from steadyflow.ground.arm import Arm
 
-MARGIN = 0.05
-"""FD does not suffer if it rises by less than this fraction of the reference's."""
-
 
 def improves(change: Estimate) -> str:
     """Below 0."""
@@ -28,8 +25,8 @@ def worsens(change: Estimate) -> str:
 
 
 def not_worse(evidence: Evidence) -> Bound:
-    """Below MARGIN of the reference's FD."""
-    margin = MARGIN * _fd(evidence, evidence.reference_run).value
+    """Below `Bounds.margin` of the reference's FD."""
+    margin = evidence.bounds.margin * _fd(evidence, evidence.reference_run).value
     return lambda change: below(change, margin)
 
 
@@ -66,4 +63,4 @@ def _fd_of_runs(evidence: Evidence, arm: Arm) -> list[Estimate]:
 
 
 def _fd(evidence: Evidence, run: str) -> Metric:
-    return find_metric(evidence.quality, "fd", run, encoder=evidence.encoder)
+    return find_metric(evidence.quality, evidence.distance, run, encoder=evidence.encoder)

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pandas as pd
 
 from steadyflow.claims.evidence import Evidence, Pair
-from steadyflow.claims.share_kept import judge_shares, share_of
-from steadyflow.claims.verdict import HOLDS, NOT_MEASURED, UNDECIDED, Bound, Finding, above, all_of, below
+from steadyflow.claims.share_kept import ShareBound, judge_shares, share_of
+from steadyflow.claims.verdict import HOLDS, NOT_MEASURED, UNDECIDED, Finding, above, all_of, below
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.beyond_null import BEYOND
 from steadyflow.evaluate.estimate import Estimate, difference
@@ -20,12 +20,9 @@ from steadyflow.evaluate.held_out_loss import HELD_OUT_LOSS
 from steadyflow.evaluate.metrics import find_metric
 from steadyflow.evaluate.share import has_pair
 
-BEYOND_KEPT = 0.25
-"""Two runs share the mapping beyond their Gaussian flows if the share that they keep of it is larger."""
 
-
-def judge_stability(evidence: Evidence, pairs: list[Pair], bound: Bound) -> Finding:
-    """The verdict of `bound` on the share kept by every pair, and of BEYOND_KEPT on that beyond their null models;
+def judge_stability(evidence: Evidence, pairs: list[Pair], bound: ShareBound) -> Finding:
+    """The verdict of `bound` on the share kept by every pair, and of `Bounds.beyond` on that beyond their null models;
     undecided, with the reason, where a run has not learned more than its null model."""
     found = judge_shares(evidence, pairs, bound)
     if found.verdict == NOT_MEASURED:
@@ -38,7 +35,9 @@ def judge_stability(evidence: Evidence, pairs: list[Pair], bound: Bound) -> Find
     weak = dict.fromkeys(run for pair in pairs for run in pair if not has_learned(evidence, run))
     if weak:
         return replace(found, verdict=UNDECIDED, measured=f"{words}; {_reason(evidence, weak)}")
-    beyond = [above(share, BEYOND_KEPT) if share else UNDECIDED for share in shares.values()]
+    if any(pair in evidence.shared_seeds for pair in pairs):
+        return replace(found, measured=words)
+    beyond = [above(share, evidence.bounds.beyond) if share else UNDECIDED for share in shares.values()]
     return replace(found, verdict=all_of([found.verdict, *beyond]), measured=words)
 
 

@@ -1,8 +1,18 @@
 """The rule that judges each claim."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from steadyflow.claims import departures, fairness, mode_removal, quality, stability
+from steadyflow.claims import (
+    clusters,
+    departures,
+    fairness,
+    mode_removal,
+    other_datasets,
+    quality,
+    stability,
+    tradeoff,
+)
 from steadyflow.claims.claim import Claim
 from steadyflow.claims.evidence import Evidence
 from steadyflow.claims.verdict import NOT_MEASURED, Finding
@@ -25,7 +35,16 @@ RULES: dict[str, Rule] = {
     "balanced_helps": quality.balanced_helps,
     "high_loss_hurts": quality.high_loss_hurts,
     "low_grad_hurts": quality.low_grad_hurts,
-    "kernel_within_clusters": quality.kernel_within_clusters,
+    "preserved_to_half": quality.preserved_to_half,
+    "larger_better": quality.larger_better,
+    "two_clusters_best": clusters.two_clusters_best,
+    "kernel_within_clusters": clusters.kernel_within_clusters,
+    "inverse_clusters_better": clusters.inverse_clusters_better,
+    "tradeoff_celebahq": tradeoff.tradeoff_celebahq,
+    "no_tradeoff_imagenet": tradeoff.no_tradeoff_imagenet,
+    "stable_512": other_datasets.stable_512,
+    "stable_ffhq": other_datasets.stable_ffhq,
+    "stable_imagenet": other_datasets.stable_imagenet,
     "pruning_speeds_imagenet": quality.pruning_speeds_imagenet,
     "efm_no_worse": quality.efm_no_worse,
     "balanced_fairer": fairness.balanced_fairer,
@@ -35,5 +54,16 @@ RULES: dict[str, Rule] = {
 
 
 def judge(claims: Iterable[Claim], evidence: Evidence) -> list[tuple[Claim, Finding]]:
-    """A finding for each claim, in their order; not measured where there is no rule."""
-    return [(claim, RULES[claim.id](evidence) if claim.id in RULES else Finding(NOT_MEASURED)) for claim in claims]
+    """A finding for each claim, in their order, with the verdicts at half and at twice all bounds.
+
+    Not measured where there is no rule, and where a claim is about another dataset than that of the evidence.
+    """
+    return [(claim, _find(claim, evidence)) for claim in claims]
+
+
+def _find(claim: Claim, evidence: Evidence) -> Finding:
+    if claim.id not in RULES or claim.dataset not in ("", evidence.reproduces):
+        return Finding(NOT_MEASURED)
+    rule = RULES[claim.id]
+    halved, doubled = (rule(replace(evidence, bounds=evidence.bounds.times(factor))).verdict for factor in (0.5, 2))
+    return replace(rule(evidence), halved=halved, doubled=doubled)

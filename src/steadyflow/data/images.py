@@ -1,6 +1,6 @@
 """Reads a dataset: its summary, its manifest, and its images by id."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,13 @@ def attribute_codes(manifest: "pd.DataFrame", info: DatasetInfo) -> dict[str, np
         for name, values in info.attributes.items()
     }
     return codes if info.classes is None else {**codes, "label": manifest["label"].to_numpy(np.int64)}
+
+
+def held_out_ids(manifest: "pd.DataFrame", info: DatasetInfo, having: Mapping[str, str]) -> npt.NDArray[np.int64]:
+    """The ids of the validation split whose attributes (`label`: their class) have the values `having`; all for {}."""
+    values, codes = {**info.attributes, "label": info.classes or []}, attribute_codes(manifest, info)
+    matches = [codes[attribute] == values[attribute].index(value) for attribute, value in having.items()]
+    return np.flatnonzero(np.logical_and.reduce([(manifest["split"] == "val").to_numpy(), *matches]))
 
 
 class ImageStore:

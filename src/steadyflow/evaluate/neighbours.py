@@ -20,14 +20,26 @@ from steadyflow.ground.artifacts import UserError
 def nearest_neighbours(queries: Rows, references: Rows, *, chunk: int = 1024) -> tuple[np.ndarray, np.ndarray]:
     """The nearest row of `references` [n, ...] to each of `queries` [m, ...]: (index int64 [m], L2 distance [m]).
 
-    Exact; of equal distances the lower index. `chunk` rows of each array are in memory at once. Raises UserError if one
-    is empty, dimensions differ, or a value is not finite.
+    Exact; of equal distances the lower index. Errors as in `k_nearest`.
     """
+    index, distance = k_nearest(queries, references, 1, chunk=chunk)
+    return index[:, 0], distance[:, 0]
+
+
+def k_nearest(queries: Rows, references: Rows, k: int, *, chunk: int = 1024) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest rows of `references` [n, ...] to each of `queries` [m, ...], the nearest first: (index int64 [m,
+    k], L2 distance [m, k]).
+
+    Exact; of equal distances the lower index first. `chunk` rows of each array are in memory at once. Raises UserError
+    if one is empty, n < k, dimensions differ, or a value is not finite.
+    """
+    if 0 < len(references) < k:
+        raise UserError(f"{k} nearest neighbours among {len(references)} rows: there have to be as many")
     if not len(queries) or not len(references) or queries.shape[1:] != references.shape[1:]:
         raise UserError(f"no neighbours between {list(queries.shape)} and {list(references.shape)}: not one space")
     there = points("references", references, chunk)
-    found = nearest_in(points("queries", queries, chunk, there.centre), there)
-    return found.index[:, 0], np.sqrt(found.squares[:, 0])
+    found = nearest_in(points("queries", queries, chunk, there.centre), there, k)
+    return found.index, np.sqrt(found.squares)
 
 
 def memorisation_ratio(
@@ -39,13 +51,20 @@ def memorisation_ratio(
     percentile bootstrap interval resamples samples and validation rows, but not training rows. Raises UserError as
     `nearest_neighbours`, and if every validation row is a training row.
     """
-    _, generated = nearest_neighbours(samples, training)
-    _, real = nearest_neighbours(validation, training)
+    (_, generated), (_, real) = nearest_neighbours(samples, training), nearest_neighbours(validation, training)
+    return ratio_to_held_out(generated, real, noise_indices(samples), repeats=repeats, seed=seed)
+
+
+def ratio_to_held_out(
+    generated: np.ndarray, real: np.ndarray, noises: np.ndarray, *, repeats: int = 1000, seed: int = 0
+) -> Estimate:
+    """`memorisation_ratio` of distances to the nearest training row: `generated` [n] of samples, whose noises have the
+    indices `noises` int64 [n], and `real` [m] of validation rows."""
     if not real.any():
         raise UserError("every validation row is a training row: name a split that was not trained on")
     rng = generator(seed)
     draws = _resampled_means(rng, generated, repeats) / _resampled_means(rng, real, repeats)
-    without = mean_with_interval(generated, noise_indices(samples)).replicates
+    without = mean_with_interval(generated, noises).replicates
     low, high = percentile_interval(draws)
     return Estimate(float(generated.mean() / real.mean()), low, high, tuple(mean / real.mean() for mean in without))
 

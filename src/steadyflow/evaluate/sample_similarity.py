@@ -17,6 +17,7 @@ from steadyflow.evaluate.similarity import (
     pair_distance,
     pair_histogram,
     pair_similarity,
+    replication,
     require_shared_noises,
     unmatched_by_row,
     unmatched_within,
@@ -114,7 +115,8 @@ def _in_features(
             "in similarity_encoders"
         )
     x, y = a.features[encoder][both], b.features[encoder][both]
-    found = similarity_fields(pair_similarity(x, y, both), "cosine")
+    found, replicas = similarity_fields(pair_similarity(x, y, both), "cosine"), replication(x, y, both)
+    found |= {"rp": interval(replicas.share), "rp_threshold": {"value": replicas.threshold}}
     if a.num_classes and a.num_classes == b.num_classes:
         # Unmatched pairs of one class share their label, which raises their similarity.
         found["cosine_unmatched_same_class"] = interval(

@@ -9,11 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steadyflow.evaluate.estimate import GROUPS, Estimate, difference, groups_of, jackknifed, mean_with_interval
+from steadyflow.evaluate.estimate import (
+    GROUPS,
+    Estimate,
+    difference,
+    groups_of,
+    jackknifed,
+    mean_with_interval,
+    proportion_with_interval,
+)
 from steadyflow.evaluate.rows import finite_rows
 from steadyflow.ground.artifacts import UserError
 
 _CHUNK = 512  # rows of the n x n table held at once
+FALSE_MATCHES = 1e-3
+"""Share of unmatched pairs that count as replicas, by which the threshold of `replication` is calibrated."""
 _TIE = 1e-9  # two values this close, relative to the largest possible, differ by rounding alone
 
 
@@ -134,6 +144,45 @@ def unmatched_by_row(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     `pair_similarity`."""
     a, b = _directions(a, b)
     return (b @ a.sum(axis=0) - np.einsum("nd,nd->n", a, b)) / (len(a) - 1)
+
+
+@dataclass(frozen=True)
+class Replication:
+    """`share` of matched pairs whose cosine is above `threshold`."""
+
+    share: Estimate
+    threshold: float
+
+
+def replication(
+    a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None, *, threshold: float | None = None
+) -> Replication:
+    """RP score (Zhang et al., 2024): the share of matched pairs of features `a`, `b` [n, d] that are replicas of each
+    other, by a `threshold` of their cosine.
+
+    threshold: 0.6 in SSCD (Pizzi et al., 2022), for which the score is defined. None, in any other encoder: the cosine
+        that at most a share FALSE_MATCHES of all unmatched pairs exceed
+
+    The interval is Wilson's, of the noises, at this threshold. Errors as in `pair_similarity`.
+    """
+    x, y = _directions(a, b)
+    matched = _matched_cosines(x, y)
+    if threshold is None:
+        threshold = _false_match_threshold(_cosines(x, y), matched)
+    hits = matched > threshold
+    found = proportion_with_interval(int(hits.sum()), len(hits))
+    replicates = mean_with_interval(hits.astype(np.float64), indices).replicates
+    return Replication(Estimate(found.value, found.ci_low, found.ci_high, replicates), threshold)
+
+
+def _false_match_threshold(table: Table, matched: np.ndarray) -> float:
+    n = len(matched)
+    exceeding = int(FALSE_MATCHES * n * (n - 1)) + 1
+    largest = np.empty(0)
+    for _, values, off in pairwise_blocks(table, matched):
+        candidates = np.concatenate([largest, values[off]])
+        largest = np.partition(candidates, -min(exceeding, len(candidates)))[-exceeding:]
+    return float(largest.min())
 
 
 def pair_histogram(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from steadyflow.flow.closed_form import explicit_target
 from steadyflow.flow.coupling import COUPLINGS, Coupling, independent, ot
 from steadyflow.flow.diffusion import ALPHAS_CUMPROD, ancestral, ddim, diffuse
+from steadyflow.flow.disagreement import velocity_disagreement
 from steadyflow.flow.gaussian import Gaussian, decompose, gaussian_transport, gaussian_velocity
 from steadyflow.flow.interpolant import Interpolation, interpolate
 from steadyflow.flow.sampling import (
@@ -73,4 +74,5 @@ __all__ = [
     "trace_trajectories",
     "transform_channels",
     "uniform_grid",
+    "velocity_disagreement",
 ]

@@ -78,3 +78,14 @@ def plain_words(text: str) -> str:
     """The words of `text` in lower case, separated by single spaces, for the comparison of a model's answer with the
     values of an attribute. Apostrophes and hyphens separate words."""
     return " ".join(re.findall(r"[^\W_]+", text.casefold()))
+
+
+PAPER_DATASETS = {
+    "celebahq": "CelebA-HQ 256",
+    "celebahq-512": "CelebA-HQ 512",
+    "ffhq": "FFHQ 256",
+    "imagenet": "ImageNet 256",
+    "cifar10": "CIFAR-10",
+    "celeba-64": "CelebA 64",
+}
+"""The datasets of the papers that a study may reproduce, as resources/paper names them, and in words."""

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from steadyflow.design.arms import arms
 from steadyflow.plan.freshness import out_of_date
 from steadyflow.plan.targets import all_jobs
-from steadyflow.stages.cost import Cost
+from steadyflow.stages.cost import Cost, train_run
 from steadyflow.stages.registry import STAGES
+from steadyflow.stages.runs import TRAIN_RUN
 from steadyflow.stages.stage import Job, upstream
 from steadyflow.study import Study
 
@@ -59,3 +61,12 @@ def estimate(study: Study) -> dict[str, Estimate]:
 
     by_stage = {name: [job for job in jobs if job.stage.name == name] for name in STAGES}
     return {name: of(chosen) for name, chosen in {**by_stage, "in all": jobs}.items() if chosen}
+
+
+def cost_of_trainings(study: Study) -> tuple[Total, Total]:
+    """Of all trainings of velocity models, and of those that would be left if nothing were repeated: one of each arm,
+    and those of no arm, such as surrogates."""
+    repeated = {run for dataset in study.evaluations for arm in arms(study, dataset) for run in arm.runs[1:]}
+    jobs = [job.names for job in long_jobs(study) if job.stage is TRAIN_RUN]
+    costs = {names["run"]: train_run(study, names) for names in jobs if study.runs[names["run"]].trained}
+    return total(costs.values()), total(cost for run, cost in costs.items() if run not in repeated)

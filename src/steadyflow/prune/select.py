@@ -1,6 +1,6 @@
 """Selects a subset by its settings and the files of other stages: the stage select_subset."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ def select_subset(
 
     settings: `criterion`, and its settings in a study (pruning_fraction, seed, attribute, ...)
     manifest, info: of the dataset
-    files: kind -> input file: "clusters", "scores", "latents", "embeddings", each with its JSON beside it, and
-        "subset NAME" for each subset from which this one is derived
+    files: kind -> input file: "clusters", "scores", "latents", "embeddings", "attributes" as a classifier tells them,
+        each with its JSON beside it, and "subset NAME" for each subset from which this one is derived
 
     Raises UserError as the criterion does, for an unknown attribute or value, and for files of other images.
     """
@@ -80,7 +80,7 @@ def _arguments(
         pd.read_parquet(file)["id"].to_numpy() for kind, file in files.items() if kind.startswith(MEMBER)
     ]
     for setting, arguments in _OF_SETTINGS.items():
-        if setting in settings:
+        if setting in settings and not (setting == "attribute" and "attributes" in files):
             given |= arguments(settings, manifest, info)
     return given
 
@@ -96,11 +96,17 @@ def _of_scores(file: Path | str, ids: np.ndarray, settings: Mapping[str, Any]) -
     return {"score": aligned(file, ids)[settings["criterion"].partition("_")[0]].to_numpy()}
 
 
+def _of_predictions(file: Path | str, ids: np.ndarray, settings: Mapping[str, Any]) -> Arguments:
+    codes, values = pd.read_parquet(file), _sidecar(file)["values"]
+    return _of_groups(settings, {name: codes[name].to_numpy()[ids] for name in values}, values)
+
+
 _OF_FILES: Mapping[str, Callable[[Path | str, np.ndarray, Mapping[str, Any]], Arguments]] = {
     "clusters": _of_clusters,
     "scores": _of_scores,
     "latents": lambda file, ids, settings: {"features": flattened(read_array(file), ids)},
     "embeddings": lambda file, ids, settings: {"features": unit_length(read_array(file), ids)},
+    "attributes": _of_predictions,
 }
 """Kind of a file -> function that returns the arguments from it."""
 
@@ -110,17 +116,26 @@ def _of_fraction(settings: Mapping[str, Any], manifest: pd.DataFrame, info: Data
 
 
 def _of_attribute(settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo) -> Arguments:
+    """By the dataset's own labels and attributes."""
+    ids = train_ids(manifest)
+    codes = {name: every[ids] for name, every in attribute_codes(manifest, info).items()}
+    return _of_groups(settings, codes, {**info.attributes, "label": info.classes or []})
+
+
+def _of_groups(
+    settings: Mapping[str, Any], codes: Mapping[str, np.ndarray], values: Mapping[str, Sequence[str]]
+) -> Arguments:
     """The codes of the attribute's values as groups, their names, and the code of the value in `settings`."""
-    attribute, codes = settings["attribute"], attribute_codes(manifest, info)
+    attribute = settings["attribute"]
     if attribute not in codes:
         raise UserError(f"unknown attribute '{attribute}' (known: {', '.join(codes) or 'none'})")
-    values = info.attributes.get(attribute, info.classes or [])
-    given: Arguments = {"group": codes[attribute][train_ids(manifest)], "groups": values}
+    names = list(values[attribute])
+    given: Arguments = {"group": codes[attribute], "groups": names}
     if "value" not in settings:
         return given
-    if settings["value"] not in values:
-        raise UserError(f"{attribute} has no value '{settings['value']}' (known: {', '.join(values)})")
-    return given | {"value": values.index(settings["value"])}
+    if settings["value"] not in names:
+        raise UserError(f"{attribute} has no value '{settings['value']}' (known: {', '.join(names)})")
+    return given | {"value": names.index(settings["value"])}
 
 
 def _of_list(settings: Mapping[str, Any], manifest: pd.DataFrame, info: DatasetInfo) -> Arguments:

@@ -1,6 +1,6 @@
 """A table is built column by column: what is shown, and what goes to the CSV."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 from steadyflow.evaluate.metrics import Metric, find_metric
 from steadyflow.report.numbers import NOTHING, decimals_for, value_alone
 from steadyflow.report.paper import PaperValue
+from steadyflow.report.shared_seeds import with_mark
 from steadyflow.report.typeset import Column, Table
 
 
@@ -37,12 +38,18 @@ def model_column(labels: Mapping[str, str]) -> Filled:
     return name_column("Model", "run", labels)
 
 
-def pair_columns(pairs: Sequence[tuple[str, str]], labels: Mapping[str, str]) -> tuple[Filled, Filled]:
-    """The first columns of a table of pairs (run, reference)."""
+def pair_columns(
+    pairs: Sequence[tuple[str, str]], labels: Mapping[str, str], shared_seeds: Collection[tuple[str, str]]
+) -> tuple[Filled, Filled]:
+    """The first columns of a table of pairs (run, reference), with a mark on those whose trainings share a seed."""
     runs, references = [run for run, _ in pairs], [reference for _, reference in pairs]
     return (
-        text_column("Model", [labels[run] for run in runs], {"run": runs}),
-        text_column("Against", [labels[reference] for reference in references], {"reference": references}),
+        text_column("Model", [with_mark(labels[pair[0]], pair, shared_seeds) for pair in pairs], {"run": runs}),
+        text_column(
+            "Against",
+            [labels[reference] for reference in references],
+            {"reference": references, "shared_seed": [pair in shared_seeds for pair in pairs]},
+        ),
     )
 
 
@@ -77,13 +84,16 @@ def optional_column(
     return measured_column(header, measures, value_alone, decimals=decimals)
 
 
-def paper_column(header: str, quantity: str, values: Sequence[PaperValue | None], *, group: str = "") -> Filled:
-    """The paper's numbers as printed; a dash where it prints none."""
+def paper_columns(header: str, quantity: str, values: Sequence[PaperValue | None], *, group: str = "") -> list[Filled]:
+    """One column of the paper's numbers as printed, with a dash where it prints none; no column where it prints none
+    at all, or the study does not reproduce its dataset."""
+    if not any(values):
+        return []
     raw = {
         f"paper_{quantity}": [v.value if v else "" for v in values],
         f"paper_{quantity}_sd": [v.sd if v else "" for v in values],
     }
-    return Filled(Column(header, group), [str(v) if v else NOTHING for v in values], raw)
+    return [Filled(Column(header, group), [str(v) if v else NOTHING for v in values], raw)]
 
 
 def words(name: str) -> str:

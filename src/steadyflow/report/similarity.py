@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 import pandas as pd
 
 from steadyflow.evaluate.metrics import Metric, describe, find_metric, metric_or_none
-from steadyflow.report.columns import Filled, measured_column, paper_column
+from steadyflow.report.columns import Filled, measured_column, paper_columns
 from steadyflow.report.numbers import DEVIATIONS, INTERVALS, with_interval, with_sd
-from steadyflow.report.paper import PaperValue, paper_value
+from steadyflow.report.paper import PaperValue, Printed, paper_value
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -59,10 +59,35 @@ def similarity_words(cosines: Sequence[Metric]) -> str:
     )
 
 
-def arcface_column(paper: Sequence[PaperValue], pairs: Pairs) -> Filled:
-    """The paper's matched similarity. It is symmetric, so the paper's pair counts in either order."""
-    values = [
-        paper_value(paper, "arcface", run, reference) or paper_value(paper, "arcface", reference, run)
-        for run, reference in pairs
+def printed_similarities(paper: Printed, pairs: Pairs) -> list[Filled]:
+    """A column of the paper's matched similarity for each kind of features that it prints one in. It is symmetric, so
+    the paper's pair counts in either order."""
+    return [
+        column
+        for quantity, features in _PRINTED.items()
+        for column in paper_columns(
+            "matched",
+            quantity,
+            [_either_order(paper, quantity, *p) for p in pairs],
+            group=f"paper: {features}, {paper.name}",
+        )
     ]
-    return paper_column("matched", "arcface", values, group="paper: ArcFace, CelebA-HQ 256")
+
+
+def printed_unmatched(paper: Printed, reference: str) -> str:
+    """The paper's unmatched similarity to the reference as a sentence for a caption; "" where it prints none."""
+    found = {
+        features: paper_value(paper, f"{quantity}_unmatched", "any", reference)
+        for quantity, features in _PRINTED.items()
+    }
+    return "".join(
+        f" The paper's unmatched {features} similarity is {value}." for features, value in found.items() if value
+    )
+
+
+# Quantity of scalars.csv -> the features that the papers compare pairs in.
+_PRINTED = {"arcface": "ArcFace", "dino": "DINO"}
+
+
+def _either_order(paper: Printed, quantity: str, run: str, reference: str) -> PaperValue | None:
+    return paper_value(paper, quantity, run, reference) or paper_value(paper, quantity, reference, run)

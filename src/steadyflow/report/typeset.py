@@ -159,6 +159,7 @@ _LATEX = str.maketrans(
         "–": "--",
         "×": r"$\times$",
         "∞": r"$\infty$",
+        "†": r"$\dagger$",
         "→": r"$\rightarrow$",
         **{character: "\\" + character for character in "&%$#_{}"},
     }

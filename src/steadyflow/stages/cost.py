@@ -36,7 +36,7 @@ DECODED_A_SECOND = 30  # images by one core, from PNGs of 1024x1024: the slowest
 EMBEDDED_A_SECOND = {"arcface": 20}  # images by one process
 EMBEDDED_A_SECOND_BY_OTHERS = 200
 CLASSIFIED_A_SECOND = 8  # images by one process, all questions of a vision-language model together
-QUALITY_MINUTES = 2
+QUALITY_MINUTES = 4
 ASSUMED_IMAGES = 100_000  # of a dataset that does not say `expected_images`
 
 WEIGHT_BYTES = 4
@@ -274,7 +274,7 @@ def trace_paths(study: Study, wildcards: Mapping[str, str]) -> Cost:
 def prepare_reference(study: Study, wildcards: Mapping[str, str]) -> Cost:
     """Some minutes, on a CPU."""
     dimensions = features(study, wildcards["encoder"])
-    return Cost(START_HOURS + QUALITY_MINUTES / 60, 8 * dimensions**2 / 1e6, mem_mb=32_000)
+    return Cost(START_HOURS + QUALITY_MINUTES / 60, 2 * 8 * dimensions**2 / 1e6, mem_mb=32_000)
 
 
 def measure_quality(study: Study, wildcards: Mapping[str, str]) -> Cost:

@@ -58,11 +58,15 @@ def _facts(exhibit: Exhibit, study: Study, dataset: str) -> dict[str, str]:
     }
 
 
+# What no measurement reads: `_display` has it, or what an exhibit reads of it; `repeats` stand among the runs.
+_SHOWN_ALONE = {"classifiers", "paper_attributes", "paths", "tokenizers", "show", "reproduces", "repeats"}
+
+
 def _evaluated(study: Study, dataset: str) -> list[Any]:
     """The evaluation of runs, without what tables and figures alone read."""
     spec = study.evaluations[dataset]
     return [
-        spec.model_dump(mode="json", exclude={"classifiers", "paper_attributes", "paths", "tokenizers", "show"}),
+        spec.model_dump(mode="json", exclude=_SHOWN_ALONE),
         {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(dataset)},
     ]
 
@@ -78,7 +82,8 @@ def _display(study: Study, dataset: str) -> list[Any]:
         {run: study.runs[run].label for run in spec.runs or ()},
         {tokenizer: study.tokenizers[tokenizer].label for tokenizer in spec.tokenizers or ()},
     ]
-    return [*identity, spec.show] if spec.show else identity
+    later = {"show": spec.show, "reproduces": spec.reproduces}
+    return [*identity, *(value for value in later.values() if value)]
 
 
 def _exhibit_stage(name: str, kind: Kind, suffixes: tuple[str, ...]) -> Stage:

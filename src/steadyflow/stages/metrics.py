@@ -1,16 +1,19 @@
 """Metrics of samples, of pairs of runs and of tokenizers."""
 
+from steadyflow.design.pairs import pairs_of_repeats
 from steadyflow.ground.artifacts import UserError
 from steadyflow.stages import cost
-from steadyflow.stages.attributes import image_attributes, sample_attributes
+from steadyflow.stages.attributes import sample_attributes
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.encoders import embeddings_artifacts, encoder_files, encoder_protocol
+from steadyflow.stages.image_attributes import image_attributes
 from steadyflow.stages.pruning import subset_artifact
 from steadyflow.stages.runs import run_artifacts
 from steadyflow.stages.samples import compared_features, samples_artifacts, trace_artifacts
 from steadyflow.stages.stage import Artifact, Inputs, Names, Stage
 from steadyflow.stages.tokenizers import latents_artifacts, lpips_input, tokenizer_artifacts
 from steadyflow.study import Study
+from steadyflow.study.specs.pruning import AttributeValueSubset
 
 # Once for each encoder, not in every run's job: in 2048 dimensions that takes longer than the rest.
 PREPARE_REFERENCE = Stage(
@@ -22,11 +25,12 @@ PREPARE_REFERENCE = Stage(
         **embeddings_artifacts(names["dataset"], names["encoder"]),
     },
     cost=cost.prepare_reference,
+    version=2,
 )
 
 
 def reference_artifact(dataset: str, encoder: str) -> Artifact:
-    """Statistics of the validation images in an encoder's features."""
+    """Statistics of the validation images in an encoder's features, and of the training images."""
     return PREPARE_REFERENCE.job({"dataset": dataset, "encoder": encoder})["reference"]
 
 
@@ -39,15 +43,25 @@ def _quality_inputs(study: Study, names: Names) -> Inputs:
         **compared_features(study, dataset, spec.encoders or (), [(run, str(spec.sampling)) for run in runs]),
         "references": tuple(reference_artifact(dataset, encoder) for encoder in spec.encoders or ()),
         "subsets": tuple(subset_artifact(study, name) for name in subsets if name is not None),
-        **dataset_artifacts(dataset, "manifest"),
+        **dataset_artifacts(dataset, "manifest", "info"),
     }
+
+
+def held_out_of(study: Study, run: str) -> dict[str, str] | None:
+    """The held-out images of the population that a run was trained on: attribute -> the only value that they have, {}
+    for all of them, None where its subset is of no population that held-out images are known to be of."""
+    subset = study.subsets.get(str(study.runs[run].subset))
+    if subset is None or subset.keeps_population:
+        return {}
+    return {subset.attribute: subset.value} if isinstance(subset, AttributeValueSubset) else None
 
 
 def _quality_identity(study: Study, names: Names) -> list[object]:
     """What defines it; other runs do not."""
     spec, runs = study.evaluations[names["dataset"]], study.measured_quality(names["dataset"])[names["measured"]]
     sampled = {run: study.sampling_identity(run, str(spec.sampling)) for run in runs}
-    return [spec.model_dump(mode="json", include={"encoders", "seed"}), sampled]
+    populations = [held_out_of(study, run) for run in runs]
+    return [spec.model_dump(mode="json", include={"encoders", "seed"}), sampled, populations]
 
 
 # A job for each run: one more run measures none of the others again, and a kill loses one.
@@ -58,6 +72,7 @@ MEASURE_QUALITY = Stage(
     inputs=_quality_inputs,
     identity=_quality_identity,
     cost=cost.measure_quality,
+    version=2,
 )
 
 
@@ -124,7 +139,9 @@ def _similarity_identity(study: Study, names: Names) -> list[object]:
     fields = {"reference", "runs", "inverse_pairs", "similarity_encoders", "sampling", "ceiling", "classifiers"}
     sampled = {" ".join(each): study.sampling_identity(*each) for each in study.evaluated_samples(dataset)}
     compared = spec.model_dump(mode="json", include=fields)
-    return [compared, study.modes(dataset), sampled, study.null_models(dataset)]
+    identity: list[object] = [compared, study.modes(dataset), sampled, study.null_models(dataset)]
+    of_repeats = pairs_of_repeats(study, dataset)
+    return [*identity, of_repeats] if of_repeats else identity
 
 
 MEASURE_SIMILARITY = Stage(
@@ -200,6 +217,7 @@ MEASURE_FAIRNESS = Stage(
     inputs=_fairness_inputs,
     identity=_fairness_identity,
     cost=cost.measure,
+    version=2,
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from steadyflow.stages import cost, runs
 from steadyflow.stages.data import dataset_artifacts
 from steadyflow.stages.encoders import embeddings_artifacts
+from steadyflow.stages.image_attributes import image_attributes
 from steadyflow.stages.stage import Artifact, External, Inputs, Job, Names, Stage
 from steadyflow.stages.tokenizers import latents_artifacts
 from steadyflow.study import Study
@@ -128,6 +129,8 @@ def chosen_by(study: Study, subset: str) -> dict[str, Described]:
     if spec.compares_in_clustered_space:
         clustered = found["clusters"].data.job.names["clustering"]
         found["embeddings"] = _embeddings(dataset, str(study.clusterings[clustered].encoder))
+    if (classifier := getattr(spec, "classifier", None)) is not None:
+        found["attributes"] = Described(*image_attributes(dataset, classifier).values())
     return found
 
 

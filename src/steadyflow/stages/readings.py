@@ -6,6 +6,7 @@ from collections.abc import Callable
 from steadyflow.design.arms import arms
 from steadyflow.design.by_fraction import arms_by_fraction
 from steadyflow.design.by_k import runs_by_k
+from steadyflow.design.pairs import pairs_of_one_seed
 from steadyflow.stages import evaluated, results, shown
 from steadyflow.stages.results import Reading
 from steadyflow.study import Study
@@ -34,6 +35,7 @@ READINGS: dict[str, Reading] = {
     "inverse_pairs": Reading(lambda study, dataset: study.evaluations[dataset].inverse_pairs),
     "inverse_runs": Reading(evaluated.inverse_runs),
     "path_pairs": Reading(Study.trajectory_pairs),
+    "shared_seeds": Reading(pairs_of_one_seed),
     "repeated_runs": Reading(evaluated.repeated_runs),
     "runs_on_other_datasets": Reading(evaluated.runs_on_other_datasets),
     "lines_by_fraction": Reading(arms_by_fraction),

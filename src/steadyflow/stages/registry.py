@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from steadyflow.stages.attributes import CLASSIFY_IMAGES, CLASSIFY_SAMPLES
+from steadyflow.stages.attributes import CLASSIFY_SAMPLES
 from steadyflow.stages.data import PREPARE_DATASET
 from steadyflow.stages.encoders import EMBED_IMAGES, TRAIN_PROBE
 from steadyflow.stages.exhibits import DRAW_FIGURE, FIGURES, TABLES, WRITE_REPORT, WRITE_TABLE
+from steadyflow.stages.image_attributes import CLASSIFY_IMAGES
 from steadyflow.stages.metrics import (
     MEASURE_FAIRNESS,
     MEASURE_LOSS,

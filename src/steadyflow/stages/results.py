@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steadyflow.design.arms import arms
+from steadyflow.design.by_k import runs_by_k
+from steadyflow.design.pairs import pairs_of_one_seed
 from steadyflow.ground.artifacts import UserError, read_json
 from steadyflow.report.modes import Modes
 from steadyflow.stages import evaluated, shown
-from steadyflow.stages.attributes import image_attributes
 from steadyflow.stages.data import dataset_artifacts
+from steadyflow.stages.image_attributes import image_attributes
 from steadyflow.stages.metrics import (
     MEASURE_FAIRNESS,
     MEASURE_PATHS,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from steadyflow.claims import Claim, Finding
     from steadyflow.report.images import Images
-    from steadyflow.report.paper import PaperValue
+    from steadyflow.report.paper import Printed
 
 RESOURCES = Path(__file__).parents[3] / "resources"
 COLUMNS = 12  # images in a row of a figure
@@ -120,19 +122,25 @@ def findings(study: Study, dataset: str) -> "list[tuple[Claim, Finding]]":
         arms=arms(study, dataset),
         inverse_pairs=spec.inverse_pairs,
         encoder=evaluated.encoders(study, dataset)[0],
-        similarity_encoder=evaluated.similarity_encoders(study, dataset)[0],
+        similarity_encoders=evaluated.similarity_encoders(study, dataset),
         labels=evaluated.labels(study, dataset),
-        conditional=study.runs[str(spec.reference)].conditional,
+        reproduces=spec.reproduces or "",
+        clip_encoder=evaluated.clip_encoder(study, dataset),
+        by_k=runs_by_k(study, dataset),
+        operations=evaluated.operations(study, dataset),
         loss=LOSS.load(study, dataset),
         null_models=study.null_models(dataset) if spec.null_model else None,
+        shared_seeds=pairs_of_one_seed(study, dataset),
     )
     return judge(read_claims(RESOURCES / "paper" / "claims.csv"), evidence)
 
 
-def paper(study: Study, dataset: str) -> "list[PaperValue]":
-    from steadyflow.report.paper import read_paper_values
+def paper(study: Study, dataset: str) -> "Printed":
+    """What the papers print of the dataset that the evaluation reproduces."""
+    from steadyflow.report.paper import printed_of, read_paper_values
 
-    return read_paper_values(RESOURCES / "paper" / "scalars.csv")
+    values = read_paper_values(RESOURCES / "paper" / "scalars.csv")
+    return printed_of(values, study.evaluations[dataset].reproduces or "")
 
 
 def run_descriptions(study: Study, dataset: str) -> list[Artifact]:

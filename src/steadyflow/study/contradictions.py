@@ -181,6 +181,8 @@ def _classifier_contradictions(study: Study, dataset: str, evaluation: Evaluatio
     if len(set(names)) < len(names):
         yield f"{place}: names one twice"
     place = f"evaluations.{dataset}.paper_attributes"
+    if evaluation.paper_attributes and evaluation.reproduces is None:
+        yield f"{place}: the papers print them of a dataset of theirs; name it by `reproduces`, or leave these out"
     if evaluation.paper_attributes and not names:
         yield f"{place}: no attributes are measured, since the evaluation has no classifiers"
     # The attributes of a probe are not known before the dataset is prepared.
@@ -291,8 +293,24 @@ def _subset_contradictions(study: Study, name: str, subset: Subset) -> Iterator[
     tokenizer = getattr(subset, "tokenizer", None)
     if tokenizer is not None:
         yield from _tokenizer_contradictions(study, f"subsets.{name}.tokenizer", tokenizer, str(subset.dataset))
+    classifier = getattr(subset, "classifier", None)
+    if classifier is not None:
+        yield from _teller_contradictions(study, f"subsets.{name}.classifier", classifier, subset)
     if isinstance(subset, DropClustersSubset):
         yield from _drop_contradictions(name, subset, study.clusterings[str(subset.clusters)].k)
+
+
+def _teller_contradictions(study: Study, place: str, classifier: str, subset: Subset) -> Iterator[str]:
+    """Checks that a classifier tells the attribute by which a subset is chosen, of such images."""
+    attribute = getattr(subset, "attribute", "")
+    if classifier in study.classifiers:
+        predicted = study.classifiers[classifier].attributes
+        if attribute not in predicted:
+            yield f"{place}: '{classifier}' does not predict '{attribute}' (predicted: {', '.join(predicted)})"
+    elif classifier not in study.probes:
+        yield f"{place}: unknown '{classifier}' (known: {', '.join([*study.probes, *study.classifiers]) or 'none'})"
+        return
+    yield from _probe_contradictions(study, place, study.classified_features(classifier), subset.dataset)
 
 
 def _drop_contradictions(name: str, subset: DropClustersSubset, k: int) -> Iterator[str]:

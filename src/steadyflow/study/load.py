@@ -1,4 +1,4 @@
-"""Loads a study file: rejects duplicate keys, merges defaults, resolves references, and validates."""
+"""Loads a study file: rejects duplicate keys, merges defaults, resolves references, validates, and expands repeats."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from steadyflow.ground.artifacts import UserError
 from steadyflow.study.contradictions import circular_subsets, contradictions, tokenizers_of, unknown_surrogates
 from steadyflow.study.null_models import with_null_models
+from steadyflow.study.repeats import with_repeats, with_seeds
 from steadyflow.study.specs import Evaluation, Run, Study
 
 
@@ -53,12 +54,12 @@ def parse_study(raw: Mapping[str, Any]) -> Study:
         study = Study.model_validate(_merge_defaults(raw))
     except ValidationError as error:
         raise UserError("\n".join(_describe(problem) for problem in error.errors())) from error
-    resolved = with_null_models(_resolve(study))
+    resolved = _resolve(study)
     for check in (unknown_surrogates, circular_subsets, contradictions):
         problems = list(check(resolved))
         if problems:
             raise UserError("\n".join(problems))
-    return resolved
+    return with_seeds(with_null_models(with_repeats(resolved)))
 
 
 def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,6 +67,8 @@ def _merge_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
     shared = (defaults.get("runs") or {}) if isinstance(defaults, dict) else {}
     if not isinstance(shared, dict) or not isinstance(runs, dict):
         return dict(raw)
+    # Default `repeats` are of evaluated runs alone, which are not known yet.
+    shared = {key: value for key, value in shared.items() if key != "repeats"}
     return {**raw, "runs": {name: _merge_run(shared, run) for name, run in runs.items()}}
 
 

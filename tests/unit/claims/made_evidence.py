@@ -27,12 +27,11 @@ def row(run, metric, value, reference="", encoder="probe", error=0.001):
             "sd": 0.1, "n": 2000, "seed": 0, "note": "", "replicates": tuple(replicates)}  # fmt: skip
 
 
-def evidence(
-    arms, fd=None, similarity=None, fairness=None, *, errors=0.001, pairs=(), conditional=False, repeated=True
-):
+def evidence(arms, fd=None, similarity=None, fairness=None, *, errors=0.001, pairs=(), repeated=True, **of_study):
     """fd: run -> FD; similarity: (run, reference) -> (matched, unmatched); fairness: (run, attribute) -> KL.
 
-    `repeated`: a criterion of no claim was trained three times, with equal results.
+    `repeated`: a criterion of no claim was trained three times, with equal results. `of_study`: what else the evidence
+    says, such as the dataset that it reproduces.
     """
     repeats = subset("p1", "p2", "p3", criterion="semdedup", fraction=0.3)
     arms = [Arm(("unpruned",), "reference"), *arms, *([repeats] if repeated else [])]
@@ -54,7 +53,7 @@ def evidence(
     columns = list(row("", "", 0))
     labels = {run: run for arm in arms for run in arm.runs}
     frames = [pd.DataFrame(rows, columns=columns) for rows in (quality, cosines, divergences)]
-    return Evidence(*frames, arms, pairs, "probe", "probe", labels, conditional)
+    return Evidence(*frames, arms, pairs, "probe", ("probe",), labels, **of_study)
 
 
 def finding(claim, given):

@@ -1,7 +1,10 @@
 """Rules on changes of FD."""
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
-from made_evidence import evidence, finding, subset
+from made_evidence import evidence, finding, row, subset
 
 from steadyflow.ground.arm import Arm
 
@@ -42,23 +45,52 @@ def test_one_side_hurts_and_the_other_does_not():
     assert finding("low_grad_hurts", evidence(arms, fd=distances)).verdict == "not measured"
 
 
-def test_of_conditional_models_every_fraction_has_to_improve():
+def test_on_imagenet_every_criterion_and_fraction_has_to_improve():
     arms = [subset(f"b{f}", criterion="cluster_b", fraction=f) for f in (0.5, 0.9)]
-    distances = {"unpruned": 3.0, "b0.5": 2.0, "b0.9": 2.5}
-    assert finding("pruning_speeds_imagenet", evidence(arms, fd=distances)).verdict == "not measured"
-    assert finding("pruning_speeds_imagenet", evidence(arms, fd=distances, conditional=True)).verdict == "holds"
-    distances["b0.9"] = 3.5
-    assert finding("pruning_speeds_imagenet", evidence(arms, fd=distances, conditional=True)).verdict == "fails"
+    arms += [subset("r", criterion="random", fraction=0.75), subset("l", criterion="loss")]
+    # Losses are no criterion of the claim.
+    distances = {"unpruned": 3.0, "b0.5": 2.0, "b0.9": 2.5, "r": 2.9, "l": 9.0}
+
+    def judged(**dataset):
+        return finding("pruning_speeds_imagenet", evidence(arms, fd=distances, **dataset)).verdict
+
+    assert judged() == judged(reproduces="celebahq") == "not measured"
+    assert judged(reproduces="imagenet") == "holds"
+    distances["r"] = 3.5
+    assert judged(reproduces="imagenet") == "fails"
 
 
-def test_kernels_within_clusters_against_the_whole():
-    arms = [subset("within", criterion="kernel_b"), subset("whole", criterion="kernel")]
-    distances = {"unpruned": 3.0, "within": 2.9, "whole": 3.1}
-    found = finding("kernel_within_clusters", evidence(arms, fd=distances))
-    assert (found.verdict, "against whole" in found.measured) == ("holds", True)
+def test_quality_is_preserved_to_half_and_lost_beyond():
+    arms = [subset(f"{c}-{f}", criterion=c, fraction=f) for c in ("cluster_b", "grad") for f in (0.25, 0.5, 0.75)]
+    distances = {"unpruned": 3.0} | {arm.runs[0]: 3.1 for arm in arms}
+    assert finding("preserved_to_half", evidence(arms, fd=distances)).verdict == "holds"
+    better_beyond = distances | {"grad-0.75": 2.9}
+    assert finding("preserved_to_half", evidence(arms, fd=better_beyond)).verdict == "fails"
+    lost_before = distances | {"grad-0.25": 3.3}
+    assert finding("preserved_to_half", evidence(arms, fd=lost_before)).verdict == "fails"
+    assert finding("preserved_to_half", evidence(arms[:2], fd=distances)).verdict == "not measured"
+
+
+def test_only_larger_networks_have_to_be_better():
+    arms = [Arm(("xl",), "capacity"), Arm(("s4",), "capacity")]
+    distances, operations = {"unpruned": 3.0, "xl": 2.8, "s4": 9.0}, {"unpruned": 6.0, "xl": 118.0, "s4": 1.5}
+    assert finding("larger_better", evidence(arms, fd=distances, operations=operations)).verdict == "holds"
+    larger = operations | {"s4": 7.0}
+    assert finding("larger_better", evidence(arms, fd=distances, operations=larger)).verdict == "fails"
+    assert finding("larger_better", evidence(arms[1:], fd=distances, operations=operations)).verdict == "not measured"
 
 
 def test_the_explicit_target_may_not_cost_a_twentieth():
     arms = [Arm(("efm",), "explicit_target")]
     for fd, verdict in ((3.1, "holds"), (3.2, "fails"), (3.15, "undecided")):
         assert finding("efm_no_worse", evidence(arms, fd={"unpruned": 3.0, "efm": fd})).verdict == verdict
+
+
+def test_the_explicit_target_is_judged_on_training_images_too():
+    given = evidence([Arm(("efm",), "explicit_target")], fd={"unpruned": 3.0, "efm": 3.0})
+    for worst, verdict in ((2.0, "holds"), (2.5, "fails")):
+        to_training = {run: worst if run == "efm" else 2.0 for run in given.labels}
+        rows = pd.DataFrame([row(run, "fd_train", value) for run, value in to_training.items()])
+        found = finding("efm_no_worse", replace(given, quality=pd.concat([given.quality, rows])))
+        assert found.verdict == verdict
+        assert "to held-out images: " in found.measured and "to training images: " in found.measured

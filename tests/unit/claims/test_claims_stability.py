@@ -57,6 +57,45 @@ def test_halves_and_inverses_are_judged_apart_and_only_if_disjoint():
     assert finding("stable_inverse", shared(0.0, 0.5, 0.0)).verdict == "not measured"
 
 
+def test_a_criterion_and_its_inverse_have_to_agree_in_every_encoder():
+    arms = [subset("l", criterion="loss"), subset("l_inv", criterion="loss_inv")]
+    pair = ("l", "l_inv")
+    given = evidence(arms, similarity={pair: (0.9, 0.3)}, pairs=[pair], reproduces="ffhq")
+
+    def judged(matched, claim="stable_inverse"):
+        rows = [row("l", f"cosine_{part}", value, "l_inv", encoder="faces")
+                for part, value in (("matched", matched), ("unmatched", 0.3))]  # fmt: skip
+        rows.append(row("l", "overlap", 0.0, "l_inv"))
+        similarity = pd.concat([given.similarity, pd.DataFrame(rows)])
+        return finding(claim, replace(given, similarity=similarity, similarity_encoders=("probe", "faces")))
+
+    assert judged(0.8).verdict == "holds"
+    assert judged(0.5).verdict == "fails"
+    assert "probe: share" in judged(0.5).measured and "faces: share" in judged(0.5).measured
+
+
+def test_only_the_papers_criteria_are_held_to_what_the_papers_say():
+    similar = {("l", "unpruned"): (0.8, 0.37), ("s", "unpruned"): (0.4, 0.37)}
+    given = evidence([subset("l", criterion="loss"), subset("s", criterion="semdedup")], similarity=similar)
+    assert finding("stable_pruned", given).verdict == "holds"
+
+
+@pytest.mark.parametrize(
+    ("claim", "dataset", "criterion", "fraction"),
+    [
+        ("stable_512", "celebahq-512", "cluster_b", 0.5),
+        ("stable_ffhq", "ffhq", "grad", 0.25),
+        ("stable_imagenet", "imagenet", "random", 0.9),
+    ],
+)
+def test_stability_elsewhere_is_judged_on_that_dataset_alone(claim, dataset, criterion, fraction):
+    arm = subset("r", criterion=criterion, fraction=fraction)
+    for matched, verdict in ((0.8, "holds"), (0.5, "fails")):
+        given = evidence([arm], similarity={("r", "unpruned"): (matched, 0.37)}, reproduces=dataset)
+        assert finding(claim, given).verdict == verdict
+        assert finding(claim, replace(given, reproduces="celebahq")).verdict == "not measured"
+
+
 def test_conditional_runs_are_above_samples_of_the_same_label():
     arms, pair = [subset("r", criterion="loss")], ("r", "unpruned")
     given = evidence(arms, similarity={pair: (0.5, 0.1)})

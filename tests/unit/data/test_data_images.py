@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from steadyflow.data import shards
-from steadyflow.data.images import ImageStore
+from steadyflow.data.images import DatasetInfo, ImageStore, held_out_ids
 from steadyflow.ground.artifacts import UserError
 
 SIDE, CHANNELS, COUNT, SKIPPED = 4, 3, 23, (5, 11)
@@ -140,3 +140,16 @@ def test_two_processes_read_at_once(folder):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         sums = pool.map(_sum, [folder] * 2)
     assert sums == [sum(int(image(i).sum()) for i in range(5))] * 2
+
+
+def test_held_out_images_of_a_value():
+    attributes = {"hair": ["long", "short"]}
+    info = DatasetInfo("faces", 5, {}, ["cat", "dog"], attributes, SIDE, CHANNELS, [], "", {})
+    table = {"split": ["val", "train", "val", "val", "skipped"], "label": [0, 0, 1, 0, 0]}
+    table["hair"] = ["short", "short", "short", None, "short"]
+    # As Parquet is read: columns that cannot be written to.
+    manifest = pa.table({"id": np.arange(5), **table}).to_pandas(split_blocks=True, self_destruct=True)
+    assert held_out_ids(manifest, info, {}).tolist() == [0, 2, 3]
+    assert held_out_ids(manifest, info, {"hair": "short"}).tolist() == [0, 2]
+    assert held_out_ids(manifest, info, {"label": "dog"}).tolist() == [2]
+    assert held_out_ids(manifest, info, {"hair": "short", "label": "cat"}).tolist() == [0]

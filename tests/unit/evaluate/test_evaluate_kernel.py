@@ -8,7 +8,7 @@ from steadyflow.ground.artifacts import UserError
 
 def brute(x, y):
     def kernel(a, b):
-        return (a @ b.T / a.shape[1] + 1) ** 3
+        return (a @ b.T / np.square(y).sum(axis=1).mean() + 1) ** 3
 
     n, m = len(x), len(y)
     within = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (kernel(x, x), kernel(y, y))]
@@ -32,11 +32,12 @@ def test_against_all_pairs(chunk):
 
 
 def test_against_torch_fidelity():
-    """One part of all samples, of as many as the other set has."""
+    """One part of all samples, of as many as the other set has, in features of mean squared length d."""
     torch = pytest.importorskip("torch")
     from torch_fidelity.metric_kid import kid_features_to_metric
 
-    x, y = (torch.from_numpy(features) for features in sets(n=64, m=64))
+    x, y = sets(n=64, m=64)
+    x, y = (torch.from_numpy(features * (7 / np.square(y).sum(axis=1).mean()) ** 0.5) for features in (x, y))
     theirs = kid_features_to_metric(x, y, kid_subsets=1, kid_subset_size=64, verbose=False)
     assert kernel_distance(x.numpy(), y.numpy()).value == pytest.approx(
         theirs["kernel_inception_distance_mean"], rel=1e-6
@@ -50,8 +51,16 @@ def test_equal_distributions_are_at_zero_on_average_and_others_are_not():
     assert kernel_distance(*sets()).ci_low > 0
 
 
+def test_a_scale_of_the_features_changes_nothing():
+    x, y = sets()
+    assert kernel_distance(1000 * x, 1000 * y).value == pytest.approx(kernel_distance(x, y).value)
+    assert 0 < kernel_distance(x, y).value < 8
+
+
 def test_refusals():
     x, y = sets()
+    with pytest.raises(UserError, match="all 90 rows of features are 0"):
+        kernel_distance(x, 0 * y)
     with pytest.raises(UserError, match="7 and 6 dimensions"):
         kernel_distance(x, y[:, :6])
     with pytest.raises(UserError, match="at least 40"):

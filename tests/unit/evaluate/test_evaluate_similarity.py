@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, similarity
+from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, replication, similarity
 from steadyflow.evaluate.estimate import GROUPS
 from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_by_row, unmatched_within
 from steadyflow.ground.artifacts import UserError
@@ -184,3 +184,30 @@ def test_unmatched_by_row_against_a_double_loop():
     a, b = related(n=20)
     expected = [np.mean([cosine(a[j], b[i]) for j in range(20) if j != i]) for i in range(20)]
     np.testing.assert_allclose(unmatched_by_row(a, b), expected)
+
+
+def test_replicas_are_the_matched_pairs_above_nearly_all_unmatched_ones():
+    rng = np.random.default_rng(8)
+    a, b = rng.normal(size=(2, 600, 6))
+    b[:240] = a[:240] + 0.05 * rng.normal(size=(240, 6))
+    table = (a / np.linalg.norm(a, axis=1, keepdims=True)) @ (b / np.linalg.norm(b, axis=1, keepdims=True)).T
+    unmatched = np.sort(table[~np.eye(600, dtype=bool)])
+    found = replication(a, b)
+    assert (unmatched > found.threshold).sum() == 359  # of 359,400
+    assert found.share.value == (np.diag(table) > found.threshold).mean() == pytest.approx(0.4, abs=0.005)
+    assert replication(a, b, threshold=0.6).share.value == (np.diag(table) > 0.6).mean()
+    shared = [np.diag(table)[np.arange(600) % 20 != group] > found.threshold for group in range(20)]
+    assert found.share.replicates == pytest.approx([each.mean() for each in shared])
+
+
+def test_intervals_of_replication_hold_what_they_promise():
+    """The truth is that of very many pairs."""
+    rng = np.random.default_rng(9)
+
+    def pairs(n):
+        a, b = rng.normal(size=(2, n, 4))
+        return a, a + 0.4 * b
+
+    truth = np.mean([replication(*pairs(1500)).share.value for _ in range(8)])
+    found = [replication(*pairs(300)).share for _ in range(300)]
+    assert 0.92 <= np.mean([each.ci_low <= truth <= each.ci_high for each in found]) <= 0.99

@@ -39,7 +39,7 @@ def test_it_is_the_flow_of_the_samples_moments():
 
 
 def test_a_repeated_sample_counts_as_often(monkeypatch):
-    data, x = samples(40)
+    _, x = samples(40)
     rows = torch.cat([torch.arange(40), torch.arange(10)])
     repeated = Samples(50, SHAPE, lambda which: x[rows[which]])
     expected = np.cov(x[rows].flatten(1).double().numpy().T, bias=True)

@@ -73,7 +73,7 @@ def test_one_dimension_by_hand():
 
 
 def test_float32_is_as_near_as_its_rounding():
-    """Of a covariance whose eigenvalues span eight orders of magnitude; decomposed in float64, as fields are, or not."""
+    """Of a covariance whose eigenvalues span eight orders of magnitude, decomposed in float64 as fields are, or not."""
     mean, covariance = distribution(64)
     x0, flow = noise(16, 64), decompose(mean, covariance)
     single = Gaussian(flow.mean.float(), flow.vectors.float(), flow.values.float())

@@ -83,6 +83,21 @@ def test_features_are_latents_as_they_are_or_embeddings_of_length_one(tmp_path):
     assert len(np.unique(directions[np.searchsorted(IDS, unit.ids)], axis=0)) == 2
 
 
+def test_what_a_classifier_tells_takes_the_place_of_the_datasets_own_attribute(tmp_path):
+    """Row = id, and nothing is known of image 7; the dataset itself says other hair of each."""
+    told = tmp_path / "dataset.parquet"
+    write_parquet(told, pd.DataFrame({"hair": [0, 1, 1, 0, 1, 1, 0, -1, 0, 0]}, dtype="int8"))
+    write_json(told.with_suffix(".json"), {"values": {"hair": ["short", "long"]}, "classifier_hash": "c"})
+    by = {"attribute": "hair", "classifier": "vlm"}
+    found = select({"attributes": told}, criterion="attribute_value", value="long", **by)
+    assert found.ids.tolist() == [2, 5]
+    assert found.groups == {"names": ["short", "long"], "before": [4, 2], "after": [0, 2]}
+    balanced = select({"attributes": told}, criterion="attribute_balanced", pruning_fraction=0.5, seed=0, **by)
+    assert balanced.groups["after"] == [2, 2] and 7 not in balanced.ids
+    with pytest.raises(UserError, match=r"unknown attribute 'eyes' \(known: hair\)"):
+        select({"attributes": told}, criterion="attribute_value", attribute="eyes", value="x", classifier="vlm")
+
+
 def test_attributes_and_classes_are_groups():
     found = select(criterion="attribute_value", attribute="hair", value="short")
     assert found.ids.tolist() == [2, 3, 9]

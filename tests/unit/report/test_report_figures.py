@@ -1,5 +1,6 @@
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from support.report_frames import (
     BY_K,
@@ -7,6 +8,7 @@ from support.report_frames import (
     COMPARISONS,
     FIGURES,
     LABELS,
+    READ_BY_FIGURES,
     draw,
     hangs_over,
     images,
@@ -144,6 +146,16 @@ def test_quality_by_k_joins_the_means_of_a_rule_beside_the_reference():
     assert axes.lines[0].get_ydata() == [3, 3]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2", "24"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["all data", *BY_K]
+
+
+def test_quality_by_k_is_drawn_in_every_encoder():
+    first = READ_BY_FIGURES["quality"]
+    second = first.assign(encoder="clip", value=first["value"] / 10)
+    pages = draw("fd_by_k", quality=pd.concat([first, second]), encoders=["probe", "clip"])
+    labels = [page.axes[0].get_ylabel() for page in pages]
+    assert labels == ["FD (probe), lower is better", "FD (clip), lower is better"]
+    in_clip = next(line for line in pages[1].axes[0].lines if line.get_label() in BY_K)
+    np.testing.assert_allclose(in_clip.get_xydata(), [[2, 0.35], [24, 0.2]])
 
 
 def test_every_run_has_its_panel_of_losses():

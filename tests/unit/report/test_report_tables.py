@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.report_frames import (
+    CLAIMS,
     COSINES,
     DEVIATIONS,
     LABELS,
     LATENTS,
+    NO_PAPER,
     PAIR,
+    PAPER_VALUES,
     PERCEIVED,
     TABLES,
     TRAINING_SETS,
@@ -19,6 +22,7 @@ from support.report_frames import (
 
 from steadyflow.evaluate.metrics import find_metric
 from steadyflow.ground.artifacts import UserError
+from steadyflow.report.paper import printed_of
 from steadyflow.report.typeset import latex, write_table
 
 
@@ -108,11 +112,17 @@ def test_similarity_by_mode_has_a_column_for_each_value(metrics):
 
 def test_balanced_modes_stand_beside_what_they_generate(metrics):
     table = make_table("mode_balance", metrics)
-    assert [c.header for c in table.columns] == [
-        "Model", "female", "male", "FD (probe)", "Training steps", "paper: FD CLIP, CelebA-HQ 256"
-    ]  # fmt: skip
+    assert [(c.group, c.header) for c in table.columns] == [
+        ("", "Model"),
+        ("generated share", "female"),
+        ("generated share", "male"),
+        ("", "FD (probe)"),
+        ("", "Training steps"),
+        *(("paper: CelebA-HQ 256", header) for header in ("female", "male", "FD CLIP", "steps")),
+    ]
     assert table.rows[0][0] == "all data"
-    assert table.rows[0][-2:] == ("50 each", "5.29")
+    assert table.rows[0][-5:] == ("50 each", "0.67", "0.33", "5.29", "140000")
+    assert table.rows[1][-4:] == ("–", "–", "–", "–")
     metrics.loc[(metrics["run"] == "loss-0.5") & (metrics["metric"] == "fd"), "n"] = 7
     with pytest.raises(UserError, match="different n"):
         make_table("mode_balance", metrics)
@@ -131,6 +141,75 @@ def test_fairness_heads_the_papers_column_with_the_papers_attribute(metrics):
     ]
     assert [r[-1] for r in table.rows] == ["–", "–", "0.044", "–", "0.040"]
     assert len(make_table("fairness", metrics, paper_attributes={}).columns) == 7
+
+
+PAPERS_TABLES = (
+    "fd_by_criterion",
+    "similarity_to_unpruned",
+    "similarity_to_inverse",
+    "mode_balance",
+    "fairness",
+    "claims",
+)
+
+
+@pytest.mark.parametrize("name", PAPERS_TABLES)
+def test_the_papers_numbers_stand_in_a_table_only_where_the_study_reproduces_their_dataset(name, metrics):
+    with_them, without = (make_table(name, metrics, **paper) for paper in ({}, {"paper": NO_PAPER}))
+
+    def theirs(table):
+        return [column for column in table.raw if column.startswith(("paper_", "measured_by", "contradiction"))]
+
+    assert theirs(with_them)
+    assert theirs(without) == []
+    assert "24.24" not in repr(without) and "CelebA" not in repr(without) and "paper's" not in without.caption
+
+
+def test_each_dataset_of_the_papers_has_its_own_numbers_beside_ours(metrics):
+    """Whose runs may end in the dataset's name."""
+
+    def column(name, dataset, renamed, **changes):
+        runs = {run: renamed.get(run, run) for run in LABELS}
+        own = metrics.replace({"run": runs, "reference": runs})
+        sets = TRAINING_SETS.replace({"run": runs})
+        table = make_table(
+            name,
+            own,
+            paper=printed_of(PAPER_VALUES, dataset),
+            labels={runs[run]: label for run, label in LABELS.items()},
+            training_sets=sets,
+            reference=runs["unpruned"],
+            **changes,
+        )
+        return table.columns[-1], [row[-1] for row in table.rows], table.caption
+
+    at_512 = {"unpruned": "unpruned-celebahq-512", "loss-0.5": "cluster_b-0.5-celebahq-512"}
+    head, cells, _ = column("fd_by_criterion", "celebahq-512", at_512)
+    assert (head.header, cells) == ("paper: FID, CelebA-HQ 512 (Inception)", ["27.06", "24.99", "–"])
+    head, cells, _ = column("similarity_to_unpruned", "celebahq-512", at_512)
+    assert (head.group, cells[:2]) == ("paper: ArcFace, CelebA-HQ 512", ["0.84", "–"])
+    head, cells, caption = column(
+        "similarity_to_unpruned", "ffhq", {"loss-0.5": "loss-0.25", "loss_inv-0.5": "cluster_b_inv-0.5"}
+    )
+    assert (head.group, cells[:2]) == ("paper: ArcFace, FFHQ 256", ["0.81 ± 0.12", "0.77 ± 0.12"])
+    assert "The paper's unmatched ArcFace similarity is 0.30 ± 0.10." in caption
+    _, cells, _ = column("similarity_to_inverse", "ffhq", {})
+    assert cells == ["0.71 ± 0.13"]
+    head, cells, _ = column("similarity_to_unpruned", "imagenet", {"loss-0.5": "random-0.9-imagenet"})
+    assert (head.group, cells[:2]) == ("paper: DINO, ImageNet 256", ["0.71-0.74 ± 0.13-0.14"] * 2)
+    # No FID is printed of FFHQ, so no column of dashes.
+    assert column("fd_by_criterion", "ffhq", {})[0].header == "FD (probe)"
+
+
+def test_claims_say_how_far_their_verdict_follows_from_the_bound(metrics):
+    table = make_table("claims", metrics)
+    assert [c.header for c in table.columns] == [
+        "Claim", "Source", "Verdict", "Under other bounds", "Measured here", "In the papers", "Contradicted by", "n"
+    ]  # fmt: skip
+    assert [row[3] for row in table.rows] == ["half: holds; twice: fails", "–"]
+    assert table.rows[1][5:7] == (CLAIMS[1].measured_by, CLAIMS[1].contradiction)
+    assert "This study reproduces CelebA-HQ 256" in table.caption
+    assert "none of the papers' datasets" in make_table("claims", metrics, paper=NO_PAPER).caption
 
 
 def test_fairness_mixes_no_classifiers(metrics):
@@ -176,16 +255,32 @@ def test_what_is_infinite_says_so(metrics):
 
 
 def test_a_missing_number_is_named(metrics):
-    without = metrics[~((metrics["metric"] == "nn_ratio") & (metrics["run"] == "loss-0.5"))]
-    with pytest.raises(
-        UserError, match=r"run 'loss-0.5' in 'probe' has no metric 'nn_ratio' \(known: coverage, density"
-    ):
+    without = metrics[~((metrics["metric"] == "nn_ratio") & (metrics["run"] == "unpruned"))]
+    with pytest.raises(UserError, match=r"run 'unpruned' in 'probe' has no metric 'nn_ratio' \(known: authenticity, "):
         make_table("memorisation", without)
 
 
 def test_what_is_no_matter_of_course_is_a_dash(metrics):
     table = make_table("memorisation", metrics)
     assert [row[2] == "–" for row in table.rows] == [True, False, False]
+    # Held-out images are of another population than most subsets.
+    without = metrics[~((metrics["metric"] == "nn_ratio") & (metrics["run"] == "loss-0.5"))]
+    assert [row[1] == "–" for row in make_table("memorisation", without).rows] == [False, True, False]
+
+
+def test_the_distances_to_held_out_and_to_training_images_are_named(metrics):
+    headers = [column.header for column in make_table("quality", metrics).columns]
+    assert headers[2:5] == ["FD (held-out)", "FD∞ (held-out)", "FD (training)"]
+    few = (metrics["metric"] == "fd_train") & (metrics["run"] == "unpruned")
+    noted = metrics.assign(note=metrics["note"].mask(few, "probe: only 9 images for 64 dimensions"))
+    assert "only 9 images" in make_table("quality", noted).caption
+
+
+def test_copies_stand_beside_those_of_held_out_images(metrics):
+    columns = make_table("copies", metrics).columns
+    assert [(column.group, column.header) for column in columns[2:8]] == [
+        (share, of) for share in ("f_mem", "Authenticity", "GL") for of in ("samples", "held-out")
+    ]
 
 
 def test_distances_at_different_n_are_refused(metrics):
@@ -253,3 +348,38 @@ def test_markdown_shows_the_numbers_of_the_csv(name, metrics, tmp_path):
     precise = find_metric(metrics, "fd", "unpruned").value
     if name == "fd_by_criterion":
         assert raw["probe_fd"][0] == precise
+
+
+def test_a_classifiers_accuracy_stands_beside_what_it_tells(metrics):
+    by_hand = make_table("classifiers", metrics).raw.set_index(["classifier", "attribute"])
+    probe = by_hand.loc["probe", "hair_length"]
+    assert (probe["accuracy"], probe["chance"], probe["trusted"]) == (0.92, 0.55, "yes")
+    of_training = metrics[(metrics["run"] == "training_data") & (metrics["metric"] == "kl_hair_length")]
+    kl = of_training.set_index("encoder")["value"]
+    assert (probe["kl_by_classifier"], probe["kl_by_labels"]) == (kl["probe"], kl["labels"])
+    assert np.isnan(by_hand.loc[("clip", "age"), "accuracy"]) and by_hand.loc[("clip", "age"), "trusted"] == "–"
+    caption = make_table("fairness", metrics).caption
+    assert (
+        "Right about held-out images, and the share of their most frequent value: hair length by probe 92% (55%)."
+        in caption
+    )
+
+
+def test_pairs_of_one_seed_are_marked_and_the_caption_says_what_that_means(metrics):
+    shared = [("loss_inv-0.5", "unpruned"), PAIR]
+    to_unpruned = make_table("similarity_to_unpruned", metrics, shared_seeds=shared)
+    assert [row[0] for row in to_unpruned.rows] == ["highest loss", "lowest loss †", "held-out images"]
+    assert to_unpruned.raw["label"].tolist()[1] == "lowest loss"
+    assert to_unpruned.raw["shared_seed"].tolist() == [False, True, False]
+    to_inverse, paths = (
+        make_table(name, metrics, shared_seeds=shared) for name in ("similarity_to_inverse", "path_deviation")
+    )
+    assert to_inverse.rows[0][:2] == ("highest loss †", "lowest loss")
+    assert [row[0] for row in paths.rows] == ["highest loss", "highest loss †"]
+    by_mode = make_table("similarity_by_mode", metrics, shared_seeds=[("loss-0.5", "unpruned")])
+    assert by_mode.rows[0][0] == "women only †"
+    for table in (to_unpruned, to_inverse, paths, by_mode):
+        assert "† Not independent: both trainings have the same seed" in table.caption
+    # A pair of another table is none of this one's concern.
+    assert "†" not in make_table("similarity_to_unpruned", metrics, shared_seeds=[PAIR]).caption
+    assert r"lowest loss $\dagger$" in latex(to_unpruned, "tab:s")

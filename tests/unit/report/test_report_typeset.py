@@ -2,13 +2,14 @@ import re
 
 import numpy as np
 import pytest
-from support.report_frames import PAPER, every_metric, make_table
+from support.report_frames import PAPER, PAPER_VALUES, every_metric, make_table
 
 from steadyflow.evaluate.metrics import Metric
 from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.constants import PAPER_DATASETS
 from steadyflow.report.columns import assemble, text_column
 from steadyflow.report.numbers import decimals_for, number, with_interval, with_sd
-from steadyflow.report.paper import paper_value, read_paper_values
+from steadyflow.report.paper import paper_value, printed_of, read_paper_values
 from steadyflow.report.typeset import escape_latex, latex, markdown
 
 
@@ -54,7 +55,33 @@ def test_paper_values_keep_their_digits_and_name_their_source():
     assert (str(value), value.source) == ("22.80", "Amazing Stability, Table 1a; Exploiting Stability, App. A.1")
     assert str(paper_value(PAPER, "arcface", "half_a", "half_b")) == "0.69 ± 0.12"
     assert paper_value(PAPER, "fid", "no such run") is None
-    assert not [v for v in PAPER if re.search(r"\b00[0-4]\b", v.source)]
+    # Two architectures are compared with each other in one paper, and with the reference in the other.
+    assert str(paper_value(PAPER, "arcface", "DiT-XL-2", "DiT-S-4")) == "0.81 ± 0.12"
+    assert str(paper_value(PAPER, "arcface", "DiT-XL-2", "unpruned")) == "0.81"
+
+
+def test_paper_values_are_those_of_one_dataset():
+    assert printed_of(PAPER_VALUES, "").values == []
+    assert {v.dataset for v in printed_of(PAPER_VALUES, "celebahq-512").values} == {"celebahq-512"}
+    assert paper_value(printed_of(PAPER_VALUES, "ffhq"), "arcface", "unmatched", "any") is None
+    assert {v.dataset for v in PAPER_VALUES} - {"synth"} <= PAPER_DATASETS.keys()
+
+
+def test_table_2_is_in_numbers():
+    """Female and male fraction, FD in CLIP, thousands of iterations, as printed."""
+    printed = {
+        "male_only+female_only": (50, 50, "6.25", 50),
+        "cluster_b_gender": (55, 45, "5.62", 80),
+        "gender_oversampled": (55, 45, "5.40", 120),
+        "unpruned": (67, 33, "5.29", 140),
+    }
+    for run, (female, male, fd, thousands) in printed.items():
+        values = {q: paper_value(PAPER, q, run).value for q in ("share_female", "share_male", "training_iterations")}
+        assert values == {
+            "share_female": f"0.{female}", "share_male": f"0.{male}", "training_iterations": f"{thousands}000"
+        }  # fmt: skip
+        assert paper_value(PAPER, "fd_clip", run).value == fd
+    assert not [v for v in PAPER_VALUES if re.search(r"\b00[0-4]\b", v.source)]
 
 
 def test_paper_values_of_an_unknown_shape_are_refused(tmp_path):

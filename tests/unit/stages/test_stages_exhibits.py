@@ -85,13 +85,13 @@ def test_a_study_of_everything_shows_everything():
         ({"paths": 0}, {"path_deviation", "path_distance"}),
         ({"inverse_pairs": []}, {"similarity_to_inverse"}),
         ({"mixtures": {}}, {"mode_balance"}),
-        ({"classifiers": []}, {"fairness", "fairness_bars", "similarity_by_mode", "mode_balance"}),
+        ({"classifiers": []}, {"fairness", "classifiers", "fairness_bars", "similarity_by_mode", "mode_balance"}),
         (
             {"runs": ["unpruned"], "inverse_pairs": [], "mixtures": {}, "paths": 0, "reference": "unpruned"},
             {
                 *("similarity_to_unpruned", "similarity_to_inverse", "similarity_by_mode", "path_deviation"),
                 *("mode_balance", "cluster_sizes", "similarity_by_run", "similarity_histogram", "path_distance"),
-                "matching_by_run",
+                *("matching_by_run", "replication"),
                 *("fd_by_fraction", "precision_recall_by_fraction", "fd_by_k"),
             },
         ),
@@ -146,7 +146,8 @@ def test_what_the_papers_print_counts_by_its_content():
     # Its own file comes first.
     papers = {name: found[1:] for name, found in hashes.items()}
     assert len(papers["fairness"]) == 1 and papers["quality"] == [] and papers["claims"] != papers["fairness"]
-    assert len(READINGS["paper"].load(study(), "digits")) > 50
+    assert READINGS["paper"].load(study(), "digits").values == []
+    assert len(READINGS["paper"].load(study(reproduces="celebahq"), "digits").values) > 50
 
 
 def test_without_groups_all_runs_stand_in_one_without_a_heading():
@@ -196,7 +197,8 @@ def test_unknown_runs_of_a_group_are_named(run):
 def test_groups_and_labels_make_exhibits_anew_and_nothing_else():
     raw = deepcopy(STUDY)
     raw["runs"]["half"]["label"] = "another"
-    found = [study(), study(show=SHOW), parse_study(raw), study(paper_attributes={"label": "kl_gender"})]
+    found = [study(), study(show=SHOW), parse_study(raw), study(reproduces="celebahq")]
+    found.append(study(reproduces="celebahq", paper_attributes={"label": "kl_gender"}))
     identities = [repr(identity(TABLES["quality"], each)) for each in found]
     assert len(set(identities)) == len(identities)
 

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from steadyflow.ground.artifacts import UserError
-from steadyflow.stages.attributes import classifier_files, image_attributes
 from steadyflow.stages.encoders import probe_artifacts
+from steadyflow.stages.image_attributes import classifier_files, image_attributes
+from steadyflow.stages.pruning import chosen_by
 from steadyflow.stages.stage import file_of
 from steadyflow.study import parse_study
 from steadyflow.study.specs import Study
@@ -127,6 +128,7 @@ def test_every_mistake_is_named_by_its_key(spec: dict[str, Any], message: str) -
         ),
         ({"classifiers": ["fid"]}, r"classifiers: 'fid' is an encoder of kind inception, which predicts no attributes"),
         ({"classifiers": ["vlm", "vlm"]}, r"classifiers: names one twice"),
+        ({"paper_attributes": {"age": "kl_age"}, "reproduces": None}, r"paper_attributes: the papers print them of a"),
         ({"classifiers": [], "paper_attributes": {"age": "kl_age"}}, r"paper_attributes: no attributes are measured"),
         (
             {"classifiers": ["vlm"], "paper_attributes": {"hair": "kl_hair_color"}},
@@ -136,11 +138,42 @@ def test_every_mistake_is_named_by_its_key(spec: dict[str, Any], message: str) -
 )
 def test_what_an_evaluation_cannot_take(evaluation: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=rf"evaluations\.digits\.{message}"):
-        study(evaluations__digits={"encoders": ["fid"], **evaluation})
+        study(evaluations__digits={"encoders": ["fid"], "reproduces": "celebahq", **evaluation})
+
+
+def female_only(**changes: Any) -> dict[str, Any]:
+    rule = {"dataset": "digits", "criterion": "attribute_value", "attribute": "gender", "value": "female"}
+    return {"women": {**rule, "classifier": "vlm", **changes}}
+
+
+def test_a_subset_is_chosen_by_what_a_classifier_tells_of_the_images() -> None:
+    found = study(subsets=female_only())
+    told = chosen_by(found, "women")["attributes"]
+    assert (told.data, told.sidecar) == tuple(image_attributes("digits", "vlm").values())
+    own = study(subsets=female_only(classifier=None))
+    assert chosen_by(own, "women") == {}
+    # A subset of the dataset's own attributes is what it was before there were others.
+    assert "classifier" not in own.subsets["women"].identity()
+    assert found.subsets["women"].identity()["classifier"] == "vlm"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classifier": "nobody"}, r"unknown 'nobody' \(known: probe, of_others, again, prompts, vlm\)"),
+        ({"attribute": "hair"}, r"'vlm' does not predict 'hair' \(predicted: gender, age\)"),
+        ({"classifier": "fid"}, r"unknown 'fid'"),
+        ({"dataset": "faces", "classifier": "probe"}, r"'probe' is a probe for images of 1 channels"),
+    ],
+)
+def test_who_cannot_tell_the_attribute_of_a_subset(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=rf"subsets\.women\.classifier: {message}"):
+        study(subsets=female_only(**changes))
 
 
 def test_attributes_of_a_probe_are_not_known_before_it_is_trained() -> None:
-    study(evaluations__digits={"encoders": ["fid"], "paper_attributes": {"whatever": "kl_gender"}})
+    named = {"paper_attributes": {"whatever": "kl_gender"}, "reproduces": "celebahq"}
+    study(evaluations__digits={"encoders": ["fid"], **named})
 
 
 def test_names_mean_one_thing() -> None:

@@ -5,15 +5,21 @@ from typing import get_args
 from support.studies import ROOT
 
 from steadyflow import flow
+from steadyflow.ground.constants import PAPER_DATASETS
 from steadyflow.prune import CRITERIA
 from steadyflow.study import study_schema
 from steadyflow.study.specs import Diffusion, FlowMatching, Sampling, Subset
+from steadyflow.study.specs.evaluation import PaperDataset
 
 
 def test_the_solvers_and_targets_of_the_study_are_those_of_the_library():
     assert set(get_args(Sampling.model_fields["solver"].annotation)) == set(flow.SOLVERS)
     assert set(get_args(FlowMatching.model_fields["coupling"].annotation)) == set(flow.COUPLINGS)
     assert set(get_args(Diffusion.model_fields["schedule"].annotation)) == set(flow.ALPHAS_CUMPROD)
+
+
+def test_the_datasets_that_a_study_may_reproduce_are_those_of_the_papers_that_have_names():
+    assert get_args(PaperDataset) == tuple(PAPER_DATASETS)
 
 
 def test_the_criteria_of_the_study_are_those_of_the_library():

@@ -8,7 +8,7 @@ from steadyflow.ground.artifacts import UserError
 WRONG = {
     "runs__b__model": ("DiT-Q/2", "runs.b.model: unknown velocity model 'DiT-Q/2' (known: DiT-T/1, "),
     "runs__all__modle": ("DiT-T/2", "runs.all.modle: unknown key"),
-    "runs__all__steps": (0, "runs.all.steps: input should be greater than 0"),
+    "runs__all__steps": (-1, "runs.all.steps: input should be greater than or equal to 0"),
     "runs__all__ema_decay": (1, "runs.all.ema_decay: input should be less than 1"),
     "runs__all__seed": (-1, "runs.all.seed: input should be greater than or equal to 0"),
     "runs__all__tokenizer": ("vq", "runs.all.tokenizer: unknown 'vq' (known: vqvae)"),
@@ -118,6 +118,6 @@ def test_every_mistake_is_named_by_its_key(place):
 
 def test_every_mistake_is_named_at_once():
     with pytest.raises(UserError) as error:
-        study(runs__all__steps=0, runs__half__model="x", surprise=1)
+        study(runs__all__steps=-1, runs__half__model="x", surprise=1)
     keys = [line.partition(":")[0] for line in str(error.value).splitlines()]
     assert sorted(keys) == ["runs.all.steps", "runs.half.model", "surprise"]

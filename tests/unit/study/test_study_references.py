@@ -10,7 +10,7 @@ from steadyflow.ground.artifacts import UserError
 from steadyflow.study.specs import Study
 from steadyflow.study.specs.evaluation import Evaluation, Mixture
 from steadyflow.study.specs.fields import NAME, Refers, Spec
-from steadyflow.study.specs.pruning import ComplementSubset, IntersectionSubset, RandomSubset
+from steadyflow.study.specs.pruning import ByAttribute, ComplementSubset, IntersectionSubset, RandomSubset
 from steadyflow.study.specs.runs import Run
 
 SECTIONS = {name for name, field in Study.model_fields.items() if get_origin(field.annotation) is dict}
@@ -18,6 +18,7 @@ SECTIONS = {name for name, field in Study.model_fields.items() if get_origin(fie
 NO_REFERENCES = {
     # Any of two sections, which is checked with the contradictions.
     (Evaluation, "classifiers"),
+    *((spec, "classifier") for spec in (ByAttribute, *ByAttribute.__subclasses__())),
     # Evaluated runs alone, which is checked there too.
     (Evaluation, "show"),
 }

@@ -1,6 +1,6 @@
 """Fréchet distance with its 95% confidence interval against the number of clusters that the training images were chosen
-by; a dot is a run, a line joins the means of one criterion and fraction. The dashed line, with its interval, is the
-reference run."""
+by, in the features of each encoder (the papers' Fig. 7 is in CLIP's); a dot is a run, a line joins the means of one
+criterion and fraction. The dashed line, with its interval, is the reference run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,20 +29,24 @@ def figure(
     reference: str,
     labels: Mapping[str, str],
 ) -> list[Figure]:
-    """Frechet distance (metric `fd`, in the first of the encoders) with its interval; so many lines on a page as have a
-    colour.
+    """Frechet distance (metric `fd`) with its interval; a page of its own for each encoder, and so many lines on a page
+    as have a colour.
 
     `lines_by_k`: label -> line, through the means where several runs share a k. The reference run is a dashed line, its
     interval a band.
     """
     named = {name: name for name in lines_by_k}
-    pages = [
-        _page(quality, {name: lines_by_k[name] for name in names}, encoders[0], reference, labels[reference])
-        for _, names in style.pages_of({"": named}, len(SERIES))
-    ]
-    for axis in ("x", "y"):
-        style.share_limits([page.axes[0] for page in pages], axis)
-    return pages
+    pages = {
+        encoder: [
+            _page(quality, {name: lines_by_k[name] for name in names}, encoder, reference, labels[reference])
+            for _, names in style.pages_of({"": named}, len(SERIES))
+        ]
+        for encoder in encoders
+    }
+    for of_encoder in pages.values():
+        for axis in ("x", "y"):
+            style.share_limits([page.axes[0] for page in of_encoder], axis)
+    return [page for of_encoder in pages.values() for page in of_encoder]
 
 
 def _page(

@@ -7,11 +7,11 @@ from functools import partial
 
 import pandas as pd
 
-from steadyflow.evaluate.metrics import Metric, describe, find_metric, no_metric
-from steadyflow.ground.constants import LABELS, TRAINING_DATA
-from steadyflow.report.columns import assemble, measured_column, paper_column, text_column, words
+from steadyflow.evaluate.metrics import Metric, describe, find_metric, metric_or_none, no_metric
+from steadyflow.ground.constants import LABELS, TRAINING_DATA, VALIDATION_IMAGES
+from steadyflow.report.columns import assemble, measured_column, paper_columns, text_column, words
 from steadyflow.report.numbers import INTERVALS, value_alone, with_interval
-from steadyflow.report.paper import PaperValue, paper_value
+from steadyflow.report.paper import Printed, paper_value
 from steadyflow.report.typeset import Table
 
 TITLE = "Attribute balance of the samples"
@@ -25,7 +25,7 @@ def table(
     attributes: Mapping[str, Sequence[str]],
     labelled_attributes: Collection[tuple[str, str]],
     paper_attributes: Mapping[str, str],
-    paper: Sequence[PaperValue],
+    paper: Printed,
 ) -> Table:
     """KL to uniform per classifier and attribute, of the training data and of every run (Table 1 of the second paper),
     and each run's KL to the training data.
@@ -62,8 +62,20 @@ def table(
         "that of the training data, both as the same classifier predicts it; "
         f"images whose value is unknown to it are left out. {INTERVALS} {describe(described)}."
     )
-    if quantities:
-        caption += " The paper's columns are other images, attributes and classifiers."
+    if right := _accuracies(fairness, attributes):
+        caption += f" Right about held-out images, and the share of their most frequent value: {right}."
+    printed = [
+        column
+        for quantity in quantities
+        for column in paper_columns(
+            words(quantity.removeprefix("kl_")),
+            quantity,
+            [paper_value(paper, quantity, run, "uniform") for run, *_ in rows],
+            group=f"paper: KL, {paper.name}",
+        )
+    ]
+    if printed:
+        caption += " The paper's columns are of its own samples, attributes and classifier."
     return assemble(
         TITLE,
         caption,
@@ -84,13 +96,19 @@ def table(
             )
             for (classifier, reference, attribute), column in cells.items()
         ),
-        *(
-            paper_column(
-                words(quantity.removeprefix("kl_")),
-                quantity,
-                [paper_value(paper, quantity, run, "uniform") for run, *_ in rows],
-                group="paper: KL, CelebA-HQ 256",
-            )
-            for quantity in quantities
-        ),
+        *printed,
     )
+
+
+def _accuracies(fairness: pd.DataFrame, attributes: Mapping[str, Sequence[str]]) -> str:
+    """How often each classifier is right, in words: "" where no attribute has labels."""
+    parts = []
+    for classifier, of_classifier in attributes.items():
+        for attribute in of_classifier:
+            accuracy, chance = (
+                metric_or_none(fairness, f"{kind}_{attribute}", VALIDATION_IMAGES, LABELS, classifier)
+                for kind in ("accuracy", "chance")
+            )
+            if accuracy.n:
+                parts.append(f"{words(attribute)} by {classifier} {accuracy.value:.0%} ({chance.value:.0%})")
+    return "; ".join(parts)

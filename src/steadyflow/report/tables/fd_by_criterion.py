@@ -1,5 +1,5 @@
 """Fréchet distance of the samples of every run, with its 95% confidence interval, in the features of each encoder; the
-paper's FID stands beside it, from CelebA-HQ and Inception, so that orders may be compared and values may not."""
+paper's FID stands beside it where this is one of its datasets."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,17 @@ import pandas as pd
 from steadyflow.evaluate import mean_over_runs
 from steadyflow.evaluate.metrics import Metric, describe, find_metric, require_one_n
 from steadyflow.ground.artifacts import UserError
-from steadyflow.report.columns import assemble, measured_column, paper_column, text_column
+from steadyflow.report.columns import assemble, measured_column, paper_columns, text_column
 from steadyflow.report.numbers import INTERVALS, NOTHING, with_interval
-from steadyflow.report.paper import PaperValue, paper_value
+from steadyflow.report.paper import Printed, paper_value
 from steadyflow.report.typeset import Table
 
 TITLE = "Sample quality by pruning criterion"
 CATEGORY = "Quality"
 NEEDS = "runs"
+PAPERS_FID = (
+    "The paper's is of 4,096 samples in Inception's features; compare values only where encoder and n are these."
+)
 
 
 def table(
@@ -27,7 +30,7 @@ def table(
     labels: Mapping[str, str],
     repeated_runs: Sequence[tuple[str, ...]],
     encoders: Sequence[str],
-    paper: Sequence[PaperValue],
+    paper: Printed,
 ) -> Table:
     """Metric `fd` of every run in every encoder, beside the paper's FID (Table 1a).
 
@@ -47,12 +50,14 @@ def table(
     for measures in distances.values():
         require_one_n(measures)
     every = [measure for measures in distances.values() for measure in measures]
+    printed = paper_columns(
+        f"paper: FID, {paper.name} (Inception)", "fid", [paper_value(paper, "fid", m[0]) for m, _ in rows]
+    )
     caption = (
         f"FD: Fréchet distance in the features of {', '.join(encoders)}, lower is better. "
         f"{INTERVALS} {describe(every)}. Pruned: fraction of the training images left out. "
-        "The interval of one training is of its samples; that of a mean, of samples and trainings. "
-        "The paper's column is another dataset and another encoder: compare orders, not values."
-    )
+        "The interval of one training is of its samples; that of a mean, of samples and trainings."
+    ) + (f" {PAPERS_FID}" if printed else "")
     return assemble(
         TITLE,
         caption,
@@ -69,9 +74,7 @@ def table(
             measured_column(f"FD ({encoder})", measures, with_interval, raw_prefix=f"{encoder}_")
             for encoder, measures in distances.items()
         ),
-        paper_column(
-            "paper: FID, CelebA-HQ 256 (Inception)", "fid", [paper_value(paper, "fid", m[0]) for m, _ in rows]
-        ),
+        *printed,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
-from steadyflow.evaluate.metrics import describe, find_metric, metric_or_none
+from steadyflow.evaluate.metrics import Metric, describe, find_metric, metric_or_none
 from steadyflow.report.columns import assemble, measured_column, model_column
 from steadyflow.report.numbers import INTERVALS, with_interval
 from steadyflow.report.typeset import Table
@@ -21,16 +21,26 @@ def table(
     runs_on_other_datasets: Collection[str],
     encoders: Sequence[str],
 ) -> Table:
-    """Metrics `nn_ratio`, and `kept_ratio` of pruned runs; those trained on another dataset have neither."""
-    found = {run: metric_or_none if run in runs_on_other_datasets else find_metric for run in labels}
-    ratios = {e: [find(quality, "nn_ratio", run, encoder=e) for run, find in found.items()] for e in encoders}
+    """Metrics `nn_ratio`, and `kept_ratio` of pruned runs; those trained on another dataset have neither.
+
+    Raises UserError where a run of this dataset has neither.
+    """
     kept = {e: [metric_or_none(quality, "kept_ratio", run, encoder=e) for run in labels] for e in encoders}
+
+    def ratio(against_pruned: Metric) -> Metric:
+        run, encoder = against_pruned.run, against_pruned.encoder
+        find = metric_or_none if run in runs_on_other_datasets or against_pruned.n else find_metric
+        return find(quality, "nn_ratio", run, encoder=encoder)
+
+    ratios = {encoder: [ratio(measure) for measure in measures] for encoder, measures in kept.items()}
     every = [measure for measures in ratios.values() for measure in measures if measure.n]
     caption = (
-        "Distance from a sample to its nearest training image: over the same distance of held-out images (near 1 the "
-        "samples are as new as those, near 0 they are copies), and over the distance to its nearest among as many "
-        "images that were pruned away (1: no nearer to what was seen than to what was not; less may also come from "
-        "what the criterion keeps). A run of another dataset has neither. "
+        "Distance from a sample to its nearest training image: over the same distance of held-out images of the "
+        "population that was trained on (near 1 the samples are as new as those, near 0 they are copies), and over the "
+        "distance to its nearest among as many images that were pruned away (1: no nearer to what was seen than to "
+        "what was not; less may also come from what the criterion keeps). Held-out images are of another population "
+        "than most subsets; those that are a random draw, or of one value of an attribute, have both. A run of another "
+        "dataset has neither. "
         f"{INTERVALS} {describe(every)}."
     )
     groups = [("over held-out images'", ratios), ("over pruned-away images'", kept)]

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from steadyflow.evaluate.metrics import describe, find_metric, require_one_n
-from steadyflow.report.columns import assemble, measured_column, model_column, paper_column, text_column, words
+from steadyflow.report.columns import assemble, measured_column, model_column, paper_columns, text_column, words
 from steadyflow.report.modes import Modes
 from steadyflow.report.numbers import INTERVALS, with_interval
-from steadyflow.report.paper import PaperValue, paper_value
+from steadyflow.report.paper import PaperValue, Printed, paper_value
 from steadyflow.report.typeset import Table
 
 TITLE = "Two ways to balanced modes: balanced training, or models mixed"
@@ -22,7 +22,7 @@ def table(
     mixed_modes: Modes,
     training_steps: Mapping[str, str],
     encoders: Sequence[str],
-    paper: Sequence[PaperValue],
+    paper: Printed,
 ) -> Table:
     """Mixtures of models of one mode each, models that were trained on balanced modes, and the reference, by how often
     each value of the attribute is generated, and at which quality (Table 2).
@@ -38,8 +38,13 @@ def table(
     steps = [training_steps[run] for run in labels]
     caption = (
         f"Generated share of each {words(attribute)} as {classifier} perceives it, and the Fréchet distance in the "
-        f"features of {', '.join(encoders)}. {INTERVALS} {describe(every)}. The paper's column is another dataset."
+        f"features of {', '.join(encoders)}. {INTERVALS} {describe(every)}."
     )
+
+    def printed(quantity: str) -> list[PaperValue | None]:
+        return [paper_value(paper, quantity, run) for run in labels]
+
+    group = f"paper: {paper.name}"
     return assemble(
         TITLE,
         caption,
@@ -59,7 +64,11 @@ def table(
             for encoder, measures in distances.items()
         ),
         text_column("Training steps", steps, {"steps": steps}),
-        paper_column(
-            "paper: FD CLIP, CelebA-HQ 256", "fd_clip", [paper_value(paper, "fd_clip", run) for run in labels]
+        *(
+            column
+            for value in mixed_modes.values
+            for column in paper_columns(words(value), f"share_{value}", printed(f"share_{value}"), group=group)
         ),
+        *paper_columns("FD CLIP", "fd_clip", printed("fd_clip"), group=group),
+        *paper_columns("steps", "training_iterations", printed("training_iterations"), group=group),
     )

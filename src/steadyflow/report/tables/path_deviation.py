@@ -1,13 +1,14 @@
 """How far two models carry the same noise apart on its way to data: the integral over time of the distance between
 their paths in latent space, from the same noise and from different noises."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
 from steadyflow.evaluate.metrics import Metric, describe, find_metric
 from steadyflow.report.columns import assemble, measured_column, pair_columns
 from steadyflow.report.numbers import DEVIATIONS, INTERVALS, decimals_for, with_interval, with_sd
+from steadyflow.report.shared_seeds import meaning_of_mark
 from steadyflow.report.typeset import Table
 
 TITLE = "How far paths from the same noise lie apart"
@@ -15,7 +16,12 @@ CATEGORY = "Stability"
 NEEDS = "paths"
 
 
-def table(path_metrics: pd.DataFrame, labels: Mapping[str, str], path_pairs: Sequence[tuple[str, str]]) -> Table:
+def table(
+    path_metrics: pd.DataFrame,
+    labels: Mapping[str, str],
+    path_pairs: Sequence[tuple[str, str]],
+    shared_seeds: Collection[tuple[str, str]],
+) -> Table:
     """Of pairs (run, reference). Metrics `path_deviation_matched`, `_median`, `_p95` and `_unmatched`."""
 
     def measured(metric: str) -> list[Metric]:
@@ -32,8 +38,8 @@ def table(path_metrics: pd.DataFrame, labels: Mapping[str, str], path_pairs: Seq
     )
     return assemble(
         TITLE,
-        caption,
-        *pair_columns(path_pairs, labels),
+        caption + meaning_of_mark(path_pairs, shared_seeds),
+        *pair_columns(path_pairs, labels, shared_seeds),
         measured_column("mean", matched, with_interval, group=same, decimals=decimals),
         measured_column("median", median, with_interval, group=same, decimals=decimals),
         measured_column("95th percentile", p95, with_interval, group=same, decimals=decimals),

@@ -1,15 +1,22 @@
 """Cosine similarity, and latent distance, between each model and the one trained on all data, for samples that share
-their noise and for all pairs that do not, beside the ArcFace similarity that the paper reports on CelebA-HQ."""
+their noise and for all pairs that do not; beside what the paper prints where this is one of its datasets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from steadyflow.evaluate.metrics import find_metric
 from steadyflow.ground.constants import VALIDATION_IMAGES
 from steadyflow.report.columns import assemble, text_column
-from steadyflow.report.paper import PaperValue, paper_value
-from steadyflow.report.similarity import arcface_column, similarity_columns, similarity_words
+from steadyflow.report.paper import Printed
+from steadyflow.report.shared_seeds import meaning_of_mark, with_mark
+from steadyflow.report.similarity import (
+    printed_similarities,
+    printed_unmatched,
+    similarity_columns,
+    similarity_words,
+)
 from steadyflow.report.typeset import Table
 
 TITLE = "Similarity to the model trained on all data"
@@ -23,9 +30,10 @@ def table(
     null_labels: Mapping[str, str],
     reference: str,
     similarity_encoders: Sequence[str],
-    paper: Sequence[PaperValue],
+    shared_seeds: Collection[tuple[str, str]],
+    paper: Printed,
 ) -> Table:
-    """Every run against the `reference` run, from the same noise, beside the paper's ArcFace similarity (Table 3a).
+    """Every run against the `reference` run, from the same noise, beside the paper's similarity (Table 3a).
 
     Below them the anchors: its null models, the reference against itself under another solver, where that was sampled,
     and two different held-out images.
@@ -42,16 +50,21 @@ def table(
         for pair in compared
         for encoder in similarity_encoders
     ]
-    unmatched = paper_value(paper, "arcface_unmatched", "any", reference)
     most = "" if ceiling.empty else "The reference under another solver is the ceiling. "
     caption = (
         f"Similarity to {labels[reference]}. {similarity_words(cosines)} {most}Two held-out images have no relation."
-    ) + (f" The paper's unmatched ArcFace similarity is {unmatched}." if unmatched else "")
-    names = {"run": [run for run, _ in rows], "label": list(rows.values())}
+    ) + printed_unmatched(paper, reference)
+    caption += meaning_of_mark(compared, shared_seeds)
+    marked = [with_mark(label, pair, shared_seeds) for pair, label in rows.items()]
+    raw: dict[str, list[Any]] = {
+        "run": [run for run, _ in rows],
+        "label": list(rows.values()),
+        "shared_seed": [pair in shared_seeds for pair in rows],
+    }
     return assemble(
         TITLE,
         caption,
-        text_column("Model", list(rows.values()), names),
+        text_column("Model", marked, raw),
         *similarity_columns(similarity, list(rows), similarity_encoders, absent=set(anchors)),
-        arcface_column(paper, list(rows)),
+        *printed_similarities(paper, list(rows)),
     )

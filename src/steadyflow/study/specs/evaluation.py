@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
+from steadyflow.study.specs.fields import Name, Neutral, Refers, Seed, Spec
 
 DOPRI5_EVALUATIONS = 200
 """Assumed number of function evaluations of dopri5 at the default tolerances."""
@@ -61,6 +61,8 @@ class Sampling(Spec):
         return f"{self.solver} {self.steps} steps{shift}"
 
 
+PaperDataset = Literal["celebahq", "celebahq-512", "ffhq", "imagenet", "cifar10", "celeba-64"]
+
 _SomeNames = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
@@ -95,11 +97,14 @@ class Evaluation(Spec):
     upper limit for that of other runs."""
     runs: Annotated[tuple[Name, ...] | None, Refers("runs")] = None
     """The evaluated runs in the order of tables and figures; by default all runs of the dataset but surrogates."""
+    repeats: PositiveInt | None = None
+    """Number of trainings of every evaluated run that does not say its own `repeats`."""
     null_model: bool = True
     """Whether the Gaussian flow of every run's training latents, and an untrained network, are evaluated beside the
     runs: what is found in them too was not learned from the images."""
     inverse_pairs: Annotated[tuple[tuple[Name, Name], ...], Refers("runs")] = ()
-    """Pairs of runs with (nearly) disjoint training images, which are compared with each other."""
+    """Pairs of runs that are compared with each other: those of (nearly) disjoint training images, and any others; of
+    repeated runs, the first with the first, the second with the second, and so on."""
     # Without Refers, as its names are of two sections; study/contradictions.py checks them.
     classifiers: tuple[Name, ...] | None = None
     """Classifiers of the attributes of samples and training images, in the order of tables and figures: probes, and
@@ -108,6 +113,9 @@ class Evaluation(Spec):
     """Mixtures of evaluated runs, which the table mode_balance compares with runs trained on balanced modes."""
     paths: Annotated[int, Field(ge=0)] = 0
     """Number of noises whose trajectories are stored for every run, and compared between runs; 0 for none."""
+    reproduces: Annotated[PaperDataset | None, Neutral(None)] = None
+    """The papers' dataset that this one is, and whose experiments the study repeats. Only then do tables print the
+    papers' numbers beside ours, and are claims judged that are about this dataset alone."""
     paper_attributes: dict[str, str] = {}
     """attribute -> quantity in resources/paper/scalars.csv that the fairness table shows beside it."""
     # Without Refers, as only the runs of this very evaluation can be shown; study/contradictions.py checks them.

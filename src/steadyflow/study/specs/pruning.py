@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
-from steadyflow.study.specs.fields import Name, Refers, Seed, Spec
+from steadyflow.study.specs.fields import Name, Neutral, Refers, Seed, Spec
 
 
 def _fraction_removed(value: float) -> float:
@@ -44,6 +44,8 @@ class Scoring(Spec):
 class _Subset(Spec):
     compares_in_clustered_space: ClassVar[bool] = False
     """Whether its criterion needs the embeddings that were clustered."""
+    keeps_population: ClassVar[bool] = False
+    """Whether the kept images are a random draw of all, so that held-out images are of the same population."""
 
     dataset: Annotated[Name | None, Refers("datasets")] = None
     label: str = ""
@@ -58,8 +60,15 @@ class _Subset(Spec):
         """The subsets from which it is derived."""
         return ()
 
+    @property
+    def is_drawn_by_chance(self) -> bool:
+        """Whether another seed selects other images."""
+        return "seed" in type(self).model_fields
+
 
 class RandomSubset(_Subset):
+    keeps_population: ClassVar[bool] = True
+
     criterion: Literal["random"]
     pruning_fraction: PruningFraction
     seed: Seed = 0
@@ -67,6 +76,8 @@ class RandomSubset(_Subset):
 
 class HalfSubset(_Subset):
     """One of two disjoint random halves."""
+
+    keeps_population: ClassVar[bool] = True
 
     criterion: Literal["random_half"]
     part: Literal["a", "b"]
@@ -174,7 +185,15 @@ class StratifiedSubset(_Subset):
         return self
 
 
-class AttributeValueSubset(_Subset):
+class ByAttribute(_Subset):
+    """By an attribute of the images."""
+
+    classifier: Annotated[Name | None, Neutral(None)] = None
+    """A probe or an entry of `classifiers` that tells the attribute of every training image; by default it is the
+    dataset's own."""
+
+
+class AttributeValueSubset(ByAttribute):
     """Only the images of one attribute value (`label` names the classes)."""
 
     criterion: Literal["attribute_value"]
@@ -182,7 +201,7 @@ class AttributeValueSubset(_Subset):
     value: str
 
 
-class AttributeBalancedSubset(_Subset):
+class AttributeBalancedSubset(ByAttribute):
     """Equal quotas for each value of an attribute, random inside."""
 
     criterion: Literal["attribute_balanced"]
@@ -191,7 +210,7 @@ class AttributeBalancedSubset(_Subset):
     seed: Seed = 0
 
 
-class AttributeOversampledSubset(_Subset):
+class AttributeOversampledSubset(ByAttribute):
     """Images repeated until each value of an attribute is as frequent as the most frequent."""
 
     criterion: Literal["attribute_oversampled"]
@@ -223,6 +242,10 @@ class DropClustersSubset(_Subset):
     """Number of random clusters, or a list of clusters."""
     clusters: Annotated[Name | None, Refers("clusterings")] = None
     seed: Seed = 0
+
+    @property
+    def is_drawn_by_chance(self) -> bool:
+        return isinstance(self.drop, int)
 
 
 class IntersectionSubset(_Subset):

@@ -193,7 +193,7 @@ class Run(Spec):
     """A velocity field: a network, trained here or pretrained, or the Gaussian flow of its training latents."""
 
     training: ClassVar[frozenset[str]] = frozenset(
-        {"precision", "label_dropout", "steps", "batch_size", "learning_rate", "ema_decay", "seed"}
+        {"precision", "label_dropout", "steps", "batch_size", "learning_rate", "ema_decay", "seed", "repeats"}
     )
     """Keys of the training."""
     data: ClassVar[tuple[str, ...]] = ("dataset", "tokenizer", "subset", "conditional", "latent_transform")
@@ -234,7 +234,12 @@ class Run(Spec):
     batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 1e-4
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
-    seed: Seed = 0
+    seed: Seed | None = None
+    """Seed of the initial weights (its lower 32 bits), the training noise and the order of the data. By default a hash
+    of the run's name, so that no two runs share any of these; `defaults.runs.seed` gives all runs the same."""
+    repeats: PositiveInt | None = None
+    """Number of trainings that differ in their seeds, and in the seed of their subset where that is drawn by chance:
+    NAME, NAME.2, NAME.3, ... By default that of an evaluation of the run, or of `defaults.runs`, or 1."""
 
     @classmethod
     def unused(cls, *, weights: bool, gaussian: bool) -> frozenset[str]:
@@ -273,5 +278,5 @@ class Run(Spec):
 
     def identity(self) -> dict[str, Any]:
         # The objective defines the sampler, so it stays.
-        unused = self._unused - {"objective"}
+        unused = self._unused - {"objective"} | {"repeats"}
         return {key: value for key, value in super().identity().items() if key not in unused}
