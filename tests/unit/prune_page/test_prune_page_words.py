@@ -1,6 +1,6 @@
 """Rules and settings in words."""
 
-from steadyflow.prune_page.words import rule_in_words, settings, dependencies_in_words
+from steadyflow.prune_page.words import dependencies_in_words, rule_in_words, settings
 
 
 def test_a_rule_in_words():

@@ -1,7 +1,7 @@
 import pytest
 
-from steadyflow.study.load import parse_study
 from steadyflow.study.dependencies import dependencies
+from steadyflow.study.load import parse_study
 
 STUDY = {
     "name": "dependencies",

@@ -20,13 +20,11 @@ NEEDS = "runs and classifiers"
 
 def table(fairness: pd.DataFrame, attributes: Mapping[str, Sequence[str]]) -> Table:
     """A row for each classifier and attribute that it tells; dashes where the dataset has no such labels."""
-    predicted = [(classifier, attribute) for classifier, names in attributes.items() for attribute in names]
+    told = [(classifier, attribute) for classifier, names in attributes.items() for attribute in names]
 
     def measured(metric: str, images: str, reference: str, classifier: str = "") -> list[Metric]:
         """`metric` of each attribute, as its classifier tells it, or another."""
-        found = [
-            metric_or_none(fairness, f"{metric}_{name}", images, reference, classifier or by) for by, name in predicted
-        ]
+        found = [metric_or_none(fairness, f"{metric}_{name}", images, reference, classifier or by) for by, name in told]
         return [replace(each, metric=metric) for each in found]
 
     accuracy, chance = (measured(metric, VALIDATION_IMAGES, LABELS) for metric in ("accuracy", "chance"))
@@ -42,10 +40,8 @@ def table(fairness: pd.DataFrame, attributes: Mapping[str, Sequence[str]]) -> Ta
     return assemble(
         TITLE,
         caption,
-        text_column("Classifier", [by for by, _ in predicted], {"classifier": [by for by, _ in predicted]}),
-        text_column(
-            "Attribute", [words(name) for _, name in predicted], {"attribute": [name for _, name in predicted]}
-        ),
+        text_column("Classifier", [by for by, _ in told], {"classifier": [by for by, _ in told]}),
+        text_column("Attribute", [words(name) for _, name in told], {"attribute": [name for _, name in told]}),
         measured_column("Accuracy", accuracy, with_interval, decimals=3),
         measured_column("Chance", chance, value_alone, decimals=3),
         text_column("Trusted", [names[each] for each in trusted], {"trusted": [names[each] for each in trusted]}),
