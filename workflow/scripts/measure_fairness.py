@@ -60,6 +60,7 @@ def main(job: StageRun) -> None:
                 images=study.protocol(runs[0], sampling),
                 fields=fields(name, classifier),
                 seed=spec.seed,
+                num_classes=info.num_classes,
             )
     write_parquet(job.outputs["metrics"], metrics_table(metrics))
 

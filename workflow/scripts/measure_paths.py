@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from steadyflow.data.images import read_dataset_info
 from steadyflow.evaluate.metrics import metrics_table
 from steadyflow.evaluate.trajectory_distances import Trace, compare_traces
 from steadyflow.ground.artifacts import read_array, read_json, write_parquet
@@ -15,6 +16,7 @@ parser = stage_parser("measure_paths", __doc__)
 def main(job: StageRun) -> None:
     study, dataset = job.study, job.names["dataset"]
     spec, sampling = study.evaluations[dataset], str(study.evaluations[dataset].sampling)
+    num_classes = read_dataset_info(job.inputs["info"]).num_classes
 
     def trace(run: str) -> Trace:
         traced = trace_artifacts(study, run, sampling)
@@ -26,7 +28,9 @@ def main(job: StageRun) -> None:
     metrics, distances = [], []
     for run, reference in progress(study.trajectory_pairs(dataset), "paths"):
         protocol = study.protocol(run, sampling)
-        found, over_time = compare_traces(trace(run), trace(reference), dataset=dataset, protocol=protocol)
+        found, over_time = compare_traces(
+            trace(run), trace(reference), dataset=dataset, protocol=protocol, num_classes=num_classes
+        )
         metrics += found
         distances.append(over_time)
     write_parquet(job.outputs["distances"], pd.concat(distances, ignore_index=True))

@@ -21,6 +21,7 @@ parser = stage_parser("measure_quality", __doc__)
 def main(job: StageRun) -> None:
     study, dataset, measured = job.study, job.names["dataset"], job.names["measured"]
     spec, sampling = study.evaluations[dataset], str(study.evaluations[dataset].sampling)
+    num_classes = read_dataset_info(job.inputs["info"]).num_classes
     runs = study.measured_quality(dataset)[measured]
     # A mixture has no training images of its own, and those of a run of another dataset are elsewhere.
     trained_here = len(runs) == 1 and study.runs[runs[0]].dataset == dataset
@@ -44,6 +45,7 @@ def main(job: StageRun) -> None:
                 "hashes": f"encoder {made_of['encoder_hash']}",
             },
             seed=spec.seed,
+            num_classes=num_classes,
         )
     write_parquet(job.outputs["metrics"], metrics_table(metrics))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from steadyflow.data.images import read_manifest, train_ids
+from steadyflow.data.images import read_dataset_info, read_manifest, train_ids
 from steadyflow.design.pairs import pairs_of_repeats
 from steadyflow.evaluate.beyond_null import compare_beyond_null
 from steadyflow.evaluate.metrics import metrics_table
@@ -38,6 +38,7 @@ def main(job: StageRun) -> None:
     study, dataset = job.study, job.names["dataset"]
     spec = study.evaluations[dataset]
     manifest = read_manifest(job.inputs["manifest"])
+    num_classes = read_dataset_info(job.inputs["info"]).num_classes
     training = train_ids(manifest)
     validation = manifest.loc[manifest["split"] == "val", "id"].to_numpy()
     reference = (str(spec.reference), str(spec.sampling))
@@ -51,13 +52,16 @@ def main(job: StageRun) -> None:
             dataset=dataset,
             overlap=shared_images(job, a[0], b[0], training),
             classes=classes if b == reference else None,
+            num_classes=num_classes,
         )
         metrics += found.metrics
         histograms += found.histograms
         nulls = [study.null_models(dataset).get(run) for run, _ in (a, b)]
         if all(nulls):
             flows = (samples(job, str(null), str(spec.sampling)) for null in nulls)
-            metrics += compare_beyond_null(samples(job, *a), samples(job, *b), *flows, dataset=dataset)
+            metrics += compare_beyond_null(
+                samples(job, *a), samples(job, *b), *flows, dataset=dataset, num_classes=num_classes
+            )
     for encoder in spec.similarity_encoders or ():
         embeddings = read_array(job.file(embeddings_artifacts(dataset, encoder)["embeddings"]))
         metrics.append(floor_metric(embeddings, validation, dataset=dataset, encoder=encoder))

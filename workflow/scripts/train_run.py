@@ -109,9 +109,13 @@ def train(job: StageRun, model: nn.Module, data: VelocityData, seed: int, device
     """From the beginning, or from the checkpoint."""
     spec, flags = job.study.runs[job.names["run"]], job.flags
     settings = {"label_dropout": spec.label_dropout, **spec.objective.settings()}
+    try:
+        objective = velocity_objective(spec.objective.kind, data.samples, seed, **settings)
+    except UserError as error:
+        raise UserError(f"runs.{job.names['run']}.objective.{error}") from error
     return train_velocity(
         model,
-        velocity_objective(spec.objective.kind, data.samples, seed, **settings),
+        objective,
         data.samples,
         Schedule(spec.steps, spec.batch_size, spec.learning_rate, spec.ema_decay, seed, precision=spec.precision),
         job.execution(spec_hash([spec.identity(), data.hashes]), device, f"run {job.names['run']}"),

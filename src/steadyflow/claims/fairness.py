@@ -1,5 +1,11 @@
-"""Fairness: whether a selection brings the attributes of the samples nearer to uniform (KL divergence)."""
+"""Fairness: whether a selection brings the attributes of the samples nearer to uniform (KL divergence).
 
+Divergences are compared by their square roots. Near uniform KL(p || uniform) is half the squared chi-square distance of
+p from it, so what trainings and noises add to p changes the root alike at every level, and the KL itself the more the
+larger it is: on the scale of the root, what is between trainings may be pooled over arms.
+"""
+
+import math
 from collections.abc import Sequence
 
 from steadyflow.claims.classifiers import ClassifiedAttribute, distrust_in_words, if_trusted
@@ -7,7 +13,7 @@ from steadyflow.claims.evidence import Evidence
 from steadyflow.claims.fd import if_repeated, judge_fd, not_worse, sample_count, spread_in_words
 from steadyflow.claims.verdict import NOT_MEASURED, Finding, all_of, below
 from steadyflow.claims.wording import signed
-from steadyflow.evaluate.estimate import Estimate, between_runs, contrast
+from steadyflow.evaluate.estimate import Estimate, between_runs, contrast, on_scale
 from steadyflow.evaluate.metrics import find_metric
 from steadyflow.ground.arm import Arm
 
@@ -70,19 +76,24 @@ def _judge_kl(
     words."""
     verdicts, parts, between = [], [], None
     for classifier, attribute in attributes:
-        divergences = {arm.runs: _kl_of_runs(evidence, arm, classifier, attribute) for arm in evidence.arms}
-        between = between_runs(list(divergences.values()))
-        changes = {
-            evidence.arm_label(arm): contrast(divergences[fairest.runs], divergences[arm.runs], between)
-            for arm in others
-        }
+        roots = {arm.runs: _root_kl_of_runs(evidence, arm, classifier, attribute) for arm in evidence.arms}
+        between = between_runs(list(roots.values()))
+        changes = {evidence.arm_label(arm): contrast(roots[fairest.runs], roots[arm.runs], between) for arm in others}
         verdicts += [if_trusted(evidence, (classifier, attribute), below(each, 0.0)) for each in changes.values()]
-        nearest = max(changes, key=lambda label: changes[label].value)
-        parts.append(f"{attribute.replace('_', ' ')} by {classifier} {signed(changes[nearest])} ({nearest})")
-    words = f"change of KL to uniform against the nearest other run: {'; '.join(parts)}"
+        nearest = max(others, key=lambda arm: changes[evidence.arm_label(arm)].value)
+        lead = signed(changes[evidence.arm_label(nearest)])
+        values = " against ".join(f"{_mean(roots[arm.runs]) ** 2:.3f}" for arm in (fairest, nearest))
+        label = f"{attribute.replace('_', ' ')} by {classifier}"
+        parts.append(f"{label} {values} of {evidence.arm_label(nearest)}, √KL {lead}")
+    words = f"KL to uniform in nats, against the nearest other run: {'; '.join(parts)}"
     words += distrust_in_words(evidence, attributes)
     return if_repeated(between, all_of(verdicts)), words if between else words + spread_in_words(None)
 
 
-def _kl_of_runs(evidence: Evidence, arm: Arm, classifier: str, attribute: str) -> list[Estimate]:
-    return [find_metric(evidence.fairness, f"kl_{attribute}", r, "uniform", classifier).estimate for r in arm.runs]
+def _root_kl_of_runs(evidence: Evidence, arm: Arm, classifier: str, attribute: str) -> list[Estimate]:
+    found = (find_metric(evidence.fairness, f"kl_{attribute}", run, "uniform", classifier) for run in arm.runs)
+    return [on_scale(lambda kl: math.sqrt(max(kl, 0.0)), each.estimate) for each in found]
+
+
+def _mean(estimates: Sequence[Estimate]) -> float:
+    return sum(each.value for each in estimates) / len(estimates)

@@ -48,6 +48,11 @@ class DatasetInfo:
     content_hash: str
     details: dict[str, Any]
 
+    @property
+    def num_classes(self) -> int:
+        """1 of images without labels."""
+        return 1 if self.classes is None else len(self.classes)
+
 
 def read_dataset_info(path: Path | str) -> DatasetInfo:
     """Reads the dataset.json that `write_dataset` wrote."""

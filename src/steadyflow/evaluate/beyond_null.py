@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from steadyflow.evaluate.estimate import groups_of
 from steadyflow.evaluate.metrics import Metric, similarity_fields
 from steadyflow.evaluate.rows import with_features
 from steadyflow.evaluate.sample_similarity import Samples
@@ -39,12 +40,14 @@ def residuals(features: np.ndarray, null: np.ndarray, groups: np.ndarray | None 
     return a - (float((a * g).sum()) / square if square else 0.0) * g
 
 
-def compare_beyond_null(a: Samples, b: Samples, null_a: Samples, null_b: Samples, *, dataset: str) -> list[Metric]:
+def compare_beyond_null(
+    a: Samples, b: Samples, null_a: Samples, null_b: Samples, *, dataset: str, num_classes: int = 1
+) -> list[Metric]:
     """`beyond_matched`, `beyond_unmatched` and others as of cosines, of the residuals of run `a` and its reference `b`.
 
-    `null_a` and `null_b` are samples of their Gaussian flows. In an encoder in which a run has no residuals, being a
-    Gaussian flow or always the same image, there are no such metrics. Raises UserError if the four do not share their
-    noises.
+    `null_a` and `null_b` are samples of their Gaussian flows; `num_classes` as in `estimate.groups_of`. In an encoder
+    in which a run has no residuals, being a Gaussian flow or always the same image, there are no such metrics. Raises
+    UserError if the four do not share their noises.
     """
     for other in (b, null_a, null_b):
         require_shared_noises((f"{a.run} {a.sampling}", f"{other.run} {other.sampling}"), (a.noises, other.noises))
@@ -65,7 +68,7 @@ def compare_beyond_null(a: Samples, b: Samples, null_a: Samples, null_b: Samples
         x, y = (residuals(run.features[encoder][both], null.features[encoder][both], labels) for run, null in pairs)
         scales = (float(np.linalg.norm(run.features[encoder][both])) for run, _ in pairs)
         if all(_is_something(r, scale) for r, scale in zip((x, y), scales, strict=True)):
-            found = similarity_fields(pair_similarity(x, y, both), BEYOND)
+            found = similarity_fields(pair_similarity(x, y, groups_of(both, num_classes)), BEYOND)
             metrics += [
                 Metric(**common, encoder=encoder, n=len(both), metric=name, **each) for name, each in found.items()
             ]

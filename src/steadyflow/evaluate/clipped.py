@@ -22,7 +22,7 @@ def clipped_squares(squares: np.ndarray) -> np.ndarray:
 def clipped_density(balls: np.ndarray, k: int, of_real: float, noises: np.ndarray) -> Estimate:
     """Mean of min(balls / k, 1) over samples, divided by `of_real`, the same of real images, at most 1.
 
-    `balls` int64 [m]: how many clipped balls contain each sample, whose noises have the indices `noises` int64 [m]. The
+    `balls` int64 [m]: how many clipped balls contain each sample, of noises in the groups `noises` int64 [m]. The
     interval is of the samples, given the real images.
     """
     mean = mean_with_interval(np.minimum(balls / k, 1), noises)

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from steadyflow.evaluate.estimate import GROUPS, Estimate, groups_of, jackknifed
+from steadyflow.evaluate.estimate import GROUPS, Estimate, jackknifed
 from steadyflow.evaluate.frechet import FeatureStatistics
-from steadyflow.evaluate.rows import Rows, finite_rows, noise_indices, parts
+from steadyflow.evaluate.rows import Rows, finite_rows, noise_groups, parts
 from steadyflow.ground.artifacts import UserError
 
 
@@ -23,7 +23,7 @@ def diversity(features: Rows, reference: FeatureStatistics, chunk: int = 4096) -
             f"features of shape {list(features.shape)} beside a reference of {len(reference.mean)} dimensions and "
             f"total variance {spread:g}: take both from one encoder, and a reference of different images"
         )
-    groups = groups_of(noise_indices(features))
+    groups = noise_groups(features)
     counts = np.bincount(groups, minlength=GROUPS)
     if len(features) < 2 * GROUPS or not counts.all():
         raise UserError(

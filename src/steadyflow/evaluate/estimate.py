@@ -5,8 +5,9 @@ keeps its values without each of GROUPS groups of noises (a delete-a-group jackk
 interval of a difference of two runs, or a mean over several, accounts for the correlation.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -22,18 +23,37 @@ _NORMAL = 1.959964
 class Estimate:
     """`value` and its 95% interval [`ci_low`, `ci_high`]; which uncertainty it covers is stated where it is computed.
 
-    `replicates`: the values without each group of noises, () if not computed.
+    replicates: the values without each group of noises, () if not computed
+    degrees: of freedom of the Student's t that the interval is of; infinite for a normal, or if not known
     """
 
     value: float
     ci_low: float
     ci_high: float
     replicates: tuple[float, ...] = ()
+    degrees: float = math.inf
 
 
-def groups_of(indices: np.ndarray) -> np.ndarray:
-    """The group of each item, int64 [n], which depends only on the index of its noise, `indices` int64 [n]."""
-    return np.asarray(indices) % GROUPS
+def groups_of(indices: np.ndarray, num_classes: int = 1, groups: int = GROUPS) -> np.ndarray:
+    """The group 0..groups-1 of each item, int64 [n], a function of the index of its noise, `indices` int64 [n].
+
+    Sample i of a conditional run has label i modulo `num_classes`. Indices modulo `groups` would be groups of classes
+    where the two numbers have a common divisor, so they move on by one after each common multiple: as many samples of a
+    class in a row as there are groups are in all of them, and the sizes of groups differ by 1 at most. To leave out a
+    group then leaves the shares of classes as they are, and differences between classes, which another draw of noises
+    would not change, do not enter the interval. With fewer samples a class than groups they do in part, and the
+    interval is too wide.
+    """
+    indices, multiple = np.asarray(indices), math.lcm(num_classes, groups)
+    return (indices + indices // multiple % math.gcd(num_classes, groups)) % groups
+
+
+def on_scale(scale: Callable[[float], float], estimate: Estimate) -> Estimate:
+    """`scale` of an estimate and of its replicates, with the jackknife interval on that scale.
+
+    For comparisons on a scale on which the spread does not depend on the level, such as the logarithm.
+    """
+    return jackknifed(scale(estimate.value), [scale(replicate) for replicate in estimate.replicates])
 
 
 def jackknifed(value: float, replicates: Sequence[float]) -> Estimate:
@@ -86,9 +106,9 @@ def contrast(plus: Sequence[Estimate], minus: Sequence[Estimate] = (), between: 
         share = sum(1 / len(arm) for _, arm in arms)
         variance += max(between.variance - between.of_noises, 0.0) * share
         spread += (between.variance * share) ** 2 / between.degrees
-    quantile = stats.t.ppf(0.975, variance**2 / spread) if spread else _NORMAL
-    margin = float(quantile * np.sqrt(variance))
-    return Estimate(value, value - margin, value + margin, tuple(replicates.tolist()))
+    degrees = float(variance**2 / spread) if spread else math.inf
+    margin = float(stats.t.ppf(0.975, degrees) * np.sqrt(variance))
+    return Estimate(value, value - margin, value + margin, tuple(replicates.tolist()), degrees)
 
 
 def mean_over_runs(runs: Sequence[Estimate]) -> Estimate:
@@ -103,22 +123,26 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
 
 def at_least(lowest: float, estimate: Estimate) -> Estimate:
     """`estimate` with its interval cut at `lowest`, the lower limit of the measure."""
-    return Estimate(estimate.value, max(estimate.ci_low, lowest), max(estimate.ci_high, lowest), estimate.replicates)
+    return replace(estimate, ci_low=max(estimate.ci_low, lowest), ci_high=max(estimate.ci_high, lowest))
 
 
-def mean_with_interval(values: np.ndarray, indices: np.ndarray | None = None) -> Estimate:
-    """The mean of `values` [n], n >= 2, of independent items, with Student's interval.
+def mean_with_interval(values: np.ndarray, groups: np.ndarray | None = None) -> Estimate:
+    """The mean of `values` [n], n >= 2, with its interval.
 
-    `indices` int64 [n] are those of their noises, by default 0..n-1; replicates are computed if every group has items.
+    `groups` int64 [n] are those of the samples' noises (`groups_of`); the interval is the jackknife's over them if each
+    has items and n >= 2 GROUPS. Otherwise, and of items without noises (None), it is Student's of independent items; of
+    these the replicates are by index modulo GROUPS.
     """
     n, mean = len(values), float(values.mean())
     margin = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5)
-    groups = groups_of(np.arange(n) if indices is None else indices)
-    counts = np.bincount(groups, minlength=GROUPS)
+    by_index = groups_of(np.arange(n)) if groups is None else groups
+    counts = _group_sizes(by_index)
     if not counts.all() or n < 2 * GROUPS:
-        return Estimate(mean, mean - margin, mean + margin)
-    without = (values.sum() - np.bincount(groups, values, minlength=GROUPS)) / (n - counts)
-    return Estimate(mean, mean - margin, mean + margin, tuple(without.tolist()))
+        return Estimate(mean, mean - margin, mean + margin, degrees=n - 1)
+    without = tuple(((values.sum() - np.bincount(by_index, values, minlength=GROUPS)) / (n - counts)).tolist())
+    if groups is None:
+        return Estimate(mean, mean - margin, mean + margin, without, n - 1)
+    return jackknifed(mean, without)
 
 
 def proportion_with_interval(hits: int, n: int) -> Estimate:
@@ -149,6 +173,14 @@ def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
     """The central 95% of bootstrap `draws` [repeats]."""
     low, high = np.quantile(draws, (0.025, 0.975))
     return float(low), float(high)
+
+
+def _group_sizes(groups: np.ndarray) -> np.ndarray:
+    """int64 [GROUPS]"""
+    counts = np.bincount(groups, minlength=GROUPS)
+    if len(counts) > GROUPS:
+        raise ValueError(f"groups are 0..{GROUPS - 1}, not up to {len(counts) - 1}: give groups_of(indices)")
+    return counts
 
 
 def _replicates(arm: Sequence[Estimate]) -> np.ndarray:

@@ -40,20 +40,30 @@ def kl_divergence(counts_p: np.ndarray, counts_q: np.ndarray) -> float:
     return float(rel_entr(p, q).sum())
 
 
-def kl_with_interval(codes: np.ndarray, num_values: int, *, repeats: int = 1000, seed: int = 0) -> AttributeBias:
+def kl_with_interval(
+    codes: np.ndarray, num_values: int, *, repeats: int = 1000, seed: int = 0, num_classes: int = 1
+) -> AttributeBias:
     """KL of attribute `codes` [n] in 0..num_values-1 from uniform, in nats, by the plug-in estimate.
 
     The code -1 is unknown: such samples are excluded, and counted in the result. The 95% interval covers the sampling
     of codes, by bootstrap tilting (Efron, 1981): it contains the divergences of those distributions, on the exponential
     family through the uniform and the observed one, under which the observed value is likely. This accounts for the
-    plug-in estimate's bias of (K-1)/2n, for which a percentile interval never covers the truth near balance.
+    plug-in estimate's bias of (K-1)/2n, for which a percentile interval never covers the truth near balance. It takes
+    codes as independent, so it is too wide for a conditional run whose attribute goes with its label; the replicates,
+    with `num_classes` as in `estimate.groups_of`, know it.
     Raises UserError for other codes, or if all are unknown.
     """
-    return _divergence(codes, num_values, np.ones(num_values), None, repeats, seed)
+    return _divergence(codes, num_values, np.ones(num_values), None, repeats, seed, num_classes)
 
 
 def kl_between(
-    codes: np.ndarray, reference_codes: np.ndarray, num_values: int, *, repeats: int = 1000, seed: int = 0
+    codes: np.ndarray,
+    reference_codes: np.ndarray,
+    num_values: int,
+    *,
+    repeats: int = 1000,
+    seed: int = 0,
+    num_classes: int = 1,
 ) -> AttributeBias:
     """KL of attribute `codes` [n] from `reference_codes` [m], both in 0..num_values-1, in nats.
 
@@ -61,28 +71,35 @@ def kl_between(
     the reference lacks a value. Unknown codes and errors as in `kl_with_interval`, for either set.
     """
     reference = _counts(reference_codes, num_values)
-    return _divergence(codes, num_values, reference, int(reference.sum()), repeats, seed)
+    return _divergence(codes, num_values, reference, int(reference.sum()), repeats, seed, num_classes)
 
 
 def _divergence(
-    codes: np.ndarray, num_values: int, reference: np.ndarray, m: int | None, repeats: int, seed: int
+    codes: np.ndarray,
+    num_values: int,
+    reference: np.ndarray,
+    m: int | None,
+    repeats: int,
+    seed: int,
+    num_classes: int,
 ) -> AttributeBias:
     """KL from the distribution of counts `reference` [num_values], of `m` sampled items or exact (None)."""
     codes, counts, q = np.asarray(codes), _counts(codes, num_values), _probabilities(reference)
     known, value = int(counts.sum()), kl_divergence(counts, reference)
     unknown = len(codes) - known
     if np.isinf(value):
-        return AttributeBias(value, np.nan, np.nan, (), known, unknown)
+        return AttributeBias(value, np.nan, np.nan, known=known, unknown=unknown)
     # Values that occur in neither set are ignored.
     low, high = _tilted_interval(counts[q > 0], q[q > 0], value, repeats, seed, m)
-    return AttributeBias(value, low, high, _without_groups(codes, num_values, q), known, unknown)
+    without = _without_groups(codes, num_values, q, num_classes)
+    return AttributeBias(value, low, high, without, known=known, unknown=unknown)
 
 
-def _without_groups(codes: np.ndarray, num_values: int, q: np.ndarray) -> tuple[float, ...]:
+def _without_groups(codes: np.ndarray, num_values: int, q: np.ndarray, num_classes: int) -> tuple[float, ...]:
     """The divergence without each group of samples; () if that leaves none for a group."""
     table = np.zeros((GROUPS, num_values))
     known = np.flatnonzero(codes >= 0)
-    np.add.at(table, (groups_of(known), codes[known]), 1)
+    np.add.at(table, (groups_of(known, num_classes), codes[known]), 1)
     left = table.sum(axis=0) - table
     if not left.sum(axis=1).all():
         return ()

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steadyflow.evaluate.estimate import GROUPS, Estimate, at_least, groups_of, jackknifed
-from steadyflow.evaluate.rows import Rows, finite_rows, noise_indices
+from steadyflow.evaluate.estimate import GROUPS, Estimate, at_least, jackknifed
+from steadyflow.evaluate.rows import Rows, finite_rows, noise_groups
 from steadyflow.ground.artifacts import UserError
 
 
@@ -64,20 +64,42 @@ def frechet_with_interval(features: Rows, reference: FeatureStatistics) -> Estim
     return at_least(0.0, jackknifed(*_with_replicates(features, reference)))
 
 
-def frechet_infinity(distance: Estimate) -> Estimate:
-    """The Frechet distance extrapolated to infinitely many samples, from the estimate at n with its replicates.
+def frechet_infinity(distance: Estimate, n: int, dimensions: int) -> Estimate:
+    """The Frechet distance extrapolated to infinitely many samples, from the estimate at `n` with its replicates.
 
     The bias at finite n is linear in 1/n. Chong and Forsyth (2020) extrapolate by a regression on the distances of
     random subsets; here the line is through n and the mean of the replicates at n (1 - 1/GROUPS), the jackknife's bias
     correction, which has less bias and variance (see its tests) at no cost. The bias of the finite reference remains.
-    Cut at 0.
+    Cut at 0; the interval is NaN below `samples_per_dimension_for_infinity`.
     """
     moved = (GROUPS - 1) * (distance.value - float(np.mean(distance.replicates)))
+    if n < dimensions * samples_per_dimension_for_infinity(dimensions):
+        return Estimate(max(distance.value + moved, 0.0), np.nan, np.nan)
     return at_least(0.0, Estimate(distance.value + moved, distance.ci_low + moved, distance.ci_high + moved))
 
 
+def samples_per_dimension_for_infinity(dimensions: int) -> float:
+    """How many times as many samples as dimensions d the interval of `frechet_infinity` takes: max(4, (d/8)^(3/4)).
+
+    The extrapolation leaves a bias of order d (d/n)^2, which in units of the interval's width grows as d (d/n)^(4/3):
+    so not at a ratio n/d, but at one that grows as d^(3/4), is it small enough. The factor is from simulations of
+    isotropic Gaussians, d = 8 to 512, in which 93% of the intervals or more cover the truth from there on; at n = 2d it
+    is 66% for d = 64 and 8% for d = 128. Features whose variance lies in few directions would do with less.
+    """
+    return max(4.0, (dimensions / 8) ** 0.75)
+
+
+def relative_bias(dimensions: int, *counts: int) -> float:
+    """The bias of the Frechet distance of sets of these `counts`, over the variance tr(C) of their features.
+
+    Of equal Gaussians with C = I, to first order: (d + d(d+1)/4) sum 1/n / d. An upper bound if the variance lies in
+    few directions.
+    """
+    return (1 + (dimensions + 1) / 4) * sum(1 / n for n in counts)
+
+
 def _with_replicates(features: Rows, reference: FeatureStatistics) -> tuple[float, list[float]]:
-    groups = groups_of(noise_indices(features))
+    groups = noise_groups(features)
     if len(features) < 2 * GROUPS or len(np.unique(groups)) < GROUPS:
         raise UserError(
             f"a jackknife over {GROUPS} groups needs at least {2 * GROUPS} samples, some in each, got {len(features)}"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from steadyflow.evaluate.estimate import GROUPS, Estimate, groups_of, jackknifed
-from steadyflow.evaluate.rows import Rows, finite_rows, noise_indices, parts
+from steadyflow.evaluate.estimate import GROUPS, Estimate, jackknifed
+from steadyflow.evaluate.rows import Rows, finite_rows, noise_groups, parts
 from steadyflow.ground.artifacts import UserError
 
 
@@ -25,7 +25,7 @@ def kernel_distance(
         raise UserError(
             f"features of {features.shape[1]} and {reference.shape[1]} dimensions cannot be compared; use one encoder"
         )
-    groups = groups_of(noise_indices(features))
+    groups = noise_groups(features)
     counts = np.bincount(groups, minlength=GROUPS)
     n, m = len(features), len(reference)
     if n < 2 * GROUPS or not counts.all():

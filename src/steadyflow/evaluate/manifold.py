@@ -16,7 +16,7 @@ from steadyflow.evaluate.clipped import (
 from steadyflow.evaluate.distances import Pairs, Points, pairs_within, points, squared_distances, tiles
 from steadyflow.evaluate.estimate import GROUPS, Estimate, mean_with_interval, proportion_with_interval, wilson_interval
 from steadyflow.evaluate.knn import Candidates, nearest_among, nearest_in, squares_to_others
-from steadyflow.evaluate.rows import Rows, chosen, noise_indices
+from steadyflow.evaluate.rows import Rows, chosen, noise_groups
 from steadyflow.ground.artifacts import UserError
 
 # Minimum size of a group of samples for intervals of coverage, in multiples of k + 1.
@@ -93,14 +93,15 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
 
     The 95% intervals cover the sampling, not the training:
 
-    - precision, density and clipped density: of the generated samples, given the real ones (Wilson's, and Student's of
-      the mean)
+    - precision, density and clipped density: of the generated samples, given the real ones (Wilson's, and the
+      jackknife's of the mean)
     - recall: of the real samples, given the generated ones (Wilson's)
     - f_score: of both (delta method, with slopes at the middle of the two intervals)
     - coverage and clipped coverage: of both sets. Balls' radii depend on the other real samples, which increases the
       variance over that of independent samples, by a factor that is estimated from 20 disjoint groups of both sets
-      (rows i with i % 20 == g; fewer if a group would have less than 4 (k + 1) rows). The interval is Wilson's with the
-      number of samples divided by this factor, and Student's quantile; [0, 1] if there are less than two groups.
+      (`rows.noise_groups` of the samples, rows i with i % 20 == g of the real ones; fewer if one would have less than
+      4 (k + 1) rows). The interval is Wilson's with the number of samples divided by this factor, and Student's
+      quantile; [0, 1] if there are less than two groups.
 
     Precision, density and clipped density have replicates without each group of noises. All values but the clipped ones
     depend on n and m, and must not be compared between sets of other sizes.
@@ -115,16 +116,17 @@ def compare_with_manifold(reference: Manifold, fake: Rows) -> ManifoldMetrics:
     alone = points("generated features", fake, real.chunk)
     fake_square = squares_to_others(alone, _checked(alone, "generated", k))[:, -1]
     found = _across(reference, points("generated features", fake, real.chunk, real.centre), fake_square)
-    precision, recall = _share(found.precise, noise_indices(fake)), _share(found.recalled)
+    noises = noise_groups(fake)
+    precision, recall = _share(found.precise, noises), _share(found.recalled)
     density_k = reference.density_k
     coverage, clipped_coverage = _coverages(found.inside, real, fake, density_k)
     return ManifoldMetrics(
         precision=precision,
         recall=recall,
         f_score=_f_score(precision, recall),
-        density=_density(found.balls, density_k, noise_indices(fake)),
+        density=_density(found.balls, density_k, noises),
         coverage=coverage,
-        clipped_density=clipped_density(found.clipped_balls, density_k, reference.clipped_density, noise_indices(fake)),
+        clipped_density=clipped_density(found.clipped_balls, density_k, reference.clipped_density, noises),
         clipped_coverage=calibrated_coverage(clipped_coverage, len(real), len(fake) // len(found.inside), density_k),
         nearest=np.sqrt(found.nearest_square),
         nearest_index=found.nearest_index,
@@ -180,14 +182,14 @@ def _settled(pairs: Pairs, fake: Points, real: Points, *limits: np.ndarray) -> n
     return settled
 
 
-def _share(hits: np.ndarray, noises: np.ndarray | None = None) -> Estimate:
+def _share(hits: np.ndarray, groups: np.ndarray | None = None) -> Estimate:
     share = proportion_with_interval(int(hits.sum()), len(hits))
-    replicates = () if noises is None else mean_with_interval(hits.astype(np.float64), noises).replicates
+    replicates = () if groups is None else mean_with_interval(hits.astype(np.float64), groups).replicates
     return Estimate(share.value, share.ci_low, share.ci_high, replicates)
 
 
-def _density(balls: np.ndarray, k: int, noises: np.ndarray) -> Estimate:
-    mean = mean_with_interval(balls, noises)
+def _density(balls: np.ndarray, k: int, groups: np.ndarray) -> Estimate:
+    mean = mean_with_interval(balls, groups)
     replicates = tuple(replicate / k for replicate in mean.replicates)
     return Estimate(mean.value / k, max(mean.ci_low, 0.0) / k, mean.ci_high / k, replicates)
 
@@ -208,7 +210,8 @@ def _nearest_inside(real: Points, fake: Rows, nearest: int, k: int, groups: int,
     """In a group of both sets: whether each of the `nearest` generated samples is inside a real ball, bool [rows,
     nearest]."""
     here = real.take(np.arange(group, len(real), groups))
-    there = points("generated features", chosen(fake, np.arange(group, len(fake), groups)), real.chunk, real.centre)
+    members = np.flatnonzero(noise_groups(fake, groups) == group)
+    there = points("generated features", chosen(fake, members), real.chunk, real.centre)
     return nearest_in(here, there, nearest).squares < squares_to_others(here, k)[:, -1:]
 
 

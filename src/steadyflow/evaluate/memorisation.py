@@ -10,7 +10,7 @@ import numpy as np
 
 from steadyflow.evaluate.estimate import Estimate, mean_with_interval, proportion_with_interval
 from steadyflow.evaluate.neighbours import k_nearest
-from steadyflow.evaluate.rows import FeatureRows, Rows, chosen, finite_rows, noise_indices, parts
+from steadyflow.evaluate.rows import FeatureRows, Rows, chosen, finite_rows, noise_groups, parts
 
 COPIED = 1 / 3
 """A sample is a copy where its distance to the nearest training image is below this fraction of that to the second."""
@@ -72,7 +72,7 @@ def calibrated_threshold(of_held_out: np.ndarray) -> float:
 
 
 def share(hits: np.ndarray, noises: np.ndarray | None = None) -> Estimate:
-    """The share of `hits` bool [m], with Wilson's interval, and replicates where the indices of `noises` int64 [m] are
+    """The share of `hits` bool [m], with Wilson's interval, and replicates where the groups of `noises` int64 [m] are
     given."""
     found = proportion_with_interval(int(hits.sum()), len(hits))
     replicates = () if noises is None else mean_with_interval(hits.astype(np.float64), noises).replicates
@@ -89,7 +89,7 @@ def copy_shares(
         2022). In other encoders, None, it is that which a share REPLICATED of held-out images exceeds, so gl is not
         measured without them. A threshold of single pairs would not do: the highest of thousands of cosines exceeds it.
     """
-    of_samples = noise_indices(samples)
+    of_samples = noise_groups(samples)
     found = {
         "f_mem": share(copied(near), of_samples),
         "authenticity": share(authentic(near, training), of_samples),

@@ -13,7 +13,7 @@ from steadyflow.evaluate.estimate import (
     resampling_weights,
 )
 from steadyflow.evaluate.knn import nearest_in
-from steadyflow.evaluate.rows import Rows, noise_indices
+from steadyflow.evaluate.rows import Rows, noise_groups
 from steadyflow.ground.artifacts import UserError
 
 
@@ -52,14 +52,14 @@ def memorisation_ratio(
     `nearest_neighbours`, and if every validation row is a training row.
     """
     (_, generated), (_, real) = nearest_neighbours(samples, training), nearest_neighbours(validation, training)
-    return ratio_to_held_out(generated, real, noise_indices(samples), repeats=repeats, seed=seed)
+    return ratio_to_held_out(generated, real, noise_groups(samples), repeats=repeats, seed=seed)
 
 
 def ratio_to_held_out(
     generated: np.ndarray, real: np.ndarray, noises: np.ndarray, *, repeats: int = 1000, seed: int = 0
 ) -> Estimate:
-    """`memorisation_ratio` of distances to the nearest training row: `generated` [n] of samples, whose noises have the
-    indices `noises` int64 [n], and `real` [m] of validation rows."""
+    """`memorisation_ratio` of distances to the nearest training row: `generated` [n] of samples, whose noises are in
+    the groups `noises` int64 [n], and `real` [m] of validation rows."""
     if not real.any():
         raise UserError("every validation row is a training row: name a split that was not trained on")
     rng = generator(seed)
@@ -82,7 +82,7 @@ def kept_ratio(samples: Rows, kept: Rows, dropped: Rows) -> Estimate:
             f"nearest of {len(kept)} kept and of {len(dropped)} dropped images: not comparable; draw as many"
         )
     (_, seen), (_, unseen) = nearest_neighbours(samples, kept), nearest_neighbours(samples, dropped)
-    above, below = (mean_with_interval(distances, noise_indices(samples)) for distances in (seen, unseen))
+    above, below = (mean_with_interval(distances, noise_groups(samples)) for distances in (seen, unseen))
     if not (above.replicates and below.value):
         raise UserError(f"a ratio of distances needs at least {2 * GROUPS} samples that are no dropped images")
     ratios = [a / b for a, b in zip(above.replicates, below.replicates, strict=True)]

@@ -113,7 +113,7 @@ def quality(features: Rows, reference: Reference) -> dict[str, Estimate]:
     kid = kernel_distance(features, reference.rows, within_reference=reference.within)
     distances = {
         "fd": fd,
-        "fd_infinity": frechet_infinity(fd),
+        "fd_infinity": frechet_infinity(fd, *features.shape),
         "fd_train": frechet_with_interval(features, reference.training),
     }
     return {**distances, "kid": kid, **shares, "diversity": diversity(features, reference.statistics)}

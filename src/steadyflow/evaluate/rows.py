@@ -1,11 +1,12 @@
 """Checks of the arrays that metrics are computed from, and rows that are read lazily."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
+from steadyflow.evaluate.estimate import GROUPS, groups_of
 from steadyflow.ground.artifacts import UserError
 
 
@@ -26,10 +27,14 @@ def finite_rows(name: str, values: np.ndarray, first: int = 0) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FeatureRows:
-    """The `rows` int64 [n] of `array` [m, ...], a memory map; read when indexed."""
+    """The `rows` int64 [n] of `array` [m, ...], a memory map; read when indexed.
+
+    Row i of `array` has label i modulo `num_classes` if it is a sample of a conditional run.
+    """
 
     array: np.ndarray
     rows: np.ndarray
+    num_classes: int = 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,7 +52,7 @@ Rows: TypeAlias = np.ndarray | FeatureRows
 
 def chosen(rows: Rows, index: np.ndarray) -> FeatureRows:
     """The rows `index` int64 [n] of `rows`, without reading them."""
-    return FeatureRows(rows.array, rows.rows[index]) if isinstance(rows, FeatureRows) else FeatureRows(rows, index)
+    return replace(rows, rows=rows.rows[index]) if isinstance(rows, FeatureRows) else FeatureRows(rows, index)
 
 
 def parts(n: int, chunk: int) -> list[slice]:
@@ -60,21 +65,29 @@ def noise_indices(rows: Rows) -> np.ndarray:
     return rows.rows if isinstance(rows, FeatureRows) else np.arange(len(rows))
 
 
+def noise_groups(rows: Rows, groups: int = GROUPS) -> np.ndarray:
+    """The group of each row's noise, int64 [n] (`estimate.groups_of`)."""
+    return groups_of(noise_indices(rows), rows.num_classes if isinstance(rows, FeatureRows) else 1, groups)
+
+
 def mixed(sets: Sequence[np.ndarray]) -> np.ndarray:
     """A mixture of k `sets` [n, ...]: n rows, of which the i-th of k equal parts are from the i-th set."""
     places = np.array_split(np.arange(len(sets[0])), len(sets))
     return np.concatenate([rows[place] for rows, place in zip(sets, places, strict=True)])
 
 
-def with_features(features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096) -> FeatureRows:
-    """The `rows` int64 [n] (None: all) of `features` [m, d], a memory map, that are not NaN.
+def with_features(
+    features: np.ndarray, rows: np.ndarray | None = None, chunk: int = 4096, *, num_classes: int = 1
+) -> FeatureRows:
+    """The `rows` int64 [n] (None: all) of `features` [m, d], a memory map, that are not NaN; samples' labels are their
+    index modulo `num_classes`.
 
     Rows of NaN are those of images without features, such as without a face for ArcFace.
     """
     rows = np.arange(len(features)) if rows is None else rows
     some = [rows[part] for part in parts(len(rows), chunk)]
     found = [part[~np.isnan(features[part]).all(axis=1)] for part in some]
-    return FeatureRows(features, np.concatenate(found) if found else rows)
+    return FeatureRows(features, np.concatenate(found) if found else rows, num_classes)
 
 
 def mean_norm(features: FeatureRows, chunk: int = 4096) -> float | None:

@@ -60,6 +60,7 @@ def fairness_metrics(
     images: str,
     fields: Mapping[str, Any],
     seed: int,
+    num_classes: int = 1,
 ) -> list[Metric]:
     """The divergence of each attribute from uniform, and from the `training` images if given, and the proportion of
     each of its values.
@@ -67,13 +68,15 @@ def fairness_metrics(
     images: short description of the images
     fields: dataset, run, encoder and seed (of the noise) of every metric
     seed: of the resampling for intervals
+    num_classes: of the dataset, as in `estimate.groups_of`
     """
     metrics = []
     for attribute, codes in attributes.codes.items():
         values = attributes.values[attribute]
-        against = {"uniform": kl_with_interval(codes, len(values), seed=seed)}
+        resampled = {"seed": seed, "num_classes": num_classes}
+        against = {"uniform": kl_with_interval(codes, len(values), **resampled)}
         if training is not None:
-            against[TRAINING_DATA] = kl_between(codes, training.codes[attribute], len(values), seed=seed)
+            against[TRAINING_DATA] = kl_between(codes, training.codes[attribute], len(values), **resampled)
         known = against["uniform"].known
         common = {
             **fields,

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from steadyflow.evaluate.estimate import Estimate, generator
+from steadyflow.evaluate.frechet import relative_bias, samples_per_dimension_for_infinity
 from steadyflow.evaluate.frechet_gap import frechet_gap
 from steadyflow.evaluate.memorisation import copy_shares, nearest_two
 from steadyflow.evaluate.metrics import Metric, interval
 from steadyflow.evaluate.neighbours import kept_ratio, ratio_to_held_out
 from steadyflow.evaluate.quality import Reference, quality
-from steadyflow.evaluate.rows import FeatureRows, chosen, mixed, with_features
+from steadyflow.evaluate.rows import FeatureRows, chosen, mixed, noise_groups, with_features
 
 WITHOUT_HELD_OUT = ("kept_ratio", "f_mem", "authenticity")
 """Measures of memorisation that held-out images do not enter."""
@@ -33,6 +34,10 @@ class TrainedOn:
     held_out: np.ndarray | None
 
 
+LARGE_BIAS = 0.05
+"""Of the features' variance: a Fréchet distance with a larger bias has a note."""
+
+
 def quality_metrics(
     samples: Sequence[np.ndarray],
     embeddings: np.ndarray,
@@ -43,6 +48,7 @@ def quality_metrics(
     protocol: str,
     fields: Mapping[str, Any],
     seed: int,
+    num_classes: int = 1,
 ) -> list[Metric]:
     """The metrics of `quality`, and those of `memorisation`.
 
@@ -53,15 +59,19 @@ def quality_metrics(
     sampled, protocol: short descriptions of sampling and encoder
     fields: dataset, run, encoder, seed (of the noise) and hashes of every metric
     seed: of the resampling for intervals, and of draws to equal sizes
+    num_classes: of the dataset, as in `estimate.groups_of`
 
     Raises UserError as `quality` and `memorisation` do.
     """
-    features, encoder = with_features(mixed(samples)), fields["encoder"]
+    features, encoder = with_features(mixed(samples), num_classes=num_classes), fields["encoder"]
     common = {**fields, "reference": "", "n": len(features)}
-    dimensions, leaked = features.shape[1], leak_note(encoder, reference)
+    n, dimensions = features.shape[:2]
+    leaked = leak_note(encoder, reference)
 
     def metric(name: str, value: Estimate, images: int, against: str, *notes: str) -> Metric:
-        few = few_images(encoder, min(len(features), images), dimensions) if name.startswith("fd") else ""
+        few = few_images(encoder, n, images, dimensions) if name.startswith("fd") else ""
+        if name == "fd_infinity":
+            few = few_for_infinity(encoder, n, dimensions) or few
         protocols = "; ".join(filter(None, (sampled, protocol, against)))
         note = "; ".join(filter(None, (few, *notes)))
         return Metric(**common, metric=name, protocol=protocols, note=note, **interval(value))
@@ -84,9 +94,26 @@ def quality_metrics(
     ]
 
 
-def few_images(encoder: str, few: int, dimensions: int) -> str:
-    """A note if covariances are singular, so that the distance has a large bias; otherwise ""."""
-    return f"{encoder}: only {few} images for {dimensions} dimensions" if few <= dimensions else ""
+def few_images(encoder: str, samples: int, images: int, dimensions: int) -> str:
+    """A note if the Fréchet distance has a bias of more than LARGE_BIAS of the features' variance; otherwise ""."""
+    bias = relative_bias(dimensions, samples, images)
+    if bias <= LARGE_BIAS:
+        return ""
+    return (
+        f"{encoder}: only {min(samples, images):,} images for {dimensions:,} dimensions, so FD is too large by up to "
+        f"{100 * bias:.0f}% of the features' variance"
+    )
+
+
+def few_for_infinity(encoder: str, n: int, dimensions: int) -> str:
+    """A note if there are too few samples for an interval of FD∞; otherwise ""."""
+    needed = samples_per_dimension_for_infinity(dimensions)
+    if n >= dimensions * needed:
+        return ""
+    return (
+        f"{encoder}: FD∞ has no interval, for it is biased: {n:,} samples are {n / dimensions:.1f} times the "
+        f"{dimensions:,} dimensions, and it takes {needed:.1f} times"
+    )
 
 
 def leak_note(encoder: str, reference: Reference) -> str:
@@ -110,7 +137,7 @@ def memorisation(
     if trained_on.held_out is not None:
         rows = with_features(embeddings, trained_on.held_out)
         held_out = rows, nearest_two(rows, seen)
-        found["nn_ratio"] = ratio_to_held_out(near.first, held_out[1].first, features.rows, seed=seed)
+        found["nn_ratio"] = ratio_to_held_out(near.first, held_out[1].first, noise_groups(features), seed=seed)
         gap = frechet_gap(features, rows, seen, seed=seed)
         found |= {} if gap is None else {"fd_gap": gap}
     found |= copy_shares(features, near, seen, held_out)

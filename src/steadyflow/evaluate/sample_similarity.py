@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steadyflow.evaluate.estimate import mean_with_interval
+from steadyflow.evaluate.estimate import groups_of, mean_with_interval
 from steadyflow.evaluate.metrics import Metric, interval, similarity_fields
 from steadyflow.evaluate.rows import with_features
 from steadyflow.evaluate.sample_fairness import ImageAttributes
@@ -20,6 +20,7 @@ from steadyflow.evaluate.similarity import (
     replication,
     require_shared_noises,
     unmatched_by_row,
+    unmatched_of,
     unmatched_within,
 )
 from steadyflow.ground.artifacts import UserError
@@ -73,11 +74,13 @@ def compare_samples(
     dataset: str,
     overlap: float | None = None,
     classes: Mapping[Class, np.ndarray] | None = None,
+    num_classes: int = 1,
 ) -> Similarity:
     """Compares `a` with the reference `b`: distances of latents, and cosines in the features of each encoder.
 
     overlap: Jaccard index of the two runs' training images, None if not defined
     classes: masks [n] of classes of `b`'s samples, for each of which similarity is measured too
+    num_classes: of the dataset, as in `estimate.groups_of`
 
     Raises UserError if the two do not share their noises, or if fewer than two pairs have features.
     """
@@ -91,21 +94,22 @@ def compare_samples(
         "seed": a.seed,
         "hashes": " ".join(f"{run} {value}" for run, value in weights.items()),
     }
-    latents = similarity_fields(pair_distance(np.array(a.latents), np.array(b.latents)), "latent_l2")
     n = len(a.latents)
+    groups = groups_of(np.arange(n), num_classes)
+    latents = similarity_fields(pair_distance(np.array(a.latents), np.array(b.latents), groups), "latent_l2")
     metrics = [Metric(**common, encoder="latent", n=n, metric=name, **fields) for name, fields in latents.items()]
     if overlap is not None:
         metrics.append(Metric(**common, n=n, metric="overlap", encoder="", value=overlap))
     histograms = []
     for encoder in a.features:
-        fields, bins = _in_features(a, b, encoder, classes or {})
+        fields, bins = _in_features(a, b, encoder, groups, classes or {})
         metrics += [Metric(**common, encoder=encoder, **each) for each in fields]
         histograms.append(pd.DataFrame({"run": a.run, "reference": b.run, "encoder": encoder, **bins}))
     return Similarity(metrics, histograms)
 
 
 def _in_features(
-    a: Samples, b: Samples, encoder: str, classes: Mapping[Class, np.ndarray]
+    a: Samples, b: Samples, encoder: str, groups: np.ndarray, classes: Mapping[Class, np.ndarray]
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """Fields of metrics, and histograms, of the pairs of which both samples have features."""
     both = np.intersect1d(with_features(a.features[encoder]).rows, with_features(b.features[encoder]).rows)
@@ -115,32 +119,34 @@ def _in_features(
             "in similarity_encoders"
         )
     x, y = a.features[encoder][both], b.features[encoder][both]
-    found, replicas = similarity_fields(pair_similarity(x, y, both), "cosine"), replication(x, y, both)
+    found = similarity_fields(pair_similarity(x, y, groups[both]), "cosine")
+    replicas = replication(x, y, groups[both])
     found |= {"rp": interval(replicas.share), "rp_threshold": {"value": replicas.threshold}}
     if a.num_classes and a.num_classes == b.num_classes:
         # Unmatched pairs of one class share their label, which raises their similarity.
         found["cosine_unmatched_same_class"] = interval(
-            unmatched_within(x, y, sample_labels(both, a.num_classes), both)
+            unmatched_within(x, y, sample_labels(both, a.num_classes), groups[both])
         )
     fields = [{"metric": metric, "n": len(both), **each} for metric, each in found.items()]
     matched, unmatched = pair_histogram(x, y, EDGES)
     bins = {"bin_low": EDGES[:-1], "bin_high": EDGES[1:], "matched": matched, "unmatched": unmatched}
-    return fields + _by_class(a.run, x, y, both, classes), bins
+    here = {which: mask[both] for which, mask in classes.items()}
+    return fields + _by_class(a.run, x, y, groups[both], here), bins
 
 
 def _by_class(
-    run: str, x: np.ndarray, y: np.ndarray, noises: np.ndarray, classes: Mapping[Class, np.ndarray]
+    run: str, x: np.ndarray, y: np.ndarray, groups: np.ndarray, classes: Mapping[Class, np.ndarray]
 ) -> list[dict[str, Any]]:
     """Mean similarity, matched and unmatched, of the pairs whose reference sample is of a class; shows the effect of
     removing a mode from training."""
-    found, fields = {"matched": matched_values(x, y), "unmatched": unmatched_by_row(x, y)}, []
-    for (of_run, name), mask in classes.items():
-        here = mask[noises]
+    matched, unmatched, fields = matched_values(x, y), unmatched_by_row(x, y), []
+    for (of_run, name), here in classes.items():
         if of_run in ("", run) and here.sum() >= 2:
-            for part, values in found.items():
-                mean = interval(mean_with_interval(values[here], noises[here]))
+            of_matched = mean_with_interval(matched[here], groups[here])
+            of_unmatched = unmatched_of(x, y, here, groups)
+            for part, values, mean in (("matched", matched, of_matched), ("unmatched", unmatched, of_unmatched)):
                 spread = {"n": int(here.sum()), "sd": values[here].std(ddof=1)}
-                fields.append({"metric": f"cosine_{part}[{name}]", **spread, **mean})
+                fields.append({"metric": f"cosine_{part}[{name}]", **spread, **interval(mean)})
     return fields
 
 

@@ -72,17 +72,17 @@ class PairSimilarity:
     top1: float
 
 
-def pair_similarity(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None) -> PairSimilarity:
+def pair_similarity(a: np.ndarray, b: np.ndarray, groups: np.ndarray | None = None) -> PairSimilarity:
     """Cosine similarity of features `a`, `b` [n, d]; a positive difference indicates stability.
 
-    `indices` int64 [n] are those of the noises, by default 0..n-1. Intervals are delete-a-group jackknives over them.
+    `groups` int64 [n] are those of the noises, by default `groups_of` 0..n-1. Intervals are jackknives over them.
     Raises UserError if shapes differ, n < 2, or a row is not finite or zero.
     """
     a, b = _directions(a, b)
-    return _compare(_cosines(a, b), _matched_cosines(a, b), 1, _TIE, indices)
+    return _compare(_cosines(a, b), _matched_cosines(a, b), 1, _TIE, groups)
 
 
-def pair_distance(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None) -> PairSimilarity:
+def pair_distance(a: np.ndarray, b: np.ndarray, groups: np.ndarray | None = None) -> PairSimilarity:
     """L2 distance of latents `a`, `b` [n, ...], flattened; a negative difference indicates stability.
 
     A block of the n x n distances is in memory at a time. Intervals and errors as in `pair_similarity`, but rows may be
@@ -91,7 +91,7 @@ def pair_distance(a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = Non
     a, b = _pairs(a, b)
     centre = a.mean(axis=0)
     largest = float(np.linalg.norm(a - centre, axis=1).max() + np.linalg.norm(b - centre, axis=1).max())
-    return _compare(distances(a, b), np.linalg.norm(a - b, axis=1), -1, _TIE * largest, indices)
+    return _compare(distances(a, b), np.linalg.norm(a - b, axis=1), -1, _TIE * largest, groups)
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> Table:
@@ -113,12 +113,12 @@ def matched_values(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return _matched_cosines(*_directions(a, b))
 
 
-def unmatched_within(a: np.ndarray, b: np.ndarray, classes: np.ndarray, indices: np.ndarray | None = None) -> Estimate:
+def unmatched_within(a: np.ndarray, b: np.ndarray, classes: np.ndarray, groups: np.ndarray | None = None) -> Estimate:
     """The exact mean cosine of all pairs i != j of the same class, `classes` int64 [n]: the baseline for conditional
     runs. NaN if no class has two samples. Intervals and errors as in `pair_similarity`.
     """
     a, b = _directions(a, b)
-    groups = groups_of(np.arange(len(a)) if indices is None else indices)
+    groups = groups_of(np.arange(len(a))) if groups is None else groups
     member = (classes[:, None] == np.unique(classes)).astype(np.float64)
     # Sums by group and class, [G, C, d], and of matched pairs by group.
     of_groups = [member * (groups == group)[:, None] for group in range(GROUPS)]
@@ -155,7 +155,7 @@ class Replication:
 
 
 def replication(
-    a: np.ndarray, b: np.ndarray, indices: np.ndarray | None = None, *, threshold: float | None = None
+    a: np.ndarray, b: np.ndarray, groups: np.ndarray | None = None, *, threshold: float | None = None
 ) -> Replication:
     """RP score (Zhang et al., 2024): the share of matched pairs of features `a`, `b` [n, d] that are replicas of each
     other, by a `threshold` of their cosine.
@@ -171,7 +171,7 @@ def replication(
         threshold = _false_match_threshold(_cosines(x, y), matched)
     hits = matched > threshold
     found = proportion_with_interval(int(hits.sum()), len(hits))
-    replicates = mean_with_interval(hits.astype(np.float64), indices).replicates
+    replicates = mean_with_interval(hits.astype(np.float64), groups).replicates
     return Replication(Estimate(found.value, found.ci_low, found.ci_high, replicates), threshold)
 
 
@@ -183,6 +183,26 @@ def _false_match_threshold(table: Table, matched: np.ndarray) -> float:
         candidates = np.concatenate([largest, values[off]])
         largest = np.partition(candidates, -min(exceeding, len(candidates)))[-exceeding:]
     return float(largest.min())
+
+
+def unmatched_of(a: np.ndarray, b: np.ndarray, mask: np.ndarray, groups: np.ndarray) -> Estimate:
+    """The exact mean cosine of the rows of `b` [n, d] in `mask` [n], two or more, with all rows of `a` but their match.
+
+    The interval is the jackknife's over `groups` int64 [n], which leaves out rows of both: all pairs of one row vary
+    together. If a group has no row in `mask`, or there are fewer than 2 GROUPS, it is that of `mean_with_interval`.
+    Errors as in `pair_similarity`.
+    """
+    mean = mean_with_interval(unmatched_by_row(a, b)[mask], groups[mask])
+    if not mean.replicates:
+        return mean
+    a, b = _directions(a, b)
+    member, inside = np.eye(GROUPS)[groups], np.eye(GROUPS)[groups] * mask[:, None]
+    sums_a, sums_b = member.T @ a, inside.T @ b
+    left_a, left_b = sums_a.sum(axis=0) - sums_a, sums_b.sum(axis=0) - sums_b
+    matched = inside.T @ np.einsum("nd,nd->n", a, b)
+    pairs = (mask.sum() - inside.sum(axis=0)) * (len(a) - member.sum(axis=0) - 1)
+    without = (np.einsum("gd,gd->g", left_a, left_b) - (matched.sum() - matched)) / pairs
+    return jackknifed(mean.value, without)
 
 
 def pair_histogram(a: np.ndarray, b: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -224,11 +244,12 @@ def _cosines(a: np.ndarray, b: np.ndarray) -> Table:
     return cosines
 
 
-def _compare(table: Table, matched: np.ndarray, sign: int, tie: float, indices: np.ndarray | None) -> PairSimilarity:
+def _compare(table: Table, matched: np.ndarray, sign: int, tie: float, groups: np.ndarray | None) -> PairSimilarity:
     """One pass over all pairs. `sign` is +1 if larger values are closer, -1 if smaller ones are."""
     n = len(matched)
     pairs = n * (n - 1)
-    member = np.eye(GROUPS)[groups_of(np.arange(n) if indices is None else indices)]
+    groups = groups_of(np.arange(n)) if groups is None else groups
+    member = np.eye(GROUPS)[groups]
     total, squares, of_groups = 0.0, 0.0, np.zeros((GROUPS, GROUPS))
     closer, hits = 0.0, 0
     # Subtracted before summation, for an accurate variance of cosines near 1.
@@ -246,7 +267,7 @@ def _compare(table: Table, matched: np.ndarray, sign: int, tie: float, indices: 
         values[~off] = 0
         of_groups += member[rows].T @ (values @ member)
     mean = total / pairs
-    of_matched = mean_with_interval(matched, indices)
+    of_matched = mean_with_interval(matched, groups)
     of_unmatched = _unmatched_estimate(origin, mean, of_groups, member.sum(axis=0))
     return PairSimilarity(
         n=n,

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from steadyflow.evaluate.estimate import Estimate, mean_with_interval
+from steadyflow.evaluate.estimate import Estimate, groups_of, mean_with_interval
 from steadyflow.evaluate.quantiles import streamed_quantiles
 from steadyflow.evaluate.rows import finite_rows, parts
 from steadyflow.evaluate.similarity import distances
@@ -65,8 +65,11 @@ def trajectory_deviation(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> 
     return weights @ np.stack([_matched(a[place], b[place], place) for place in range(len(weights))])
 
 
-def compare_trajectories(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> TrajectoryComparison:
-    """Compares matched and all unmatched pairs. Raises UserError as `trajectory_deviation`, and if n < 2."""
+def compare_trajectories(
+    a: np.ndarray, b: np.ndarray, times: npt.ArrayLike, groups: npt.NDArray[np.int64] | None = None
+) -> TrajectoryComparison:
+    """Compares matched and all unmatched pairs; `groups` as in `similarity.pair_similarity`. Raises UserError as
+    `trajectory_deviation`, and if n < 2."""
     weights, n = _weights(a, b, times), a.shape[1]
     if n < 2:
         raise UserError(f"{n} trajectories have no unmatched pair; trace 2 noises at least")
@@ -93,7 +96,7 @@ def compare_trajectories(a: np.ndarray, b: np.ndarray, times: npt.ArrayLike) -> 
     ]
     return TrajectoryComparison(
         n=n,
-        matched=mean_with_interval(matched),
+        matched=mean_with_interval(matched, groups_of(np.arange(n)) if groups is None else groups),
         matched_sd=float(matched.std(ddof=1)),
         matched_median=float(np.median(matched)),
         matched_p95=float(np.quantile(matched, 0.95)),

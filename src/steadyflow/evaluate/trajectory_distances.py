@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steadyflow.evaluate.estimate import groups_of
 from steadyflow.evaluate.metrics import Metric, trajectory_fields
 from steadyflow.evaluate.similarity import Noises, require_shared_noises
 from steadyflow.evaluate.trajectories import common_times, compare_trajectories
@@ -26,16 +27,19 @@ class Trace:
         return Noises(self.seed, self.points.shape[1], self.points.shape[2:])
 
 
-def compare_traces(a: Trace, b: Trace, *, dataset: str, protocol: str) -> tuple[list[Metric], pd.DataFrame]:
+def compare_traces(
+    a: Trace, b: Trace, *, dataset: str, protocol: str, num_classes: int = 1
+) -> tuple[list[Metric], pd.DataFrame]:
     """Compares `a` with the reference `b`: metrics, and a table of distances at each time with the columns run,
-    reference, t, and {matched,unmatched}_{low,median,high}. `protocol` is that of the sampling.
+    reference, t, and {matched,unmatched}_{low,median,high}. `protocol` is that of the sampling, `num_classes`
+    as in `estimate.groups_of`.
 
     Raises UserError if the two were not traced from the same noises, or at the same times.
     """
     require_shared_noises((a.run, b.run), (a.noises, b.noises))
     times = common_times(a.times, b.times)
     weights = {each.run: each.weights_hash for each in (a, b)}
-    found = compare_trajectories(a.points, b.points, times)
+    found = compare_trajectories(a.points, b.points, times, groups_of(np.arange(a.noises.count), num_classes))
     common: dict[str, Any] = {
         "dataset": dataset,
         "run": a.run,

@@ -104,19 +104,31 @@ def noise(seed: int, indices: Tensor | Sequence[int], shape: Sequence[int]) -> T
 
 
 def batch_rows(n: int, batch_size: int, seed: int, step: int) -> Tensor:
-    """The training samples of step `step`, out of 0..n-1: int64 [batch_size]."""
-    return stream_rows(n, step * batch_size, batch_size, seed)
+    """The training samples of step `step`, out of 0..n-1: int64 [batch_size].
 
-
-def stream_rows(n: int, first: int, count: int, seed: int) -> Tensor:
-    """The training samples, out of 0..n-1, at positions first..first+count-1 of the data order: int64 [count].
-
-    Position p lies in epoch p // n, each epoch a new permutation; a batch may span two epochs, so all have one size.
+    They are at positions step * batch_size and following of the data order, in which position p lies in epoch p // n,
+    each epoch a new permutation; a batch may span two epochs, so all have one size.
     """
-    position = torch.arange(first, first + count)
+    position = torch.arange(step * batch_size, (step + 1) * batch_size)
     epoch, offset = position // n, position % n
     rows = torch.empty_like(position)
     for e in epoch.unique().tolist():
         inside = epoch == e
         rows[inside] = _permutation(seed, "data order", n, e)[offset[inside]]
     return rows
+
+
+def rows_around_batch(n: int, batch_size: int, seed: int, step: int, count: int) -> Tensor:
+    """`count` different samples out of 0..n-1 that include the training samples of step `step`: int64 [count].
+
+    Those of the batch come first, in ascending order. The others are those that follow in the epoch of the batch's last
+    sample, which begins again at its end. Given the set, each sample of the batch is equally likely to be any of it,
+    since the permutations of epochs are: a uniformly random draw without replacement, even where the batch spans two
+    epochs, and may contain a sample twice. `count` is at least `batch_size` and at most n.
+    """
+    batch = batch_rows(n, batch_size, seed, step).unique()
+    epoch, offset = divmod((step + 1) * batch_size - 1, n)
+    places = (offset + 1 + torch.arange(min(n, count + batch_size))) % n
+    following = _permutation(seed, "data order", n, epoch)[places]
+    others = following[~torch.isin(following, batch)]
+    return torch.cat([batch, others[: count - len(batch)]])

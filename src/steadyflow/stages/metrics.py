@@ -129,7 +129,7 @@ def _similarity_inputs(study: Study, names: Names) -> Inputs:
         "samplings": tuple(each["description"] for each in samples),
         "subsets": tuple(subset_artifact(study, name) for name in study.evaluated_subsets(dataset)),
         "runs": tuple(run_artifacts(study, run)["description"] for run in dict.fromkeys(run for run, _ in sampled)),
-        **dataset_artifacts(dataset, "manifest"),
+        **dataset_artifacts(dataset, "manifest", "info"),
     }
 
 
@@ -164,6 +164,7 @@ def _path_inputs(study: Study, names: Names) -> Inputs:
     return {
         "paths": tuple(each["paths"] for each in traced),
         "descriptions": tuple(each["description"] for each in traced),
+        **dataset_artifacts(names["dataset"], "info"),
     }
 
 
@@ -184,6 +185,7 @@ MEASURE_PATHS = Stage(
     inputs=_path_inputs,
     identity=_path_identity,
     cost=cost.measure,
+    version=2,
 )
 
 

@@ -62,23 +62,29 @@ def logit_normal_flow_matching(samples: Samples, seed: int, *, label_dropout: fl
 def explicit_flow_matching(samples: Samples, seed: int, *, label_dropout: float = 0.0, candidates: int) -> Objective:
     """Flow matching to the closed-form velocity of M = `candidates` samples that include x1 (`flow.explicit_target`).
 
-    The candidates are the M samples of the data order that begin with the global batch: one draw without replacement,
-    in which each x1 is equally likely to be any candidate. For a sample with a label they are restricted to those with
-    the same label, about M / classes; without a label, or after label dropout, all are used. Other arguments as in
-    `flow_matching`.
+    The candidates are the global batch and the samples that follow it in the data order (`noise.rows_around_batch`):
+    one draw without replacement, in which each x1 is equally likely to be any candidate. For a sample with a label they
+    are restricted to those with the same label, about M / classes; without a label, or after label dropout, all are
+    used. Other arguments as in `flow_matching`. Raises UserError if there are fewer samples than candidates.
     """
+    if candidates > samples.size:
+        raise UserError(
+            f"candidates: {candidates} are more than the {samples.size} training samples that they are drawn from; "
+            f"name {samples.size} at most"
+        )
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         x1 = batch.x
         y = _labels(samples, seed, batch, label_dropout)
         t = noise.uniform(seed, "training time", batch.slots, step=batch.step, device=x1.device)
-        rows = noise.stream_rows(samples.size, batch.step * batch.size, candidates, seed)
+        rows = noise.rows_around_batch(samples.size, batch.size, seed, batch.step, candidates)
+        own = (rows == batch.rows.cpu()[:, None]).int().argmax(dim=1).to(x1.device)
         allowed = None
         if samples.labels is not None and y is not None:
             same = y[:, None] == samples.labels[rows.to(samples.labels.device)]
             allowed = same | (y == samples.no_label)[:, None]
         x0 = _noise(seed, batch)
-        u = explicit_target(x0, x1, t, samples.load(rows).to(x1.device), batch.slots, allowed)
+        u = explicit_target(x0, x1, t, samples.load(rows).to(x1.device), own, allowed)
         return F.mse_loss(model(interpolate(x0, x1, t).x_t, t, y).float(), u), {}
 
     return objective

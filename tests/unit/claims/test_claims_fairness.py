@@ -17,8 +17,8 @@ def test_balanced_clusters_are_fairest_in_every_attribute():
     given = evidence(arms, fd={"unpruned": 3.0}, fairness=kl)
     found = finding("balanced_fairer", given)
     assert found.verdict == "holds"
-    assert "hair by probe −0.20 [−0.20, −0.20] (g)" in found.measured
-    assert "age by probe −0.050 [−0.053, −0.047] (unpruned)" in found.measured
+    assert "hair by probe 0.500 against 0.700 of g, √KL −0.13 [−0.13, −0.13]" in found.measured
+    assert "age by probe 0.550 against 0.600 of unpruned, √KL −0.033 [−0.035, −0.031]" in found.measured
     kl["g", "age"] = 0.5
     assert finding("balanced_fairer", evidence(arms, fd={"unpruned": 3.0}, fairness=kl)).verdict == "fails"
 

@@ -1,5 +1,7 @@
 """Rules on changes of FD."""
 
+import math
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -15,6 +17,13 @@ def test_an_improvement_of_quality(fd, verdict):
     found = finding("balanced_helps", evidence(arms, fd={"unpruned": 3.0, "balanced": fd, "other": 1.0}, errors=0.03))
     assert found.verdict == verdict
     assert "trainings differ by SD" in found.measured
+    # The standard error of log FD is 0.03 / FD, and noises are not shared: jackknife of 20 groups.
+    error = 0.03 * (1 / 3.0**2 + 1 / fd**2) ** 0.5
+    low, high = (100 * math.expm1(math.log(fd / 3.0) + sign * 2.09 * error) for sign in (-1, 1))
+    told = re.search(r"balanced ([+−][\d.]+)% \[([−\d.]+), ([−\d.]+)\]", found.measured)
+    assert [float(part.replace("−", "-")) for part in told.groups()] == pytest.approx(
+        [100 * (fd / 3 - 1), low, high], abs=0.7
+    )
 
 
 def test_trainings_that_differ_much_leave_it_undecided():
@@ -22,7 +31,7 @@ def test_trainings_that_differ_much_leave_it_undecided():
     distances = {"unpruned": 3.0, "balanced": 2.8, "r1": 3.0, "r2": 3.3, "r3": 2.7}
     found = finding("balanced_helps", evidence(arms, fd=distances, repeated=False))
     assert found.verdict == "undecided"
-    assert "trainings differ by SD 0.3, 2 degrees" in found.measured
+    assert "trainings differ by SD 10%, 2 degrees" in found.measured
     distances |= {"r2": 3.01, "r3": 3.0}
     assert finding("balanced_helps", evidence(arms, fd=distances, repeated=False)).verdict == "holds"
 

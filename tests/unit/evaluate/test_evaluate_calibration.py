@@ -1,7 +1,10 @@
 """Intervals hold what they promise: on synthetic data of known truth, 95% of them cover it, give or take 3%."""
 
+import math
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from steadyflow.evaluate import (
     Estimate,
@@ -21,6 +24,9 @@ from steadyflow.evaluate import (
     pair_distance,
     pair_similarity,
 )
+from steadyflow.evaluate.estimate import GROUPS, groups_of, jackknifed, proportion_with_interval
+from steadyflow.evaluate.frechet import samples_per_dimension_for_infinity
+from steadyflow.evaluate.similarity import unmatched_of, unmatched_within
 
 REPEATS = 500
 
@@ -55,6 +61,48 @@ def test_similarities(find):
         assert_calibrated(np.mean([getattr(f, part).value for f in many]), [getattr(f, part) for f in found])
 
 
+def test_similarities_of_some_samples_and_of_samples_of_one_label():
+    """Of the pairs whose reference sample is told to be something; of all unmatched pairs of one label."""
+    rng, n = np.random.default_rng(22), 200
+    labels, groups = np.arange(n) % 4, groups_of(np.arange(n), 4)
+    levels = rng.normal(size=(4, 6))
+
+    def of_parts():
+        a, b = (rows + levels[labels] for rows in related(rng, n))
+        told = b[:, 0] > levels[:, 0].mean()
+        return unmatched_of(a, b, told, groups), unmatched_within(a, b, labels, groups)
+
+    found = list(zip(*(of_parts() for _ in range(REPEATS)), strict=True))
+    for each in found:
+        assert_calibrated(np.mean([e.value for e in each]), each)
+
+
+def test_shares_of_the_way_from_unmatched_to_the_ceiling():
+    """The share of the mapping that claims judge: a ratio of three similarities of the same noises."""
+    rng, n, d = np.random.default_rng(23), 130, 6
+
+    def share():
+        x0 = rng.normal(size=(n, d)) + 0.4
+        run, reference, again = (x0 + spread * rng.normal(size=(n, d)) for spread in (0.8, 0.4, 0.4))
+        parts = pair_similarity(run, reference), pair_similarity(again, reference)
+        matched, unmatched, ceiling = parts[0].matched, parts[0].unmatched, parts[1].matched
+        table = np.array([[e.value, *e.replicates] for e in (matched, unmatched, ceiling)])
+        value, *without = (table[0] - table[1]) / (table[2] - table[1])
+        return jackknifed(value, without)
+
+    found = [share() for _ in range(REPEATS)]
+    assert_calibrated(np.mean([e.value for e in found]), found)
+
+
+@pytest.mark.parametrize("truth", [0.02, 0.3, 0.5])
+def test_shares_of_a_value(truth):
+    """Without a simulation: the chance of every count."""
+    n = 1000
+    ends = [proportion_with_interval(hits, n) for hits in range(n + 1)]
+    covered = np.array([e.ci_low <= truth <= e.ci_high for e in ends])
+    assert 0.92 <= stats.binom.pmf(np.arange(n + 1), n, truth) @ covered <= 0.98
+
+
 def test_frechet_distances():
     d, n = 8, 300
     rng = np.random.default_rng(2)
@@ -64,7 +112,32 @@ def test_frechet_distances():
     # Distances at n have a bias: what they estimate is their own expectation.
     expected = np.mean([frechet_with_interval(rng.normal(size=(n, d)) * scales, reference).value for _ in range(3000)])
     assert_calibrated(expected, found)
-    assert_calibrated(np.square(scales - 1).sum(), [frechet_infinity(f) for f in found])
+    assert_calibrated(np.square(scales - 1).sum(), [frechet_infinity(f, n, d) for f in found])
+
+
+@pytest.mark.parametrize("d", [8, 32, 64])
+def test_extrapolated_distances_from_the_stated_number_of_samples_on(d):
+    n = max(math.ceil(d * samples_per_dimension_for_infinity(d)), 40)
+    rng, scales = np.random.default_rng(20), np.linspace(0.8, 1.2, d)
+    reference = FeatureStatistics(2, np.zeros(d), np.eye(d))
+    truth = d * 0.15**2 + np.square(scales - 1).sum()
+    found = [frechet_with_interval(rng.normal(size=(n, d)) * scales + 0.15, reference) for _ in range(REPEATS)]
+    assert_calibrated(truth, [frechet_infinity(f, n, d) for f in found])
+
+
+def test_an_extrapolated_distance_of_fewer_samples_has_no_interval():
+    """At n = 2d it would cover the truth in 2 of 3 cases."""
+    d, n = 64, 128
+    rng, scales = np.random.default_rng(21), np.linspace(0.8, 1.2, d)
+    reference = FeatureStatistics(2, np.zeros(d), np.eye(d))
+    truth = d * 0.15**2 + np.square(scales - 1).sum()
+    found = [frechet_with_interval(rng.normal(size=(n, d)) * scales + 0.15, reference) for _ in range(100)]
+    shifts = [(f, GROUPS * f.value - (GROUPS - 1) * np.mean(f.replicates)) for f in found]
+    assert np.mean([abs(value - truth) <= f.ci_high - f.value for f, value in shifts]) < 0.8
+    extrapolated = frechet_infinity(found[0], n, d)
+    assert extrapolated.value == pytest.approx(shifts[0][1])
+    assert np.isnan([extrapolated.ci_low, extrapolated.ci_high]).all()
+    assert np.isfinite(frechet_infinity(found[0], 5 * d, d).ci_low)
 
 
 def test_differences_of_runs_that_share_their_noises():

@@ -3,7 +3,14 @@ import pytest
 from scipy import stats
 
 from steadyflow.evaluate import Estimate, contrast, difference, mean_over_runs, mean_with_interval
-from steadyflow.evaluate.estimate import GROUPS, BetweenRuns, between_runs, jackknifed, proportion_with_interval
+from steadyflow.evaluate.estimate import (
+    GROUPS,
+    BetweenRuns,
+    between_runs,
+    groups_of,
+    jackknifed,
+    proportion_with_interval,
+)
 from steadyflow.ground.artifacts import UserError
 
 
@@ -22,7 +29,7 @@ def test_jackknife_of_a_mean_is_its_standard_error():
 def test_replicates_of_a_mean_follow_the_noises_not_the_order():
     rng = np.random.default_rng(1)
     values, order = rng.normal(size=100), rng.permutation(100)
-    plain, shuffled = mean_with_interval(values), mean_with_interval(values[order], order)
+    plain, shuffled = mean_with_interval(values), mean_with_interval(values[order], groups_of(order))
     assert plain.replicates == pytest.approx(shuffled.replicates)
     assert mean_with_interval(values[:30]).replicates == ()
 
@@ -73,3 +80,5 @@ def test_wilson():
 def test_refusals():
     with pytest.raises(UserError, match="groups of noises"):
         difference(Estimate(1, 0, 2), Estimate(1, 0, 2))
+    with pytest.raises(ValueError, match="groups_of"):
+        mean_with_interval(np.zeros(100), np.arange(100))

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -11,6 +13,7 @@ from steadyflow.evaluate import (
     merge_statistics,
 )
 from steadyflow.evaluate.estimate import GROUPS
+from steadyflow.evaluate.frechet import relative_bias
 from steadyflow.evaluate.rows import with_features
 from steadyflow.ground.artifacts import UserError
 
@@ -62,6 +65,9 @@ def test_bias_at_finite_n():
     drawn = [feature_statistics(rng.normal(size=(n, d))) for _ in range(60)]
     distance = np.mean([frechet_distance(np.zeros(d), np.eye(d), s.mean, s.cov) for s in drawn])
     assert distance == pytest.approx((d + d * (d + 1) / 4) / n, rel=0.05)
+    assert relative_bias(d, n) == pytest.approx(distance / d, rel=0.05)
+    both = [frechet_distance(a.mean, a.cov, b.mean, b.cov) for a, b in itertools.pairwise(drawn)]
+    assert relative_bias(d, n, n) == pytest.approx(np.mean(both) / d, rel=0.05)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 100, 999, 1000, 4096])
@@ -153,7 +159,7 @@ def test_infinity_against_a_regression_on_the_sizes_of_random_parts():
         distances = [frechet_distance(np.zeros(d), np.eye(d), part.mean, part.cov) for part in parts]
         regression = np.polyfit(1 / sizes, distances, 1)[1]
         whole = frechet_with_interval(features, standard(d))
-        errors.append([whole.value - truth, regression - truth, frechet_infinity(whole).value - truth])
+        errors.append([whole.value - truth, regression - truth, frechet_infinity(whole, n, d).value - truth])
     plain, regression, ours = np.square(errors).mean(axis=0)
     assert ours < regression < plain
     assert abs(np.mean(errors, axis=0)[2]) < 0.02 * truth

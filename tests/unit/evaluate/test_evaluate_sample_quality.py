@@ -108,6 +108,14 @@ def test_a_mixture_has_equal_parts_and_no_training_images():
 
 def test_few_images_for_many_dimensions_are_noted_beside_the_distance_alone():
     found = measured([normal(0, 90, 70)], normal(1, 230, 70), trained_on=None)
-    assert {name: metric.note for name, metric in found.items() if metric.note} == dict.fromkeys(
-        ("fd", "fd_infinity"), "probe: only 70 images for 70 dimensions"
-    )
+    # (d + d(d + 1)/4)/d = 18.75, over 90 samples and over 70 validation images.
+    notes = {name: metric.note for name, metric in found.items() if metric.note}
+    assert notes.pop("fd_train").startswith("probe: only 90 images for 70 dimensions, so FD is too large by up to ")
+    assert notes == {
+        "fd": "probe: only 70 images for 70 dimensions, so FD is too large by up to 48% of the features' variance",
+        "fd_infinity": "probe: FD∞ has no interval, for it is biased: 90 samples are 1.3 times the 70 dimensions, and "
+        "it takes 5.1 times",
+    }
+    assert np.isnan(found["fd_infinity"].ci_low) and np.isfinite(found["fd"].ci_low)
+    found = measured([normal(0, 400, 3)], normal(1, 230, 3), trained_on=None)
+    assert not any(metric.note for metric in found.values())

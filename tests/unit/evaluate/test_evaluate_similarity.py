@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 
 from steadyflow.evaluate import matched_values, pair_distance, pair_histogram, pair_similarity, replication, similarity
-from steadyflow.evaluate.estimate import GROUPS
-from steadyflow.evaluate.similarity import Noises, require_shared_noises, unmatched_by_row, unmatched_within
+from steadyflow.evaluate.estimate import GROUPS, groups_of
+from steadyflow.evaluate.similarity import (
+    Noises,
+    require_shared_noises,
+    unmatched_by_row,
+    unmatched_of,
+    unmatched_within,
+)
 from steadyflow.ground.artifacts import UserError
 
 
@@ -64,7 +70,7 @@ def test_replicates_against_leaving_groups_out(chunk, find, value):
     a, b = related(n=58)
     indices = np.random.default_rng(3).permutation(60)[:58]
     table = np.array([[value(x, y) for y in b] for x in a])
-    found = find(a, b, indices)
+    found = find(a, b, groups_of(indices))
     for group in range(GROUPS):
         kept = np.flatnonzero(indices % GROUPS != group)
         left = table[np.ix_(kept, kept)]
@@ -178,6 +184,21 @@ def test_replicates_of_the_floor_leave_groups_out():
     kept = np.flatnonzero(np.arange(80) % GROUPS != 3)
     assert found.replicates[3] == pytest.approx(unmatched_within(a[kept], b[kept], classes[kept]).value)
     assert plain.replicates == pytest.approx(pair_similarity(a, b).unmatched.replicates)
+
+
+def test_replicates_of_a_part_leave_groups_of_both_sides_out():
+    a, b = related(n=120)
+    mask, groups = np.arange(120) % 3 > 0, groups_of(np.arange(120))
+    found = unmatched_of(a, b, mask, groups)
+
+    def mean(kept):
+        return np.mean([cosine(a[j], b[i]) for i in kept for j in kept if i != j and mask[i]])
+
+    assert found.value == pytest.approx(mean(np.arange(120)))
+    for group in (0, 7):
+        assert found.replicates[group] == pytest.approx(mean(np.flatnonzero(groups != group)))
+    few = unmatched_of(a, b, np.arange(120) < 30, groups)
+    assert few.replicates == () and few.ci_low < few.value < few.ci_high
 
 
 def test_unmatched_by_row_against_a_double_loop():

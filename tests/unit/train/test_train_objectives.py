@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,9 @@ from scipy import stats
 from support.toys import batch_of, some_images, tiny_discriminator, tiny_tokenizer
 from torch import nn
 
-from steadyflow.flow import ALPHAS_CUMPROD, CountedVelocity, euler, guide, ot, uniform_grid
-from steadyflow.ground.noise import batch_rows, noise, normal, uniform
+from steadyflow.flow import ALPHAS_CUMPROD, CountedVelocity, euler, explicit_target, guide, ot, uniform_grid
+from steadyflow.ground.artifacts import UserError
+from steadyflow.ground.noise import batch_rows, noise, normal, permutation, rows_around_batch, uniform
 from steadyflow.models import Probe, build_velocity
 from steadyflow.train import (
     AdversarialTerm,
@@ -101,12 +104,14 @@ def test_a_coupling_permutes_the_noise_of_the_batch():
 
 
 @pytest.mark.parametrize("conditional", [False, True])
-def test_explicit_flow_matching_looks_at_the_samples_that_come_next(conditional):
-    """Step 2 of batches of 6 among 17 samples, with 10 candidates: positions 12..21 of the data order, over the end of
-    the first epoch. Labelled rows see candidates of their label, rows without see all."""
+def test_explicit_flow_matching_looks_at_the_batch_and_the_samples_that_come_next_each_once(conditional):
+    """Step 2 of batches of 6 among 17 samples, with 10 candidates: five samples of the first epoch and one of the
+    second, and those that follow it there. Labelled rows see candidates of their label, rows without see all."""
     latents, labels, model = 0.3 * torch.randn(17, 2, 2, 2), torch.arange(17) % 2, Recorder()
     rows = batch_rows(17, 6, 4, 2)
-    candidates = torch.cat([rows, batch_rows(17, 6, 4, 3)])[:10]
+    order = [*rows.tolist(), *permutation(4, "data order", 17, step=1).tolist()]
+    candidates = torch.tensor(list(dict.fromkeys(order))[:10])
+    assert len(set(order[:10])) < 10
     samples = samples_of(latents, labels if conditional else None)
     objective = explicit_flow_matching(samples, 4, label_dropout=0.5, candidates=10)
     loss, _ = objective(model, batch_of(latents, 2, rows))
@@ -126,6 +131,50 @@ def test_explicit_flow_matching_looks_at_the_samples_that_come_next(conditional)
     if conditional:
         assert set(model.y.tolist()) == {0, 1, 2}
     assert loss.item() == pytest.approx((1 - torch.stack(wanted)).square().mean().item(), rel=1e-5)
+
+
+DATA = torch.tensor([-1.0, -0.2, 0.3, 0.9]).double()[:, None]
+
+
+def mean_velocity(draws, t=0.6, x=0.1):
+    """The mean target at x_t = x over equally likely draws (x1, candidates) of rows of DATA."""
+    total = weight = 0.0
+    for own, rows in draws:
+        x0 = (x - t * DATA[own : own + 1]) / (1 - t)
+        here, density = torch.tensor([rows.index(own)]), (-x0.square() / 2).exp().item()
+        u = explicit_target(x0, DATA[own : own + 1], torch.tensor([t]), DATA[rows], here)
+        total, weight = total + density * u.item(), weight + density
+    return total / weight
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "step", "count"), [(1, 0, 3), (1, 2, 3), (1, 3, 3), (3, 1, 3), (3, 1, 4), (3, 2, 3), (2, 0, 3)]
+)
+def test_the_mean_target_is_the_velocity_of_all_data_wherever_in_an_epoch_a_batch_lies(
+    monkeypatch, batch_size, step, count
+):
+    """Over all orders of four samples in two epochs, and for batches across their border."""
+    orders, draws, windows = [torch.tensor(order) for order in itertools.permutations(range(4))], [], []
+    for epochs in itertools.product(orders, orders):
+        monkeypatch.setattr("steadyflow.ground.noise._permutation", lambda *key: epochs[min(key[-1], 1)])  # noqa: B023
+        batch = batch_rows(4, batch_size, 0, step).tolist()
+        rows = rows_around_batch(4, batch_size, 0, step, count).tolist()
+        assert len(set(rows)) == count and set(batch) <= set(rows)
+        draws += [(own, rows) for own in batch]
+        stream = torch.cat(epochs).tolist()
+        windows += [(own, stream[batch_size * step : batch_size * step + count]) for own in batch]
+    # Eq. 2 over all four, and what a window of the data order gives that holds samples twice.
+    assert mean_velocity([(own, [0, 1, 2, 3]) for own in range(4)]) == pytest.approx(0.1317, abs=1e-4)
+    assert mean_velocity(draws) == pytest.approx(0.1317, abs=1e-4)
+    if (batch_size, step) == (1, 3):
+        assert mean_velocity(windows) == pytest.approx(0.1490, abs=1e-4)
+
+
+def test_more_candidates_than_samples_are_refused():
+    samples = samples_of(torch.randn(9, 2, 3, 3))
+    explicit_flow_matching(samples, 0, candidates=9)
+    with pytest.raises(UserError, match=r"^candidates: 10 are more than the 9 training samples .* name 9 at most$"):
+        velocity_objective("explicit_flow_matching", samples, 0, candidates=10)
 
 
 def test_denoising_is_the_squared_distance_to_the_noise_at_whole_times():

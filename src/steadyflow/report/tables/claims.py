@@ -27,7 +27,9 @@ def table(findings: Sequence[tuple[Claim, Finding]], paper: Printed) -> Table:
     )
     caption = (
         f"{counted}. {subject} A claim holds or fails where the 95% interval lies on one side of its bound, and is "
-        "undecided at this n and these trainings where it does not; not measured: this study has no such runs. Bounds "
+        "undecided at this n and these trainings where it does not; not measured: this study has no such runs. Of "
+        "several intervals all have to hold, and one has to fail at a level divided by their number (Holm). Changes of "
+        "FD are ratios, those of KL differences of its square root. Bounds "
         f"are ours: a run keeps the mapping if it keeps more than {100 * bounds.kept:.0f}% of the way from unmatched "
         f"to perfectly matched similarity, breaks it below {100 * bounds.broken:.0f}%, and keeps a part in between; a "
         f"Fréchet distance does not suffer if it rises by less than {100 * bounds.margin:.0f}%. Changes of quality and "

@@ -37,6 +37,11 @@ class _Objective(Spec):
     can be compared with those of another run."""
     sampler: ClassVar[str] = "solver"
     """A key of flow.SAMPLERS."""
+    version: ClassVar[int] = 1
+    """Of its algorithm; raised when the same settings give another training, of runs with this objective alone."""
+
+    def identity(self) -> dict[str, Any]:
+        return super().identity() | ({"version": self.version} if self.version > 1 else {})
 
     @property
     def needs_whole_batches(self) -> bool:
@@ -98,6 +103,7 @@ class LogitNormalFlowMatching(_Objective):
 class ExplicitFlowMatching(_Objective):
     """Flow matching to the closed-form velocity (eq. 2) of some samples that include the batch."""
 
+    version: ClassVar[int] = 2
     kind: Literal["explicit_flow_matching"]
     candidates: PositiveInt = 256
     """Number of samples in the closed form; in a conditional run only those of the same class are used."""
@@ -160,7 +166,8 @@ Objective = Annotated[
 
 def read_objective(identity: Mapping[str, Any]) -> AnyObjective:
     """The objective in a run.json. Raises pydantic's ValidationError for an unknown kind or key."""
-    found: AnyObjective = TypeAdapter(_AnyObjective).validate_python(identity)
+    settings = {key: value for key, value in identity.items() if key != "version"}
+    found: AnyObjective = TypeAdapter(_AnyObjective).validate_python(settings)
     return found
 
 
@@ -279,4 +286,5 @@ class Run(Spec):
     def identity(self) -> dict[str, Any]:
         # The objective defines the sampler, so it stays.
         unused = self._unused - {"objective"} | {"repeats"}
-        return {key: value for key, value in super().identity().items() if key not in unused}
+        whole = super().identity() | {"objective": self.objective.identity()}
+        return {key: value for key, value in whole.items() if key not in unused}
