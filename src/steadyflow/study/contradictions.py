@@ -304,9 +304,9 @@ def _teller_contradictions(study: Study, place: str, classifier: str, subset: Su
     """Checks that a classifier tells the attribute by which a subset is chosen, of such images."""
     attribute = getattr(subset, "attribute", "")
     if classifier in study.classifiers:
-        told = study.classifiers[classifier].attributes
-        if attribute not in told:
-            yield f"{place}: '{classifier}' does not predict '{attribute}' (predicted: {', '.join(told)})"
+        predicted = study.classifiers[classifier].attributes
+        if attribute not in predicted:
+            yield f"{place}: '{classifier}' does not predict '{attribute}' (predicted: {', '.join(predicted)})"
     elif classifier not in study.probes:
         yield f"{place}: unknown '{classifier}' (known: {', '.join([*study.probes, *study.classifiers]) or 'none'})"
         return
