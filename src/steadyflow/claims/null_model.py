@@ -11,7 +11,7 @@ from dataclasses import replace
 import pandas as pd
 
 from steadyflow.claims.evidence import Evidence, Pair
-from steadyflow.claims.share_kept import ShareBound, judge_shares, share_of
+from steadyflow.claims.share_kept import ShareBound, independent, judge_shares, share_of
 from steadyflow.claims.verdict import HOLDS, NOT_MEASURED, UNDECIDED, Finding, above, all_of, below
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.beyond_null import BEYOND
@@ -29,13 +29,14 @@ def judge_stability(evidence: Evidence, pairs: list[Pair], bound: ShareBound) ->
         return found
     if evidence.null_models is None:
         return replace(found, measured=f"{found.measured} (no null model was measured)")
-    shares = {pair: share_beyond(evidence, *pair) for pair in pairs}
+    judged = independent(evidence, pairs)
+    shares = {pair: share_beyond(evidence, *pair) for pair in judged or pairs}
     parts = [f"{evidence.pair_label(pair)} {percent(share) if share else 'nothing'}" for pair, share in shares.items()]
     words = f"{found.measured}; beyond the Gaussian flow: {'; '.join(parts)}"
-    weak = dict.fromkeys(run for pair in pairs for run in pair if not has_learned(evidence, run))
+    weak = dict.fromkeys(run for pair in shares for run in pair if not has_learned(evidence, run))
     if weak:
         return replace(found, verdict=UNDECIDED, measured=f"{words}; {_reason(evidence, weak)}")
-    if any(pair in evidence.shared_seeds for pair in pairs):
+    if not judged:
         return replace(found, measured=words)
     beyond = [above(share, evidence.bounds.beyond) if share else UNDECIDED for share in shares.values()]
     return replace(found, verdict=all_of([found.verdict, *beyond]), measured=words)

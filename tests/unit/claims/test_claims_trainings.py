@@ -117,14 +117,16 @@ def test_without_repeats_the_words_say_so():
 
 HALVES = [subset("a", criterion="random_half"), subset("b", criterion="random_half")]
 DISJOINT = pd.DataFrame([row("a", "overlap", 0.0, "b")])
-ONE_MODE = [Arm(("unpruned", "again"), "reference"), subset("r", criterion="attribute_value", fraction=None)]
+ONE_MODE = subset("r", criterion="attribute_value", fraction=None)
+RESEEDED = Arm(("unpruned", "again"), "reference")
 MODES = pd.DataFrame(
-    [row("again", f"cosine_{part}", value, "unpruned") for part, value in (("matched", 0.8), ("unmatched", 0.1))]
-    + [
+    [
         row("r", f"cosine_{part}[{mode} mode]", value, "unpruned")
         for part, mode, value in [("matched", "kept", 0.8), ("matched", "removed", 0.3)]
         + [("unmatched", mode, 0.1) for mode in ("kept", "removed")]
     ]
+    # What a reseed leaves, which the kept mode is compared with.
+    + [row("again", f"cosine_{part}", value, "unpruned") for part, value in (("matched", 0.8), ("unmatched", 0.1))]
 )
 
 
@@ -136,14 +138,14 @@ MODES = pd.DataFrame(
         ("stable_halves", HALVES, ("a", "b"), DISJOINT),
         ("stable_seed", [Arm(("unpruned", "r"), "reference")], ("r", "unpruned"), None),
         ("dataset_swap", [Arm(("r",), "dataset")], ("r", "unpruned"), None),
-        ("local_mode_removal", ONE_MODE, ("r", "unpruned"), MODES),
+        ("local_mode_removal", [RESEEDED, ONE_MODE], ("r", "unpruned"), MODES),
     ],
 )
 def test_a_claim_on_independent_trainings_is_undecided_where_a_pair_shares_a_seed(claim, arms, pair, rows):
     given = evidence(arms, similarity={pair: (0.8, 0.1)}, pairs=[("a", "b")])
     given = replace(given, similarity=pd.concat([given.similarity, rows]))
     if arms[0].kind == "reference":
-        given = replace(given, arms=arms, labels=given.labels | {run: run for run in arms[0].runs})
+        given = replace(given, arms=arms, labels={run: run for arm in arms for run in arm.runs})
     assert finding(claim, given).verdict == "holds"
     shared = finding(claim, replace(given, shared_seeds=[pair]))
     assert shared.verdict == "undecided"
