@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from steadyflow.ground.command_line import exit_on_errors
-from steadyflow.monitor.summary import similarity_lines, verdict_line
+from steadyflow.monitor.summary import beyond_lines, similarity_lines, verdict_line
 from steadyflow.stages.exhibits import WRITE_REPORT, WRITE_TABLE
 from steadyflow.stages.stage import output_files
 from steadyflow.study import Study, load_study
@@ -25,6 +25,9 @@ def main() -> None:
         label = study.label(reference)
         print(f"\n{dataset}: cosine similarity of samples to those of '{label}', in {encoders[0]} features")
         print("\n".join(similarity_lines(similarity, set(runs) - {reference}, encoders[0])))
+        if study.null_models(dataset):
+            print("\nof which a Gaussian flow explains, which knows the mean and covariance of the latents alone:\n")
+            print("\n".join(beyond_lines(read_table(study, dataset, "beyond_gaussian_flow"))))
         print(f"\n{verdict_line(list(claims['verdict']))}")
     print(f"\nReport: {output_files(study, WRITE_REPORT.job({'study': study.name}))['page'].resolve()}")
 

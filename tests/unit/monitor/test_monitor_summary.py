@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from steadyflow.monitor.summary import similarity_lines, verdict_line
+from steadyflow.monitor.summary import beyond_lines, similarity_lines, verdict_line
 
 
 def test_each_run_is_a_line_under_the_number_of_pairs():
@@ -24,3 +24,21 @@ def test_each_run_is_a_line_under_the_number_of_pairs():
 def test_verdicts_are_counted():
     verdicts = ["holds", "not measured", "not measured", "not measured", "holds", "fails"]
     assert verdict_line(verdicts) == "The papers' claims: 3 not measured, 2 holds, 1 fails"
+
+
+def test_shares_stand_beside_those_of_the_gaussian_flows_and_dashes_where_nothing_was_measured():
+    nan = float("nan")
+    shares = {"share_kept": (88, 87, 90), "share_kept_gaussian": (99, 98, 99), "share_beyond": (61, 58, 64)}
+    ends = ("", "_ci_low", "_ci_high")
+    half = {name + end: v / 100 for name, values in shares.items() for end, v in zip(ends, values, strict=True)}
+    alone = dict.fromkeys(half, nan)
+    numbers = {"fd": 13.24, "fd_gaussian": 46.61, "held_out_loss": 0.6149, "held_out_loss_gaussian": 0.7231}
+    flow = {"fd": 46.61, "fd_gaussian": nan, "held_out_loss": nan, "held_out_loss_gaussian": nan}
+    head, first, second = beyond_lines(
+        pd.DataFrame([{"label": "random half", **half, **numbers}, {"label": "Gaussian flow", **alone, **flow}])
+    )
+    assert head.split()[:6] == ["%", "of", "the", "mapping", "kept", "by"]
+    assert first.split("  ")[0] == "random half"
+    for part in ("88 [87, 90]", "99 [98, 99]", "61 [58, 64]", "13.2 (46.6)", "0.615 (0.723)"):
+        assert part in first
+    assert second.split() == ["Gaussian", "flow", "–", "–", "–", "46.6", "–"]
