@@ -11,9 +11,8 @@ from dataclasses import replace
 import pandas as pd
 
 from steadyflow.claims.evidence import Evidence, Pair
-from steadyflow.claims.share_kept import ShareBound, independent, judge_shares, share_of
+from steadyflow.claims.share_kept import ShareBound, independent, judge_shares, shares_in_words, shares_of_arms
 from steadyflow.claims.verdict import HOLDS, NOT_MEASURED, UNDECIDED, Finding, above, all_of, below
-from steadyflow.claims.wording import percent
 from steadyflow.evaluate.beyond_null import BEYOND
 from steadyflow.evaluate.estimate import Estimate, difference
 from steadyflow.evaluate.held_out_loss import HELD_OUT_LOSS
@@ -22,30 +21,27 @@ from steadyflow.evaluate.share import has_pair
 
 
 def judge_stability(evidence: Evidence, pairs: list[Pair], bound: ShareBound) -> Finding:
-    """The verdict of `bound` on the share kept by every pair, and of `Bounds.beyond` on that beyond their null models;
-    undecided, with the reason, where a run has not learned more than its null model."""
+    """The verdict of `bound` on the share kept by every two arms, and of `Bounds.beyond` on that beyond their null
+    models; undecided, with the reason, where a run has not learned more than its null model."""
     found = judge_shares(evidence, pairs, bound)
     if found.verdict == NOT_MEASURED:
         return found
     if evidence.null_models is None:
         return replace(found, measured=f"{found.measured} (no null model was measured)")
-    judged = independent(evidence, pairs)
-    shares = {pair: share_beyond(evidence, *pair) for pair in judged or pairs}
-    parts = [f"{evidence.pair_label(pair)} {percent(share) if share else 'nothing'}" for pair, share in shares.items()]
-    words = f"{found.measured}; beyond the Gaussian flow: {'; '.join(parts)}"
-    weak = dict.fromkeys(run for pair in shares for run in pair if not has_learned(evidence, run))
+    judged = independent(evidence, pairs) or pairs
+    measured = [pair for pair in judged if has_pair(evidence.similarity, BEYOND, *pair)]
+    shares, _ = shares_of_arms(evidence, BEYOND, measured)
+    without = [evidence.pair_label(pair) for pair in judged if pair not in measured]
+    parts = [shares_in_words(evidence, shares), *(f"{label} nothing" for label in without)]
+    words = f"{found.measured}; beyond the Gaussian flow: {'; '.join(filter(None, parts))}"
+    weak = dict.fromkeys(run for pair in judged for run in pair if not has_learned(evidence, run))
     if weak:
         return replace(found, verdict=UNDECIDED, measured=f"{words}; {_reason(evidence, weak)}")
-    if not judged:
+    if not independent(evidence, pairs):
         return replace(found, measured=words)
-    beyond = [above(share, evidence.bounds.beyond) if share else UNDECIDED for share in shares.values()]
-    return replace(found, verdict=all_of([found.verdict, *beyond]), measured=words)
-
-
-def share_beyond(evidence: Evidence, run: str, reference: str) -> Estimate | None:
-    """The share of the mapping kept in the residuals of two runs beside their null models; None if not measured."""
-    measured = has_pair(evidence.similarity, BEYOND, run, reference)
-    return share_of(evidence, BEYOND, run, reference)[0] if measured else None
+    beyond = [above(share.mean, evidence.bounds.beyond) for share in shares]
+    undecided = [UNDECIDED] if without else []
+    return replace(found, verdict=all_of([found.verdict, *beyond, *undecided]), measured=words)
 
 
 def has_learned(evidence: Evidence, run: str) -> bool:

@@ -4,7 +4,7 @@ A run keeps the mapping, breaks it, or keeps a part, by `Bounds.kept` and `Bound
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from steadyflow.claims.bounds import Bounds
 from steadyflow.claims.evidence import Evidence, Pair
@@ -12,9 +12,11 @@ from steadyflow.claims.trainings import Pairs, mean_over_pairs, variance_of_a_pa
 from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Finding, above, all_of, below
 from steadyflow.claims.wording import percent
 from steadyflow.evaluate.estimate import BetweenRuns, Estimate
-from steadyflow.evaluate.share import share_of_mapping
+from steadyflow.evaluate.share import has_pair, share_of_mapping
 from steadyflow.ground.arm import Arm
 
+COSINE = "cosine"
+"""The measure of similarity that claims on the mapping are about: of features."""
 ShareBound = Callable[[Estimate, Bounds], str]
 """The verdict on a share kept."""
 
@@ -44,7 +46,7 @@ def share_kept(evidence: Evidence, run: str, reference: str, mode: str = "") -> 
 
     `mode`: "[kept mode]" or "[removed mode]", as in `share_of_mapping`.
     """
-    return share_of(evidence, "cosine", run, reference, mode)
+    return share_of(evidence, COSINE, run, reference, mode)
 
 
 def share_of(evidence: Evidence, measure: str, run: str, reference: str, mode: str = "") -> tuple[Estimate, int]:
@@ -61,26 +63,46 @@ def share_of(evidence: Evidence, measure: str, run: str, reference: str, mode: s
 
 
 def judge_shares(evidence: Evidence, pairs: Sequence[Pair], bound: ShareBound) -> Finding:
-    """The verdict of `bound` on the share kept by every two arms that `pairs` are of, each the mean over its pairs: all
-    have to pass. Pairs that share a seed do not count where two arms have others, and leave the verdict undecided where
-    they have none. Not measured without pairs."""
+    """The verdict of `bound` on the share kept by every two arms that `pairs` are of: all have to pass. Undecided where
+    two arms have no pair that shares no seed. Not measured without pairs."""
     if not pairs:
         return Finding(NOT_MEASURED)
-    repeated = (of_arms for of_arms in _by_arms(evidence, _all_pairs(evidence)) if len(of_arms) > 1)
-    elsewhere = variance_of_a_pair(_shares(evidence, of_arms)[0] for of_arms in repeated)
-    verdicts, parts, counts, judged = [], [], [], []
-    for of_arms in _by_arms(evidence, pairs):
-        used = independent(evidence, of_arms) or of_arms
-        shares, n = _shares(evidence, used)
-        mean = mean_over_pairs(shares, elsewhere)
-        verdicts.append(bound(mean, evidence.bounds))
-        parts.append(f"{_label(evidence, used)} {percent(mean)}")
-        counts.append(n)
-        judged += used
-    words = f"share of the mapping kept: {'; '.join(parts)}{_spread_in_words(elsewhere)}"
+    shares, elsewhere = shares_of_arms(evidence, COSINE, pairs)
+    words = f"share of the mapping kept: {shares_in_words(evidence, shares)}{_spread_in_words(elsewhere)}"
+    judged = [pair for share in shares for pair in share.pairs]
     if left_out := [evidence.pair_label(pair) for pair in pairs if pair not in judged]:
         words += f"; not counted, sharing a seed: {', '.join(left_out)}"
-    return if_independent(evidence, judged, Finding(all_of(verdicts), words, min(counts)))
+    verdict = all_of(bound(share.mean, evidence.bounds) for share in shares)
+    return if_independent(evidence, judged, Finding(verdict, words, min(share.n for share in shares)))
+
+
+@dataclass(frozen=True)
+class ShareOfArms:
+    """What two arms share: the `mean` over `pairs` of trainings, and the smallest number `n` of matched samples."""
+
+    pairs: Sequence[Pair]
+    mean: Estimate
+    n: int
+
+
+def shares_of_arms(
+    evidence: Evidence, measure: str, pairs: Sequence[Pair]
+) -> tuple[list[ShareOfArms], BetweenRuns | None]:
+    """What every two arms that `pairs` are of share, by a `measure` as in `share_of`; and the variance of the share of
+    one pair of trainings, pooled over all arms of the study, None without repeats. Pairs that share a seed do not count
+    where the two arms have others."""
+    repeated = [of_arms for of_arms in _by_arms(evidence, _all_pairs(evidence, measure)) if len(of_arms) > 1]
+    elsewhere = variance_of_a_pair(_shares(evidence, measure, of_arms)[0] for of_arms in repeated)
+    found = []
+    for of_arms in _by_arms(evidence, pairs):
+        used = independent(evidence, of_arms) or of_arms
+        shares, n = _shares(evidence, measure, used)
+        found.append(ShareOfArms(used, mean_over_pairs(shares, elsewhere), n))
+    return found, elsewhere
+
+
+def shares_in_words(evidence: Evidence, shares: Sequence[ShareOfArms]) -> str:
+    return "; ".join(f"{_label(evidence, share.pairs)} {percent(share.mean)}" for share in shares)
 
 
 def independent(evidence: Evidence, pairs: Sequence[Pair]) -> list[Pair]:
@@ -97,11 +119,10 @@ def if_independent(evidence: Evidence, pairs: Sequence[Pair], found: Finding) ->
     return replace(found, verdict=UNDECIDED, measured=f"{found.measured}; {reason}")
 
 
-def _all_pairs(evidence: Evidence) -> list[Pair]:
-    """Those of all arms that were compared with each other and share no seed."""
-    compared = set(zip(evidence.similarity["run"], evidence.similarity["reference"], strict=True))
+def _all_pairs(evidence: Evidence, measure: str) -> list[Pair]:
+    """Those of all arms that were compared by this measure and share no seed."""
     pairs = [*evidence.pairs_with_reference(evidence.arms), *evidence.inverse_pairs]
-    return [pair for pair in independent(evidence, pairs) if pair in compared]
+    return [pair for pair in independent(evidence, pairs) if has_pair(evidence.similarity, measure, *pair)]
 
 
 def _by_arms(evidence: Evidence, pairs: Sequence[Pair]) -> list[list[Pair]]:
@@ -112,9 +133,9 @@ def _by_arms(evidence: Evidence, pairs: Sequence[Pair]) -> list[list[Pair]]:
     return list(found.values())
 
 
-def _shares(evidence: Evidence, pairs: Sequence[Pair]) -> tuple[Pairs, int]:
-    """The shares kept by the pairs of two arms, and the smallest number of matched samples."""
-    shares, counts = zip(*(share_kept(evidence, *pair) for pair in pairs), strict=True)
+def _shares(evidence: Evidence, measure: str, pairs: Sequence[Pair]) -> tuple[Pairs, int]:
+    """What the pairs of two arms share, and the smallest number of matched samples."""
+    shares, counts = zip(*(share_of(evidence, measure, *pair) for pair in pairs), strict=True)
     apart = len({run for pair in pairs for run in pair}) == 2 * len(pairs)
     return Pairs(shares, one_in_common=not apart), min(counts)
 

@@ -63,8 +63,11 @@ def mean_over_pairs(pairs: Pairs, elsewhere: BetweenRuns | None = None) -> Estim
     if not all(each.replicates for each in pairs.values):
         return Estimate(value, -math.inf, math.inf)
     of_noises = jackknifed(value, np.mean([each.replicates for each in pairs.values], axis=0).tolist())
-    square = (of_noises.ci_high - value) ** 2
+    square, degrees = (of_noises.ci_high - value) ** 2, of_noises.degrees
     if between := variance_of_a_pair([pairs]) or elsewhere:
         of_trainings = max(between.variance - between.of_noises, 0.0) * pairs.variance_of_mean
         square += float(stats.t.ppf(0.975, between.degrees)) ** 2 * of_trainings
-    return Estimate(value, value - math.sqrt(square), value + math.sqrt(square), of_noises.replicates)
+        # For other levels than 95%, by the heavier tail of the two.
+        degrees = min(degrees, between.degrees)
+    margin = math.sqrt(square)
+    return Estimate(value, value - margin, value + margin, of_noises.replicates, degrees)

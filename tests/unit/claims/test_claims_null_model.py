@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from made_evidence import evidence, finding, row, subset
 
-from steadyflow.claims.null_model import has_learned, share_beyond
+from steadyflow.claims.null_model import has_learned
+from steadyflow.claims.share_kept import shares_of_arms
 
 ARM = subset("r", criterion="cluster_b")
 NULLS = {"unpruned": "unpruned.gaussian", "r": "r.gaussian"}
@@ -68,8 +69,8 @@ def test_the_ceiling_of_residuals_is_that_of_another_solver():
     found = given()
     ceiling = [row("unpruned", f"beyond_{part}", value, "unpruned") for part, value in (("matched", 0.8),)]
     found = replace(found, similarity=pd.concat([found.similarity, pd.DataFrame(ceiling)]))
-    share = share_beyond(found, "r", "unpruned")
-    assert share is not None and share.value == pytest.approx(0.6 / 0.8)
+    ((share,), _) = shares_of_arms(found, "beyond", [("r", "unpruned")])
+    assert share.mean.value == pytest.approx(0.6 / 0.8)
 
 
 def test_a_run_without_a_loss_is_judged_by_fd():

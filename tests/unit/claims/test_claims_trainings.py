@@ -167,3 +167,26 @@ def test_pairs_that_share_a_seed_do_not_count_beside_others_of_their_arms():
     assert apart.measured.startswith("share of the mapping kept: a against b 60% [")
     assert "; not counted, sharing a seed: same a against same b" in apart.measured
     assert finding("stable_halves", replace(given, shared_seeds=pairs)).verdict == "undecided"
+
+
+def test_what_is_beyond_the_null_models_is_the_mean_over_pairs_too():
+    """One pair of three shares less than the bound of 0.25 beyond the Gaussian flows, their mean more."""
+    given = repeated([0.9, 0.9, 0.9], fd=dict.fromkeys((*RANDOM.runs, *REFERENCES.runs), 10.0) | {"flow": 30.0})
+    residuals = [
+        row(*pair, reference=reference)
+        for run, reference, value in zip(RANDOM.runs, REFERENCES.runs, (0.24, 0.6, 0.42), strict=True)
+        for pair in ((run, "beyond_matched", value), (run, "beyond_unmatched", 0.0))
+    ]
+    flows = dict.fromkeys((*RANDOM.runs, *REFERENCES.runs), "flow")
+    similarity = pd.concat([given.similarity, pd.DataFrame(residuals)])
+    found = finding("stable_pruned", replace(given, similarity=similarity, null_models=flows))
+    assert "beyond the Gaussian flow: r (3 trainings against 3) 42% [" in found.measured
+    # Three pairs so far apart leave it open, where the pair of 0.24 alone made it fail.
+    assert found.verdict == "undecided"
+
+
+def test_the_tail_of_an_interval_is_that_of_its_trainings():
+    """Holm asks for levels beyond 95%: 3 pairs have 2 degrees of freedom at any."""
+    found = mean_over_pairs(drawn(3, noise=0.05))
+    assert found.degrees == 2
+    assert mean_over_pairs(drawn(1)).degrees == pytest.approx(GROUPS - 1)
