@@ -36,6 +36,7 @@ def test_jobs_are_counted_once(asked):
         "embed_samples": 4,
         "classify_samples": 4,
         "measure_quality": 4,
+        "measure_loss": 4,
         "trace_paths": 0,
         "measure_paths": 0,
     }

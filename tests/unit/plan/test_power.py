@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from support.arms_study import study as arms_study
-from support.report_frames import PAPER
 from support.studies import ROOT, study
 
 from steadyflow.claims import RULES
@@ -14,10 +13,12 @@ from steadyflow.design.arms import arms
 from steadyflow.ground.artifacts import UserError
 from steadyflow.plan.estimate import cost_of_trainings
 from steadyflow.plan.power import COMPARISONS, Spread, power_of_claims, published_spread, smallest_effect
+from steadyflow.report.paper import read_paper_values
 from steadyflow.stages.cost import train_run
 from steadyflow.study import load_study
 
 SPREAD = Spread(0.02, "made")
+PAPER = read_paper_values(ROOT / "resources/paper/scalars.csv")
 
 
 @pytest.mark.parametrize(("first", "second", "others"), [(3, 3, 0), (3, 3, 8), (1, 3, 4), (2, 5, 2), (3, 1, 0)])

@@ -161,23 +161,26 @@ def test_quality_by_k_is_drawn_in_every_encoder():
 def test_every_run_has_its_panel_of_losses():
     panels = [axes for axes in draw("training_curves")[0].axes if axes.get_visible()]
     assert [axes.get_title("left") for axes in panels] == list(LABELS.values())
-    raw, smooth = panels[0].lines[-2:]
+    raw, smooth, flow = panels[0].lines[-3:]
     np.testing.assert_array_equal(raw.get_ydata(), 1 / (1 + np.arange(0, 500, 5)))
     assert smooth.get_ydata()[50] == pytest.approx(raw.get_ydata()[48:53].mean())
+    # The Gaussian flow's, the fourth of the held-out losses.
+    assert list(flow.get_ydata()) == [3.25, 3.25]
 
 
-def test_every_run_has_the_held_out_loss_of_its_last_measured_step():
+def test_every_run_has_its_held_out_loss_over_time_beside_its_gaussian_flows():
     panels = [axes for axes in draw("loss_by_time")[0].axes if axes.get_visible()]
     assert [axes.get_title("left") for axes in panels] == list(LABELS.values())
     for place, axes in enumerate(panels):
         values, edges, _ = axes.patches[-1].get_data()
-        np.testing.assert_array_equal(values, [place + 20.0, place + 20.5])
+        np.testing.assert_array_equal(values, [place, place + 0.5])
+        np.testing.assert_array_equal(axes.patches[0].get_data()[0], [3.0, 3.5])
         np.testing.assert_array_equal(edges, [0, 0.5, 1])
         # Behind it one line with the steps of all runs, and gaps between them.
         (others,) = axes.lines
         x, y = others.get_xdata(), others.get_ydata()
         np.testing.assert_array_equal(x[:5], [0, 0.5, 0.5, 1, np.nan])
-        np.testing.assert_array_equal(y[:10], [20, 20, 20.5, 20.5, np.nan, 21, 21, 21.5, 21.5, np.nan])
+        np.testing.assert_array_equal(y[:10], [0, 0, 0.5, 0.5, np.nan, 1, 1, 1.5, 1.5, np.nan])
 
 
 def test_every_pair_has_the_distances_of_its_paths_over_time():
@@ -226,7 +229,7 @@ def test_fairness_bars_stand_beside_the_training_data():
 
 def test_the_grid_shows_every_sample_in_its_row_and_column():
     batch = images(3, 4, 8, 8, 1)
-    grid = {"samples": dict(zip("abc", batch, strict=True)), "groups": {"": {name: name for name in "abc"}}}
+    grid = {"samples": dict(zip("abc", batch, strict=True)), "pictured_groups": {"": {name: name for name in "abc"}}}
     axes = draw("matched_noise_grid", **grid)[0].axes[0]
     picture = axes.images[0].get_array()
     assert picture.shape == ((3 * 9 - 1) * 4, (4 * 9 - 1) * 4, 3)

@@ -10,6 +10,7 @@ from support.report_frames import (
     LABELS,
     LATENTS,
     NO_PAPER,
+    NULL_LABELS,
     PAIR,
     PAPER_VALUES,
     PERCEIVED,
@@ -66,7 +67,7 @@ def test_what_was_not_measured_says_so(metrics):
 
 def test_similarity_leaves_out_the_reference_itself(metrics):
     table = make_table("similarity_to_unpruned", metrics)
-    assert [r[0] for r in table.rows] == ["highest loss", "lowest loss", "held-out images"]
+    assert [r[0] for r in table.rows] == ["highest loss", "lowest loss", *NULL_LABELS.values(), "held-out images"]
     matched = find_metric(metrics, "cosine_matched", "loss-0.5", "unpruned").value
     assert table.rows[0][1] == f"{matched:.3f} ± 0.050"
     assert table.rows[1][-1] == "0.80 ± 0.13"
@@ -317,9 +318,9 @@ def test_the_ceiling_stands_under_the_runs(metrics):
     itself = [metric_row("unpruned", metric, 0.99, "unpruned") for metric in COSINES]
     itself += [metric_row("unpruned", metric, 0.2, "unpruned", "latent") for metric in LATENTS]
     table = make_table("similarity_to_unpruned", pd.concat([metrics, pd.DataFrame(itself)]))
-    assert [r[0] for r in table.rows[2:]] == ["all data, another solver", "held-out images"]
-    assert table.rows[2][1] == "0.990 ± 0.050"
-    assert [table.rows[3][column] for column in (1, 3, 4, 5)] == ["–"] * 4
+    assert [r[0] for r in table.rows[2:]] == [*NULL_LABELS.values(), "all data, another solver", "held-out images"]
+    assert table.rows[4][1] == "0.990 ± 0.050"
+    assert [table.rows[5][column] for column in (1, 3, 4, 5)] == ["–"] * 4
 
 
 def test_an_ambiguous_number_is_refused(metrics):
@@ -339,7 +340,8 @@ def test_markdown_shows_the_numbers_of_the_csv(name, metrics, tmp_path):
     raw = pd.read_csv(tmp_path / f"{name}.csv")
     shown = [line for line in (tmp_path / f"{name}.md").read_text().splitlines() if line.startswith("| ")][2:]
     assert len(shown) == len(raw)
-    measured = [c for c in raw if f"{c}_ci_low" in raw]
+    # Shares are shown in percent, which the test of their table reads.
+    measured = [c for c in raw if f"{c}_ci_low" in raw and not c.startswith("share_")]
     assert measured or name == "claims"
     for line, (_, values) in zip(shown, raw.iterrows(), strict=True):
         numbers = [float(text) for text in re.findall(r"(?<![\w.])\d+\.\d+", line.replace("−", "-"))]
@@ -383,3 +385,33 @@ def test_pairs_of_one_seed_are_marked_and_the_caption_says_what_that_means(metri
     # A pair of another table is none of this one's concern.
     assert "†" not in make_table("similarity_to_unpruned", metrics, shared_seeds=[PAIR]).caption
     assert r"lowest loss $\dagger$" in latex(to_unpruned, "tab:s")
+
+
+def test_beyond_the_gaussian_flow_stand_shares_of_models_and_flows_and_what_is_better():
+    def pair(run, other, measure, matched, unmatched):
+        return [metric_row(run, f"{measure}_{part}", value, other)
+                for part, value in (("matched", matched), ("unmatched", unmatched))]  # fmt: skip
+
+    flows = {"unpruned": "unpruned.gaussian", "loss-0.5": "loss-0.5.gaussian"}
+    rows = pair("loss-0.5", "unpruned", "cosine", 0.8, 0.2) + pair("loss-0.5", "unpruned", "beyond", 0.5, 0.0)
+    rows += pair("loss-0.5.gaussian", "unpruned.gaussian", "cosine", 0.99, 0.2)
+    rows += pair("unpruned.gaussian", "unpruned", "cosine", 0.6, 0.2)
+    fd = {"unpruned": 10.0, "loss-0.5": 11.0, "unpruned.gaussian": 30.0, "loss-0.5.gaussian": 31.0}
+    losses = [metric_row(run, "held_out_loss", value / 50, encoder="latent") for run, value in fd.items()]
+    table = make_table(
+        "beyond_gaussian_flow",
+        pd.DataFrame(rows + [metric_row(run, "fd", value) for run, value in fd.items()]),
+        held_out_losses=pd.DataFrame(losses),
+        labels={"unpruned": "all data", "loss-0.5": "highest loss"},
+        pair_labels={("loss-0.5", "unpruned"): "highest loss"},
+        null_models=flows,
+        null_labels={"unpruned.gaussian": "Gaussian flow of all data"},
+    )
+    reference, half, flow = table.rows
+    assert reference == ("all data", "–", "–", "–", "10.0", "30.0", "0.200", "0.600")
+    # (0.8 - 0.2) / (1 - 0.2), (0.99 - 0.2) / (1 - 0.2), 0.5.
+    assert [cell.partition(" ")[0] for cell in half[1:4]] == ["75%", "99%", "50%"]
+    assert half[4:] == ("11.0", "31.0", "0.220", "0.620")
+    assert (flow[0], flow[1].partition(" ")[0]) == ("Gaussian flow of all data", "50%")
+    assert flow[2:] == ("–", "–", "30.0", "–", "0.600", "–")
+    assert table.raw["share_kept"].tolist()[1:] == pytest.approx([0.75, 0.5])

@@ -91,7 +91,7 @@ def test_a_study_of_everything_shows_everything():
             {
                 *("similarity_to_unpruned", "similarity_to_inverse", "similarity_by_mode", "path_deviation"),
                 *("mode_balance", "cluster_sizes", "similarity_by_run", "similarity_histogram", "path_distance"),
-                *("matching_by_run", "replication"),
+                *("matching_by_run", "replication", "beyond_gaussian_flow"),
                 *("fd_by_fraction", "precision_recall_by_fraction", "fd_by_k"),
             },
         ),
@@ -111,17 +111,21 @@ def test_a_study_without_runs_shows_its_data():
 
 
 def test_inputs_are_the_files_of_all_that_is_read_each_once():
-    quality = [f"{RESULTS}/metrics/quality/{name}.parquet" for name in (*STUDY["runs"], "mixed")]
+    nulls = study().null_runs("digits")
+    quality = [f"{RESULTS}/metrics/quality/{name}.parquet" for name in (*STUDY["runs"], "mixed", *nulls)]
     predicted = [f"{RESULTS}/attributes/probe/dataset.json", f"{RESULTS}/dataset.json"]
     found = study()
     assert inputs(TABLES["quality"], found, "digits") == quality
     fairness = f"{RESULTS}/metrics/fairness.parquet"
     assert inputs(TABLES["fairness"], found, "digits") == [fairness, *predicted]
     assert inputs(TABLES["mode_balance"], found, "digits") == [*quality, fairness, *predicted]
-    assert inputs(TABLES["claims"], found, "digits") == [*quality, f"{RESULTS}/metrics/similarity.parquet", fairness]
+    fields = [run for run in (*STUDY["runs"], *nulls) if run != "diffusion"]
+    losses = [f"{RESULTS}/metrics/loss/{run}.parquet" for run in fields]
+    similarity = f"{RESULTS}/metrics/similarity.parquet"
+    assert inputs(TABLES["claims"], found, "digits") == [*quality, similarity, *losses, fairness]
     curves = [f"{RESULTS}/runs/{run}/curve.parquet" for run in STUDY["runs"]]
-    assert inputs(FIGURES["training_curves"], found, "digits") == curves
-    assert inputs(FIGURES["loss_by_time"], found, "digits") == curves[:-1]
+    assert inputs(FIGURES["training_curves"], found, "digits") == [*curves, *losses]
+    assert inputs(FIGURES["loss_by_time"], found, "digits") == losses
     clusters = [f"{RESULTS}/clusters/k8.{suffix}" for suffix in ("parquet", "json")]
     subsets = [f"{RESULTS}/subsets/{name}.parquet" for name in STUDY["subsets"]]
     assert sorted(inputs(FIGURES["cluster_sizes"], found, "digits")) == sorted([*clusters, *subsets])
@@ -166,23 +170,28 @@ def test_groups_hold_what_they_name_and_comparisons_inside_them():
     assert groups_of.groups(found, "digits")["clusters"] == {
         "half": "balanced", "half_again": "half_again", "half_inv": "half_inv"
     }  # fmt: skip
+    nulls = {(run, "unpruned"): found.label(run) for run in ("unpruned.gaussian", "unpruned.untrained")}
     assert groups_of.comparisons(found, "digits") == {
-        "seeds": {("reseeded", "unpruned"): "reseeded"},
+        "seeds": {("reseeded", "unpruned"): "reseeded", **nulls},
         "clusters": {
             ("half", "half_inv"): "balanced / half_inv",
             ("half", "unpruned"): "balanced",
             ("half_again", "unpruned"): "half_again",
             ("half_inv", "unpruned"): "half_inv",
+            **nulls,
         },
     }
     # A subset that two runs are trained on has one panel; a group without any has none.
     assert groups_of.subset_groups(found, "digits") == {"clusters": {"half": "balanced", "half_inv": "half_inv"}}
-    assert list(groups_of.perturbations(found, "digits")) == [
+    first, *others = groups_of.perturbations(found, "digits").items()
+    assert list(first[1]) == ["unpruned", "unpruned.gaussian"] and "no network" in first[0]
+    assert [heading for heading, _ in others] == [
         "another seed", "half of the images, by pruning criterion"
     ]  # fmt: skip
     samples = READINGS["samples"].files(found, "digits")
     assert [str(file_of(found, each)) for each in samples] == [
-        f"{RESULTS}/samples/{run}/euler/images.npy" for group in SHOW.values() for run in group
+        f"{RESULTS}/samples/{run}/euler/images.npy"
+        for run in ("unpruned", "unpruned.gaussian", "reseeded", *SHOW["clusters"])
     ]
     # Tables list every run.
     assert len(READINGS["labels"].load(found, "digits")) == len(STUDY["runs"])

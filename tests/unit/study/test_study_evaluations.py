@@ -19,7 +19,7 @@ def test_a_ceiling_is_another_solver_of_the_same_noises(ceiling: str, message: s
     evaluation = {"digits": {"reference": "unpruned", "sampling": "euler", "ceiling": ceiling}}
     if message is None:
         found = study({"reseeded": {"seed": 1}}, samplings=samplings, evaluations=evaluation)
-        sampled = [("unpruned", "euler"), ("reseeded", "euler")]
+        sampled = [(run, "euler") for run in ("unpruned", "reseeded", "unpruned.gaussian", "unpruned.untrained")]
         assert found.evaluated_samples("digits") == [*sampled, ("unpruned", "heun")]
         assert found.evaluated_samples("digits", ceiling=False) == sampled
     else:
