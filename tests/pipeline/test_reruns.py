@@ -1,5 +1,6 @@
 """An edit of a study reruns what depends on it, and nothing else. Dry runs on a finished study."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -227,7 +228,7 @@ def test_a_moved_study_file_changes_nothing(finished: Finished) -> None:
 
 def test_parsing_imports_no_torch(finished: Finished, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')\n", encoding="utf-8")
-    environment = {"PYTHONPATH": str(tmp_path)}
+    environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])}
     check = subprocess.run([sys.executable, "-c", "import torch"], env=environment, capture_output=True, text=True)
     assert "torch was imported" in check.stderr
     study = finished.write(edited(finished.raw, {"runs/unpruned/seed": 1}), "edited.yaml")
