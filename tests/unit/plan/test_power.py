@@ -8,11 +8,19 @@ from scipy import stats
 from support.arms_study import study as arms_study
 from support.studies import ROOT, study
 
-from steadyflow.claims import RULES
+from steadyflow.claims import RULES, read_claims
 from steadyflow.design.arms import arms
+from steadyflow.ground.arm import Arm
 from steadyflow.ground.artifacts import UserError
 from steadyflow.plan.estimate import cost_of_trainings
-from steadyflow.plan.power import COMPARISONS, Spread, power_of_claims, published_spread, smallest_effect
+from steadyflow.plan.power import (
+    COMPARISONS,
+    OF_ONE_DATASET,
+    Spread,
+    power_of_claims,
+    published_spread,
+    smallest_effect,
+)
 from steadyflow.report.paper import read_paper_values
 from steadyflow.stages.cost import train_run
 from steadyflow.study import load_study
@@ -62,16 +70,39 @@ def test_a_claim_is_as_strong_as_its_weakest_comparison():
 
 def test_claims_are_of_the_studies_that_have_their_runs():
     found = power_of_claims(load_study(ROOT / "studies/paper.yaml"), published_spread(PAPER))
-    claims = {
-        dataset: {each.claim for each in found if each.dataset == dataset} for dataset in ("celebahq", "imagenet")
-    }
-    assert claims["imagenet"] == {"balanced_helps", "pruning_speeds_imagenet"}
-    assert claims["celebahq"] >= {"balanced_helps", "high_loss_hurts", "kernel_within_clusters", "label_aware_fairest"}
-    assert "pruning_speeds_imagenet" not in claims["celebahq"]
+    claims = {name: {each.claim for each in found if each.dataset == name} for name in ("celebahq", "ffhq", "imagenet")}
+    assert claims["imagenet"] == {"balanced_helps", "preserved_to_half", "pruning_speeds_imagenet"}
+    assert claims["ffhq"] == {
+        "balanced_helps", "high_loss_hurts", "low_grad_hurts", "preserved_to_half", "inverse_clusters_better"
+    }  # fmt: skip
+    assert claims["celebahq"] == set(COMPARISONS) - set(OF_ONE_DATASET)
     # The paper's balanced clusters are better by 6% of FID (22.80 against 24.24): the plan can show it.
     of_balanced = next(each for each in found if (each.dataset, each.claim) == ("celebahq", "balanced_helps"))
     assert of_balanced.change < 1 - 22.80 / 24.24
-    assert set(COMPARISONS) <= set(RULES)
+
+
+def names_in(code):
+    """All that a function calls, in what is nested in it too."""
+    nested = (names_in(each) for each in code.co_consts if hasattr(each, "co_names"))
+    return set(code.co_names).union(*nested)
+
+
+def test_every_rule_on_fd_has_its_comparisons():
+    """But that on FD in CLIP."""
+    by_fd = {"judge_fd", "_one_side_hurts"}
+    on_fd = {claim for claim, rule in RULES.items() if by_fd & names_in(rule.__code__)}
+    assert set(COMPARISONS) == on_fd - {"two_clusters_best"}
+    datasets = {claim.id: claim.dataset for claim in read_claims(ROOT / "resources/paper/claims.csv")}
+    assert {claim: datasets[claim] for claim in COMPARISONS if datasets[claim]} == OF_ONE_DATASET
+
+
+def test_opposites_are_compared_at_their_own_fraction():
+    runs = {
+        f"{criterion}-{fraction}": Arm((f"{criterion}-{fraction}",), "subset", criterion, fraction)
+        for criterion, fraction in [("cluster_b", 0.25), ("cluster_b_inv", 0.5), ("cluster_b", 0.5), ("cluster_b", 0.9)]
+    }
+    (opposites,) = COMPARISONS["inverse_clusters_better"]
+    assert list(opposites.among(list(runs.values()))) == [(runs["cluster_b_inv-0.5"], runs["cluster_b-0.5"])]
 
 
 def test_repeats_are_what_no_arm_needs_to_be_there():
