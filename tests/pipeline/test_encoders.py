@@ -166,10 +166,8 @@ def test_an_edited_evaluation_encodes_nothing_anew(faces: Faces) -> None:
 
 
 def test_other_preprocessing_images_or_weights_do(faces: Faces) -> None:
-    samples = {
-        f"embed_samples dataset=digits encoder=faces run={run} sampling=euler"
-        for run in ("one", "other", "one.gaussian", "one.untrained")
-    }
+    runs = ("one", "other", "one.gaussian", "one.untrained")
+    samples = {f"embed_samples dataset=digits encoder=faces run={run} sampling=euler" for run in runs}
     everything = samples | {"embed_images dataset=digits encoder=faces"}
     edit = faces.write(edited(STUDY, {"encoders/faces/alignment": "whole_frame"}), "edited.yaml")
     assert embedded(faces.plan(edit)) == everything
