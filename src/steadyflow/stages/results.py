@@ -100,7 +100,7 @@ LOSS = _loaded(lambda study, dataset: list(loss_artifacts(study, study.velocity_
 # Of trainings and null models alone: one more pretrained run draws no curve again.
 LOSS_OF_TRAININGS = _loaded(
     lambda study, dataset: list(
-        loss_artifacts(study, [*study.validated_runs(dataset), *study.null_models(dataset).values()])
+        loss_artifacts(study, dict.fromkeys([*study.validated_runs(dataset), *study.null_models(dataset).values()]))
     )
 )
 SIMILARITY, FAIRNESS = _metrics(MEASURE_SIMILARITY), _metrics(MEASURE_FAIRNESS)
