@@ -19,6 +19,7 @@ from steadyflow.ground.artifacts import file_hash, read_array, read_json, read_w
 from steadyflow.ground.noise import noise
 from steadyflow.models import VQVAE, Probe, build_velocity, to_model_range, to_uint8
 from steadyflow.stages.exhibits import FIGURES, TABLES
+from steadyflow.study import load_study
 
 pytestmark = pytest.mark.pipeline
 
@@ -85,6 +86,9 @@ def test_a_table_holds_a_line_for_each_run_in_every_format(root: Path, table: st
         of_modes = {"similarity_by_mode": ["threes", "eights"], "mode_balance": ["threes_and_eights", "unpruned"]}
         assert csv["run"].tolist() == of_modes[table]
         return
+    if table == "classifiers":
+        assert csv["attribute"].tolist() == ["label"]
+        return
     if table == "claims":
         assert len(csv) == 43 and set(csv["verdict"]) <= {"holds", "fails", "undecided", "not measured"}
         return
@@ -150,7 +154,8 @@ def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) 
         assert (bounded["ci_low"] <= bounded["ci_high"]).all()
         assert (table["n"] > 0).all()
     mixture = "threes_and_eights"
-    assert set(kinds["quality"]["run"]) == {*evaluated, mixture}
+    study = load_study(finished.path)
+    assert set(kinds["quality"]["run"]) == {*evaluated, mixture, *study.null_runs(DATASET)}
     measures = {"fd", "fd_infinity", "fd_train", "kid", "precision", "recall", "f_score", "density", "coverage"}
     measures |= {"clipped_density", "clipped_coverage", "diversity"}
     alone = {"f_mem", "authenticity"}
@@ -165,7 +170,8 @@ def test_metrics_are_tidy(finished: Finished, root: Path, evaluated: list[str]) 
     compared = set(map(tuple, kinds["similarity"][["run", "reference"]].to_numpy()))
     others = {(run, "unpruned") for run in evaluated if run != "unpruned"}
     anchors = {("unpruned", "unpruned"), ("validation_images", "validation_images")}
-    assert compared == others | {("cluster_b-0.5", "cluster_b_inv-0.5")} | anchors
+    nulls = set(study.null_pairs(DATASET))
+    assert compared == others | {("cluster_b-0.5", "cluster_b_inv-0.5")} | anchors | nulls
     by_class = kinds["similarity"]["metric"].str.contains("[", regex=False)
     assert (kinds["similarity"][~by_class].query("run != 'validation_images'")["n"] == 64).all()
     told = kinds["similarity"][by_class & (kinds["similarity"]["run"] == "threes")].set_index("metric")["n"]

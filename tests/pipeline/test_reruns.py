@@ -19,6 +19,8 @@ OF_CLUSTERS = ("cluster_b-0.5", "cluster_b_inv-0.5", "cluster_b-0.5-k5", "cluste
 OF_MODES = ("threes", "eights")
 RUNS = ("surrogate", "unpruned", *OF_CLUSTERS, *OF_MODES, "conditional", "diffusion", "flipped")
 EVALUATED = RUNS[1:]
+FLOWS = [f"{run}.gaussian" for run in ("unpruned", *OF_CLUSTERS, *OF_MODES, "conditional", "flipped")]
+NULLS = [*FLOWS, "unpruned.untrained"]
 # What shows the data and what is made of them before any run.
 OF_TOKENIZERS = {"tokenizers", "tokenizer_reconstructions", "tokenizer_curves"}
 OF_DATA = {"dataset_samples", "number_of_clusters", "cluster_sizes"} | OF_TOKENIZERS
@@ -30,9 +32,10 @@ def plan(finished: Finished, edits: dict[str, Any], *arguments: object) -> set[s
 
 
 def chain(run: str) -> set[str]:
-    """One evaluated run: its training, its samples, their features, attributes and quality, its paths."""
+    """One evaluated run: its training, its loss, its samples, their features, attributes and quality, its paths."""
     return (
         traced(*[run] if run in TRACED or run not in EVALUATED else [])
+        | losses(*[run] if run != "diffusion" else [])
         | {
             f"train_run dataset=digits run={run}",
             f"sample_run dataset=digits run={run} sampling=euler",
@@ -41,6 +44,25 @@ def chain(run: str) -> set[str]:
         }
         | qualities(run, *(["threes_and_eights"] if run in OF_MODES else []))
     )
+
+
+def null_chain(run: str) -> set[str]:
+    """One null model."""
+    made = {
+        f"train_run dataset=digits run={run}",
+        f"sample_run dataset=digits run={run} sampling=euler",
+        f"embed_samples dataset=digits encoder=probe run={run} sampling=euler",
+    }
+    return made | qualities(run) | losses(run)
+
+
+def sampled(jobs: set[str]) -> set[str]:
+    """Those that follow from how a run is sampled."""
+    return {job for job in jobs if not job.startswith(("train_run", "measure_loss"))}
+
+
+def losses(*runs: str) -> set[str]:
+    return {f"measure_loss dataset=digits run={run}" for run in runs}
 
 
 def qualities(*measured: str) -> set[str]:
@@ -91,7 +113,8 @@ def test_a_surrogate_reruns_what_its_scores_choose(finished: Finished) -> None:
         "write_prune_page",
         "compare_subsets dataset=digits",
     }
-    assert found == scores | chain("conditional") | MEASURES | shown(without=OF_DATA - {"cluster_sizes"})
+    chosen = chain("conditional") | null_chain("conditional.gaussian")
+    assert found == scores | chosen | MEASURES | shown(without=OF_DATA - {"cluster_sizes"})
 
 
 def test_numbers_of_clusters_to_compare_redraw_their_figure(finished: Finished) -> None:
@@ -157,7 +180,7 @@ def test_tokenizer_steps_rerun_all_but_dataset_and_probe(finished: Finished) -> 
         "write_prune_page",
         "compare_subsets dataset=digits",
     }
-    runs = set().union(*map(chain, EVALUATED))
+    runs = set().union(*map(chain, EVALUATED), *map(null_chain, NULLS))
     assert found == below | runs | CEILING | MEASURES | shown(without={"dataset_samples", "number_of_clusters"})
 
 
@@ -165,7 +188,7 @@ def test_a_sampling_reruns_no_training(finished: Finished) -> None:
     """Nor the sampling of a diffusion run, which has steps of its own."""
     found = plan(finished, {"samplings/euler/steps": 5})
     solved = [run for run in EVALUATED if run != "diffusion"]
-    runs = {job for run in solved for job in chain(run) if not job.startswith("train_run")}
+    runs = sampled(set().union(*map(chain, solved), *map(null_chain, NULLS)))
     assert runs | MEASURES <= found
     # Tables and figures of the evaluation read its sampling; the report follows.
     assert found - runs - MEASURES <= shown()
@@ -174,12 +197,12 @@ def test_a_sampling_reruns_no_training(finished: Finished) -> None:
 def test_how_diffusion_is_sampled_resamples_diffusion_alone(finished: Finished) -> None:
     found = plan(finished, {"samplings/euler/diffusion": {"steps": 6}})
     assert not found & {"measure_paths dataset=digits"}
-    assert found - MEASURES - shown() == {job for job in chain("diffusion") if not job.startswith("train_run")}
+    assert found - MEASURES - shown() == sampled(chain("diffusion"))
 
 
 def test_an_evaluation_alone_samples_nothing(finished: Finished) -> None:
     found = plan(finished, {"evaluations/digits/seed": 1})
-    measured = qualities(*EVALUATED, "threes_and_eights") | {"measure_fairness dataset=digits"}
+    measured = qualities(*EVALUATED, "threes_and_eights", *NULLS) | {"measure_fairness dataset=digits"}
     assert found == measured | shown()
 
 

@@ -248,7 +248,7 @@ def read_by_figures(fd, groups, comparisons):
         "lines_by_k": BY_K,
         "attributes": PREDICTED,
         "training_curves": training_curves(runs),
-        "held_out_losses": held_out_losses([*runs, *NULL_LABELS]),
+        "losses_of_trainings": held_out_losses([*runs, *NULL_LABELS]),
         "null_models": dict.fromkeys(runs, "unpruned.gaussian"),
         "samples": {run: images(4, 8, 8, 1, seed=place) for place, run in enumerate(runs)},
         "cluster_sizes": np.array([5, 20, 10]),

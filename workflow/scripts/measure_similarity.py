@@ -44,7 +44,7 @@ def main(job: StageRun) -> None:
     reference = (str(spec.reference), str(spec.sampling))
     attributes = {name: sampled_attributes(job, name, *reference) for name in spec.classifiers or ()}
     classes = attribute_classes(attributes, study.modes(dataset))
-    metrics, histograms = [], []
+    metrics, histograms, null_runs = [], [], study.null_runs(dataset)
     for a, b in progress(list(compared(study, dataset)), "similarity"):
         found = compare_samples(
             samples(job, *a),
@@ -53,6 +53,7 @@ def main(job: StageRun) -> None:
             overlap=shared_images(job, a[0], b[0], training),
             classes=classes if b == reference else None,
             num_classes=num_classes,
+            of_null_model=a[0] in null_runs,
         )
         metrics += found.metrics
         histograms += found.histograms

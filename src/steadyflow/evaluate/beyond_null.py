@@ -46,8 +46,8 @@ def compare_beyond_null(
     """`beyond_matched`, `beyond_unmatched` and others as of cosines, of the residuals of run `a` and its reference `b`.
 
     `null_a` and `null_b` are samples of their Gaussian flows; `num_classes` as in `estimate.groups_of`. In an encoder
-    in which a run has no residuals, being a Gaussian flow or always the same image, there are no such metrics. Raises
-    UserError if the four do not share their noises.
+    in which a run has no residuals, being a Gaussian flow or always the same image, or which has features of fewer than
+    two of their samples, there are no such metrics. Raises UserError if the four do not share their noises.
     """
     for other in (b, null_a, null_b):
         require_shared_noises((f"{a.run} {a.sampling}", f"{other.run} {other.sampling}"), (a.noises, other.noises))
@@ -63,6 +63,8 @@ def compare_beyond_null(
     metrics = []
     for encoder in a.features:
         both = _common_rows([each.features[encoder] for each in (a, b, null_a, null_b)])
+        if len(both) < 2:
+            continue
         labels = sample_labels(both, a.num_classes) if a.num_classes and a.num_classes == b.num_classes else None
         pairs = ((a, null_a), (b, null_b))
         x, y = (residuals(run.features[encoder][both], null.features[encoder][both], labels) for run, null in pairs)

@@ -75,12 +75,15 @@ def compare_samples(
     overlap: float | None = None,
     classes: Mapping[Class, np.ndarray] | None = None,
     num_classes: int = 1,
+    of_null_model: bool = False,
 ) -> Similarity:
     """Compares `a` with the reference `b`: distances of latents, and cosines in the features of each encoder.
 
     overlap: Jaccard index of the two runs' training images, None if not defined
     classes: masks [n] of classes of `b`'s samples, for each of which similarity is measured too
     num_classes: of the dataset, as in `estimate.groups_of`
+    of_null_model: whether encoders that have features of fewer than two pairs are left out, as one that finds no face
+        in decoded noise; otherwise they are an error
 
     Raises UserError if the two do not share their noises, or if fewer than two pairs have features.
     """
@@ -102,17 +105,24 @@ def compare_samples(
         metrics.append(Metric(**common, n=n, metric="overlap", encoder="", value=overlap))
     histograms = []
     for encoder in a.features:
+        if of_null_model and len(_with_both(a, b, encoder)) < 2:
+            continue
         fields, bins = _in_features(a, b, encoder, groups, classes or {})
         metrics += [Metric(**common, encoder=encoder, **each) for each in fields]
         histograms.append(pd.DataFrame({"run": a.run, "reference": b.run, "encoder": encoder, **bins}))
     return Similarity(metrics, histograms)
 
 
+def _with_both(a: Samples, b: Samples, encoder: str) -> np.ndarray:
+    """Indices of the pairs of which both samples have features."""
+    return np.intersect1d(with_features(a.features[encoder]).rows, with_features(b.features[encoder]).rows)
+
+
 def _in_features(
     a: Samples, b: Samples, encoder: str, groups: np.ndarray, classes: Mapping[Class, np.ndarray]
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """Fields of metrics, and histograms, of the pairs of which both samples have features."""
-    both = np.intersect1d(with_features(a.features[encoder]).rows, with_features(b.features[encoder]).rows)
+    both = _with_both(a, b, encoder)
     if len(both) < 2:
         raise UserError(
             f"{a.run} against {b.run}: '{encoder}' has features of {len(both)} pairs of samples; name another encoder "

@@ -58,7 +58,7 @@ def _long_job(study: Study, job: Job, kind: str, section: str, *, done: bool) ->
     """None of a run whose weights are taken from a file."""
     name = job.wildcards[-1][1]
     spec = getattr(study, section)[name]
-    if getattr(spec, "weights", None) and section == "runs":
+    if section == "runs" and not spec.trained:
         return None
     return LongJob(
         kind,

@@ -1,5 +1,7 @@
 """Metrics of samples, of pairs of runs and of tokenizers."""
 
+from collections.abc import Iterable
+
 from steadyflow.design.pairs import pairs_of_repeats
 from steadyflow.ground.artifacts import UserError
 from steadyflow.stages import cost
@@ -100,12 +102,9 @@ MEASURE_LOSS = Stage(
 )
 
 
-def loss_artifacts(study: Study, dataset: str) -> tuple[Artifact, ...]:
-    """Of every evaluated run that is a velocity field, and of the null models."""
-    jobs = (
-        MEASURE_LOSS.job({"dataset": str(study.runs[run].dataset), "run": run})
-        for run in study.velocity_fields(dataset)
-    )
+def loss_artifacts(study: Study, runs: Iterable[str]) -> tuple[Artifact, ...]:
+    """Of some velocity fields."""
+    jobs = (MEASURE_LOSS.job({"dataset": str(study.runs[run].dataset), "run": run}) for run in runs)
     return tuple(job["metrics"] for job in jobs)
 
 

@@ -18,6 +18,7 @@ READINGS: dict[str, Reading] = {
     "similarity_histograms": results.SIMILARITY_HISTOGRAMS,
     "fairness": results.FAIRNESS,
     "held_out_losses": results.LOSS,
+    "losses_of_trainings": results.LOSS_OF_TRAININGS,
     "path_metrics": results.PATHS,
     "path_distances": results.PATH_DISTANCES,
     "tokenizer_metrics": results.TOKENIZERS,

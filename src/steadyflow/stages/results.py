@@ -96,7 +96,13 @@ def _metrics(stage: Stage, output: str = "metrics") -> Reading:
 
 
 QUALITY = _loaded(lambda study, dataset: list(quality_artifacts(study, dataset)))
-LOSS = _loaded(lambda study, dataset: list(loss_artifacts(study, dataset)))
+LOSS = _loaded(lambda study, dataset: list(loss_artifacts(study, study.velocity_fields(dataset))))
+# Of trainings and null models alone: one more pretrained run draws no curve again.
+LOSS_OF_TRAININGS = _loaded(
+    lambda study, dataset: list(
+        loss_artifacts(study, dict.fromkeys([*study.validated_runs(dataset), *study.null_models(dataset).values()]))
+    )
+)
 SIMILARITY, FAIRNESS = _metrics(MEASURE_SIMILARITY), _metrics(MEASURE_FAIRNESS)
 SIMILARITY_HISTOGRAMS = _metrics(MEASURE_SIMILARITY, "histograms")
 PATHS, PATH_DISTANCES = _metrics(MEASURE_PATHS), _metrics(MEASURE_PATHS, "distances")

@@ -22,15 +22,15 @@ _ROW, _MARGIN = 1.3, 0.4  # inches
 
 @styled
 def figure(
-    held_out_losses: pd.DataFrame,
+    losses_of_trainings: pd.DataFrame,
     validated_groups: Mapping[str, Mapping[str, str]],
     null_models: Mapping[str, str],
 ) -> list[Figure]:
     """A panel per run: its loss in bins of t and its Gaussian flow's, before those of all others.
 
-    `held_out_losses`: metrics `held_out_loss[t]` of each bin of [0, 1] by its lower end.
+    `losses_of_trainings`: metrics `held_out_loss[t]` of each bin of [0, 1] by its lower end.
     """
-    of_bins = held_out_losses[held_out_losses["metric"].str.startswith(f"{HELD_OUT_LOSS}[")]
+    of_bins = losses_of_trainings[losses_of_trainings["metric"].str.startswith(f"{HELD_OUT_LOSS}[")]
     starts = of_bins["metric"].str.slice(len(HELD_OUT_LOSS) + 1, -1).astype(float)
     table = of_bins.assign(start=starts).pivot_table(index="run", columns="start", values="value")
     edges = np.array([*table.columns, 1.0])
@@ -44,8 +44,8 @@ def figure(
             axes.plot(*steps, color=PALE, linewidth=0.7, in_layout=False)
             if run in null_models:
                 flow = table.loc[null_models[run]]
-                axes.stairs(flow, edges, baseline=None, color=ORANGE, linewidth=1, linestyle=DASHED)
-            axes.stairs(table.loc[run], edges, baseline=None, color=BLUE, linewidth=1.2)
+                axes.stairs(flow, edges, baseline=None, color=ORANGE, linewidth=1, linestyle=DASHED, zorder=3)
+            axes.stairs(table.loc[run], edges, baseline=None, color=BLUE, linewidth=1.2, zorder=4)
             axes.set_title(label)
         page.supxlabel("time t, from noise to data", fontsize=8)
         page.supylabel("held-out loss", fontsize=8)

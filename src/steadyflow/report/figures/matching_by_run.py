@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steadyflow.evaluate.metrics import find_metric
+from steadyflow.evaluate.metrics import metric_or_none
 from steadyflow.report import style
 from steadyflow.report.drawing import MARGIN, ROW, interval, side_by_side
 from steadyflow.report.style import BLUE, FULL_WIDTH, GREY, styled
@@ -35,10 +35,15 @@ def figure(
     for heading, pairs in style.pages_of(comparisons, style.rows_that_fit(ROW, MARGIN)):
         page = style.new_figure(FULL_WIDTH, ROW * len(pairs) + MARGIN, heading)
         for axes, (metric, words) in zip(side_by_side(page, len(_PANELS)), _PANELS.items(), strict=True):
-            found = [find_metric(similarity, metric, *pair, encoder=encoder) for pair in pairs]
+            found = [metric_or_none(similarity, metric, *pair, encoder=encoder) for pair in pairs]
             for row, each in enumerate(found):
                 interval(axes, each, row, BLUE)
-            axes.axvline(0.5 if metric == "cosine_auc" else 1 / found[0].n, color=GREY, linewidth=0.8, zorder=1)
+            axes.axvline(
+                0.5 if metric == "cosine_auc" else 1 / max(each.n for each in found),
+                color=GREY,
+                linewidth=0.8,
+                zorder=1,
+            )
             style.rows_axis(axes, list(pairs.values()))
             axes.set_xlabel(f"{words}\n({encoder} features)")
             axes.set_xlim(0 if metric == "cosine_top1" else 0.4, 1.02)

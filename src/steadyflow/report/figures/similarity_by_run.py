@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steadyflow.evaluate.metrics import find_metric
+from steadyflow.evaluate.metrics import metric_or_none
 from steadyflow.report import style
 from steadyflow.report.drawing import MARGIN, ROW, legend_above, side_by_side
 from steadyflow.report.style import BLUE, FULL_WIDTH, ORANGE, PALE, styled
@@ -36,8 +36,8 @@ def figure(
         page = style.new_figure(width, ROW * len(pairs) + MARGIN + _LEGEND, heading)
         for axes, encoder in zip(side_by_side(page, len(similarity_encoders)), similarity_encoders, strict=True):
             for row, pair in enumerate(pairs):
-                matched = find_metric(similarity, "cosine_matched", *pair, encoder=encoder)
-                unmatched = find_metric(similarity, "cosine_unmatched", *pair, encoder=encoder)
+                matched = metric_or_none(similarity, "cosine_matched", *pair, encoder=encoder)
+                unmatched = metric_or_none(similarity, "cosine_unmatched", *pair, encoder=encoder)
                 axes.plot([unmatched.value, matched.value], [row, row], color=PALE, linewidth=0.8, zorder=1)
                 for measure, colour, marker in ((matched, BLUE, "o"), (unmatched, ORANGE, "D")):
                     spread = np.nan_to_num(measure.sd)

@@ -35,7 +35,12 @@ def figure(
     by_comparison = similarity_histograms.groupby(["run", "reference", "encoder"], sort=False)
     limits = {
         encoder: _limits(
-            [by_comparison.get_group((*pair, encoder)) for pairs in comparisons.values() for pair in pairs]
+            [
+                by_comparison.get_group((*pair, encoder))
+                for pairs in comparisons.values()
+                for pair in pairs
+                if (*pair, encoder) in by_comparison.groups
+            ]
         )
         for encoder in similarity_encoders
     }
@@ -46,7 +51,9 @@ def figure(
         grid = page.subplots(len(pairs), len(similarity_encoders), sharex="col", squeeze=False)
         for column, encoder in zip(grid.T, similarity_encoders, strict=True):
             for axes, (pair, label) in zip(column, pairs.items(), strict=True):
-                _histogram(axes, by_comparison.get_group((*pair, encoder)))
+                # An encoder that finds no face has no features of decoded noise.
+                if (*pair, encoder) in by_comparison.groups:
+                    _histogram(axes, by_comparison.get_group((*pair, encoder)))
                 if encoder == similarity_encoders[0]:
                     axes.set_ylabel(label, rotation=0, ha="right", va="bottom", y=0)
             column[0].set_xlim(*limits[encoder])

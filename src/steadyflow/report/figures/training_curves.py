@@ -24,7 +24,7 @@ _ROW, _MARGIN = 1.3, 0.4  # inches
 def figure(
     training_curves: pd.DataFrame,
     trained_groups: Mapping[str, Mapping[str, str]],
-    held_out_losses: pd.DataFrame,
+    losses_of_trainings: pd.DataFrame,
     null_models: Mapping[str, str],
 ) -> list[Figure]:
     """A panel per run: its loss, raw and smoothed, before the smoothed losses of all others; and its Gaussian flow's,
@@ -32,9 +32,9 @@ def figure(
 
     `training_curves`: columns run, step, loss.
     """
-    measured = set(held_out_losses["run"])
+    measured = set(losses_of_trainings["run"])
     flows = {
-        run: find_metric(held_out_losses, HELD_OUT_LOSS, null).value
+        run: find_metric(losses_of_trainings, HELD_OUT_LOSS, null).value
         for run, null in null_models.items()
         if run in measured
     }
