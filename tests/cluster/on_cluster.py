@@ -39,7 +39,7 @@ runs:
 samplings:
   euler: {steps: 4, count: 64}
 evaluations:
-  digits: {reference: unpruned, runs: [unpruned, loss-0.5]}
+  digits: {reference: unpruned, runs: [unpruned, loss-0.5], null_model: false}
 """)
 STUDY["tokenizers"]["vqvae"] = TINY_TOKENIZER
 # Trainings long enough to be interrupted, the last again and again: some ten seconds of a core, and fifty.
