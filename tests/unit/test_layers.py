@@ -93,3 +93,8 @@ def test_what_is_imported_at_every_parse_is_light(module, heavy):
     code = f"import sys, {module}; print(*sorted({heavy!r} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(LIBRARY).as_posix())
+def test_a_file_has_one_job_and_350_lines_at_most(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350

@@ -1,4 +1,4 @@
-"""What a classifier tells of samples counts only where it is right about held-out images."""
+"""What a classifier predicts of samples counts only where it is right about held-out images."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ ClassifiedAttribute = tuple[str, str]
 
 SKILL = 0.5
 """A classifier is trusted with an attribute if it goes at least this far of the way from chance, which is always
-telling the most frequent value, to being always right: (accuracy - chance) / (1 - chance)."""
+predicting the most frequent value, to being always right: (accuracy - chance) / (1 - chance)."""
 
 
 def is_trusted(accuracy: Metric, chance: Metric) -> bool:
@@ -21,32 +21,35 @@ def is_trusted(accuracy: Metric, chance: Metric) -> bool:
     return not accuracy.n or accuracy.ci_low - chance.value >= SKILL * (1 - chance.value) > 0
 
 
-def if_trusted(evidence: Evidence, told: ClassifiedAttribute, verdict: str) -> str:
+def if_trusted(evidence: Evidence, classified: ClassifiedAttribute, verdict: str) -> str:
     """`verdict`, or undecided where it rests on a classifier that is not trusted with the attribute."""
-    return UNDECIDED if verdict in (HOLDS, FAILS) and not is_trusted(*_accuracy(evidence, told)) else verdict
+    return UNDECIDED if verdict in (HOLDS, FAILS) and not is_trusted(*_accuracy(evidence, classified)) else verdict
 
 
-def distrust_in_words(evidence: Evidence, told: Sequence[ClassifiedAttribute]) -> str:
+def distrust_in_words(evidence: Evidence, classified: Sequence[ClassifiedAttribute]) -> str:
     """Which of these classifiers are not trusted and why, to be added to what was measured; "" if all are."""
     parts = []
-    for classifier, attribute in dict.fromkeys(told):
+    for classifier, attribute in dict.fromkeys(classified):
         accuracy, chance = _accuracy(evidence, (classifier, attribute))
         if not is_trusted(accuracy, chance):
             right, most = 100 * accuracy.value, 100 * chance.value
-            words = f"{classifier} tells {attribute.replace('_', ' ')} right in {right:.0f}% of held-out images only"
+            words = (
+                f"{classifier} predicts {attribute.replace('_', ' ')} correctly in {right:.0f}% of held-out images only"
+            )
             parts.append(f"{words}, where the most frequent value alone gives {most:.0f}%")
     return f" (undecided as far as it rests on this: {'; '.join(parts)})" if parts else ""
 
 
-def teller(evidence: Evidence, attribute: str) -> ClassifiedAttribute:
-    """The evaluation's first classifier that tells the attribute, which names the modes of samples; "" if none does."""
+def predictor(evidence: Evidence, attribute: str) -> ClassifiedAttribute:
+    """The evaluation's first classifier that predicts the attribute, which names the modes of samples; "" if none
+    does."""
     rows = evidence.fairness
     found = [] if rows.empty else list(rows.loc[rows["metric"] == f"kl_{attribute}", "encoder"])
     return next((name for name in found if name != LABELS), ""), attribute
 
 
-def _accuracy(evidence: Evidence, told: ClassifiedAttribute) -> tuple[Metric, Metric]:
-    classifier, attribute = told
+def _accuracy(evidence: Evidence, classified: ClassifiedAttribute) -> tuple[Metric, Metric]:
+    classifier, attribute = classified
     accuracy, chance = (
         metric_or_none(evidence.fairness, f"{kind}_{attribute}", VALIDATION_IMAGES, LABELS, classifier)
         for kind in ("accuracy", "chance")

@@ -54,7 +54,7 @@ def if_repeated(between: BetweenRuns | None, verdict: str) -> str:
 
 def spread_in_words(between: BetweenRuns | None) -> str:
     if between is None:
-        return " (of these trainings alone: none was repeated with another seed, so another might tell otherwise)"
+        return " (of these trainings alone: none was repeated with another seed, so another might differ)"
     return f" (trainings differ by SD {100 * between.variance**0.5:.2g}%, {between.degrees} degrees of freedom)"
 
 

@@ -1,6 +1,6 @@
 """Mode removal: what a model changes that was trained on one mode of the data alone."""
 
-from steadyflow.claims.classifiers import distrust_in_words, if_trusted, teller
+from steadyflow.claims.classifiers import distrust_in_words, if_trusted, predictor
 from steadyflow.claims.evidence import Evidence
 from steadyflow.claims.share_kept import if_independent, share_kept
 from steadyflow.claims.verdict import NOT_MEASURED, UNDECIDED, Finding, above, all_of, below
@@ -17,7 +17,7 @@ def local_mode_removal(evidence: Evidence) -> Finding:
     Source: Exploiting Stability, Fig. 4b
     Bound: less the share that the reference keeps under another seed, the share kept is above -`alike` where the
     reference generates the kept mode, and below -`alike` where it generates the removed one; undecided where a mode has
-    too few samples for an interval, or the classifier that tells the modes is not trusted. Not measured without a
+    too few samples for an interval, or the classifier that predicts the modes is not trusted. Not measured without a
     reseeded reference: it is what removing nothing leaves.
     """
     runs, reseeded = _runs_with_both_modes(evidence), evidence.pairs_with_reference([evidence.reference])
@@ -33,10 +33,12 @@ def local_mode_removal(evidence: Evidence) -> Finding:
         shares = f"{percent(kept)} of kept-mode samples, {percent(removed)} of removed-mode ones"
         parts.append(f"{evidence.labels[run]} {shares} (n = {n_kept} and {n_removed})")
         counts.append(n_kept + n_removed)
-    told = [teller(evidence, arm.attribute) for arm in _one_value_arms(evidence) if set(arm.runs) & set(runs)]
-    verdict = all_of(if_trusted(evidence, each, all_of(verdicts)) for each in told)
+    predicted = [predictor(evidence, arm.attribute) for arm in _one_value_arms(evidence) if set(arm.runs) & set(runs)]
+    verdict: str = all_of(verdicts)
+    for attribute in predicted:
+        verdict = if_trusted(evidence, attribute, verdict)
     beside = f"{evidence.labels[reseeded[0][0]]} {percent(nothing_removed)} of all"
-    words = f"share of the mapping kept: {'; '.join([*parts, beside])}{distrust_in_words(evidence, told)}"
+    words = f"share of the mapping kept: {'; '.join([*parts, beside])}{distrust_in_words(evidence, predicted)}"
     found = Finding(verdict, words, min(counts))
     return if_independent(evidence, [(run, evidence.reference_run) for run in runs], found)
 

@@ -5,6 +5,7 @@ images is lower, than those of the flow that follows from the mean and covarianc
 trainings could agree as two untrained networks do, which map every noise alike.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from steadyflow.claims.verdict import HOLDS, NOT_MEASURED, UNDECIDED, Finding, a
 from steadyflow.evaluate.beyond_null import BEYOND
 from steadyflow.evaluate.estimate import Estimate, difference
 from steadyflow.evaluate.held_out_loss import HELD_OUT_LOSS
-from steadyflow.evaluate.metrics import find_metric
+from steadyflow.evaluate.metrics import Metric, find_metric
 from steadyflow.evaluate.share import has_pair
 
 
@@ -56,9 +57,16 @@ def _leads(evidence: Evidence, run: str) -> Iterable[Estimate]:
     null = (evidence.null_models or {}).get(run)
     if null is None:
         return
-    yield difference(*(find_metric(evidence.quality, "fd", r, encoder=evidence.encoder).estimate for r in (run, null)))
+    yield _lead(*(find_metric(evidence.quality, "fd", each, encoder=evidence.encoder) for each in (run, null)))
     if run in _measured(evidence.loss):
-        yield difference(*(find_metric(evidence.loss, HELD_OUT_LOSS, each).estimate for each in (run, null)))
+        yield _lead(*(find_metric(evidence.loss, HELD_OUT_LOSS, each) for each in (run, null)))
+
+
+def _lead(ours: Metric, null: Metric) -> Estimate:
+    """With an infinite interval where there are too few images for replicates."""
+    if ours.replicates and null.replicates:
+        return difference(ours.estimate, null.estimate)
+    return Estimate(ours.value - null.value, -math.inf, math.inf)
 
 
 def _reason(evidence: Evidence, weak: Iterable[str]) -> str:

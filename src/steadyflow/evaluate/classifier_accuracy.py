@@ -1,4 +1,4 @@
-"""How often a classifier is right about held-out images: what its account of samples is worth."""
+"""How often a classifier is right about held-out images: what its predictions on samples are worth."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,8 +13,8 @@ from steadyflow.ground.constants import LABELS, VALIDATION_IMAGES
 
 
 def accuracy_metrics(predicted: ImageAttributes, labels: ImageAttributes, fields: Mapping[str, Any]) -> list[Metric]:
-    """`accuracy_{attribute}` of held-out images, and `chance_{attribute}`, the share of the most frequent value, which
-    who always tells that value gets right; of every attribute whose values are those of the dataset's own labels.
+    """`accuracy_{attribute}` of held-out images, and `chance_{attribute}`, the accuracy of
+    always predicting the most frequent value; of every attribute whose values are those of the dataset's own labels.
 
     predicted, labels: of the same held-out images; those whose value is unknown in either are left out
     fields: dataset, encoder (the classifier) and seed of every metric
@@ -23,8 +23,8 @@ def accuracy_metrics(predicted: ImageAttributes, labels: ImageAttributes, fields
     for attribute, values in predicted.values.items():
         if sorted(labels.values.get(attribute, ())) != sorted(values):
             continue
-        told, true = predicted.codes[attribute], in_order(labels, attribute, list(values))
-        known = (told >= 0) & (true >= 0)
+        guessed, true = predicted.codes[attribute], in_order(labels, attribute, list(values))
+        known = (guessed >= 0) & (true >= 0)
         if not known.any():
             continue
         metric = Metric(
@@ -35,7 +35,7 @@ def accuracy_metrics(predicted: ImageAttributes, labels: ImageAttributes, fields
             protocol=f"held-out images, {int((~known).sum())} unknown",
             n=int(known.sum()),
             hashes=f"classifier {predicted.hash} labels {labels.hash}",
-            **interval(proportion_with_interval(int((told == true)[known].sum()), int(known.sum()))),
+            **interval(proportion_with_interval(int((guessed == true)[known].sum()), int(known.sum()))),
         )
         most = float(np.bincount(true[known]).max() / known.sum())
         metrics += [metric, replace(metric, metric=f"chance_{attribute}", value=most, ci_low=NAN, ci_high=NAN)]

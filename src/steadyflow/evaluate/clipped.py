@@ -48,7 +48,7 @@ def sample_parts(n: int, m: int) -> np.ndarray:
     neighbouring samples may be of one class or run.
 
     Where samples are many more than the n real images, good ones fill nearly every ball, and their share can no longer
-    be told: it is the mean over parts that is calibrated.
+    be measured: it is the mean over parts that is calibrated.
     """
     return generator(0).permutation(m) % max(m // n, 1)
 

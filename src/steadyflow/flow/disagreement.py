@@ -1,4 +1,4 @@
-"""How far two velocity fields lie apart where both are asked."""
+"""How far two velocity fields lie apart on common points."""
 
 import torch
 from torch import Tensor

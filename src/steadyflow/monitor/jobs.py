@@ -55,7 +55,7 @@ def long_jobs(study: Study) -> Iterator[LongJob]:
 
 
 def _long_job(study: Study, job: Job, kind: str, section: str, *, done: bool) -> LongJob | None:
-    """None of a run whose weights are taken from a file."""
+    """None of a run that is not trained: pretrained, or a null model."""
     name = job.wildcards[-1][1]
     spec = getattr(study, section)[name]
     if section == "runs" and not spec.trained:

@@ -45,7 +45,7 @@ def select_subset(
 
     settings: `criterion`, and its settings in a study (pruning_fraction, seed, attribute, ...)
     manifest, info: of the dataset
-    files: kind -> input file: "clusters", "scores", "latents", "embeddings", "attributes" as a classifier tells them,
+    files: kind -> input file: "clusters", "scores", "latents", "embeddings", "attributes" as predicted,
         each with its JSON beside it, and "subset NAME" for each subset from which this one is derived
 
     Raises UserError as the criterion does, for an unknown attribute or value, and for files of other images.

@@ -183,7 +183,7 @@ def score_samples(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec, run = study.scorings[wildcards["run"]], wildcards["run"]
     count = images(study.datasets[wildcards["dataset"]])
     triples, passes = count * spec.timesteps * spec.noises, 3 if "grad" in spec.measures else 1
-    seconds = _inference(triples * passes * _forward(study, run))
+    seconds = _inference(triples * passes * forward_flops(study, run))
     return _on_gpus(seconds, count * 20 / 1e6, count, read_mb=_model_mb(study, run), state_mb=triples * 16 / 1e6)
 
 
@@ -201,11 +201,12 @@ def _latent_side(study: Study, run: Run) -> int:
     return study.datasets[str(run.dataset)].resolution // study.tokenizers[str(run.tokenizer)].downsampling
 
 
-def _forward(study: Study, run: str) -> float:
+def forward_flops(study: Study, run: str) -> float:
     """FLOPs of one evaluation of a run's field for one image."""
     spec = study.runs[run]
     if spec.gaussian:
-        return 2 * gaussian_weights(study.tokenizers[str(spec.tokenizer)].latent_channels, _latent_side(study, spec))
+        # Into the eigenbasis and back, a multiply-add being two.
+        return 4 * gaussian_weights(study.tokenizers[str(spec.tokenizer)].latent_channels, _latent_side(study, spec))
     return velocity_flops(spec.model, _latent_side(study, spec))
 
 
@@ -222,7 +223,7 @@ def train_run(study: Study, wildcards: Mapping[str, str]) -> Cost:
     spec, count = study.runs[wildcards["run"]], images(study.datasets[wildcards["dataset"]])
     if not spec.trained:
         return _on_gpus(0, _model_mb(study, wildcards["run"]), count, read_mb=_model_mb(study, wildcards["run"]))
-    hours = training_hours(spec.steps, spec.batch_size, _forward(study, wildcards["run"]))
+    hours = training_hours(spec.steps, spec.batch_size, forward_flops(study, wildcards["run"]))
     return _training(3600 * hours, velocity_weights(spec.model), count)
 
 
@@ -231,7 +232,7 @@ def sample_run(study: Study, wildcards: Mapping[str, str]) -> Cost:
     dataset, tokenizer = study.datasets[str(run.dataset)], study.tokenizers[str(run.tokenizer)]
     channels, resolution = dataset.channels, dataset.resolution
     guided = 2 if run.conditional and spec.guidance != 1 else 1
-    flops = guided * run.objective.evaluations(spec) * _forward(study, wildcards["run"]) + decoder_flops(
+    flops = guided * run.objective.evaluations(spec) * forward_flops(study, wildcards["run"]) + decoder_flops(
         tokenizer, channels, resolution
     )
     latent = 4 * tokenizer.latent_channels * (resolution // tokenizer.downsampling) ** 2
@@ -243,7 +244,7 @@ def sample_run(study: Study, wildcards: Mapping[str, str]) -> Cost:
 
 
 def measure_loss(study: Study, wildcards: Mapping[str, str]) -> Cost:
-    flops = HELD_OUT_IMAGES * LOSS_BINS * _forward(study, wildcards["run"])
+    flops = HELD_OUT_IMAGES * LOSS_BINS * forward_flops(study, wildcards["run"])
     return _on_gpus(GPUS * _inference(flops), 1, read_mb=_model_mb(study, wildcards["run"]))
 
 
@@ -266,7 +267,7 @@ def trace_paths(study: Study, wildcards: Mapping[str, str]) -> Cost:
     run, noises = study.runs[wildcards["run"]], study.traced_noises(wildcards["run"], wildcards["sampling"])
     tokenizer = study.tokenizers[str(run.tokenizer)]
     latent = tokenizer.latent_channels * (study.datasets[str(run.dataset)].resolution // tokenizer.downsampling) ** 2
-    flops = noises * study.samplings[wildcards["sampling"]].steps * _forward(study, wildcards["run"])
+    flops = noises * study.samplings[wildcards["sampling"]].steps * forward_flops(study, wildcards["run"])
     read_mb = _model_mb(study, wildcards["run"])
     return _on_gpus(GPUS * _inference(flops), 4 * TRAJECTORY_POINTS * noises * latent / 1e6, read_mb=read_mb)
 

@@ -1,8 +1,9 @@
 """What a study alone says of an evaluation and its runs."""
 
 from steadyflow.design.arms import arms
-from steadyflow.stages.flops import velocity_flops
+from steadyflow.stages.cost import forward_flops
 from steadyflow.study import Study
+from steadyflow.study.specs.encoders import ClipEncoder
 
 
 def runs(study: Study, dataset: str) -> tuple[str, ...]:
@@ -19,18 +20,12 @@ def similarity_encoders(study: Study, dataset: str) -> tuple[str, ...]:
 
 def clip_encoder(study: Study, dataset: str) -> str:
     """The first of the evaluation's encoders that is CLIP; "" if none is."""
-    return next((name for name in encoders(study, dataset) if study.encoders[name].kind == "clip"), "")
+    return next((name for name in encoders(study, dataset) if isinstance(study.encoders[name], ClipEncoder)), "")
 
 
 def operations(study: Study, dataset: str) -> dict[str, float]:
-    """Floating-point operations of one evaluation of every run's network, for one sample."""
-
-    def of_run(run: str) -> float:
-        spec = study.runs[run]
-        side = study.datasets[str(spec.dataset)].resolution // study.tokenizers[str(spec.tokenizer)].downsampling
-        return velocity_flops(spec.model, side)
-
-    return {run: of_run(run) for run in runs(study, dataset)}
+    """Floating-point operations of one evaluation of every run's field, for one sample."""
+    return {run: forward_flops(study, run) for run in runs(study, dataset)}
 
 
 def labels(study: Study, dataset: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from steadyflow.design.arms import arms
 from steadyflow.design.by_fraction import arms_by_fraction
 from steadyflow.design.by_k import runs_by_k
 from steadyflow.design.pairs import pairs_of_one_seed
-from steadyflow.stages import evaluated, results, shown
+from steadyflow.stages import evaluated, findings, results, shown
 from steadyflow.stages.results import Reading
 from steadyflow.study import Study
 
@@ -22,7 +22,7 @@ READINGS: dict[str, Reading] = {
     "path_metrics": results.PATHS,
     "path_distances": results.PATH_DISTANCES,
     "tokenizer_metrics": results.TOKENIZERS,
-    "findings": Reading(results.findings, results.judged_files, ("paper/claims.csv",)),
+    "findings": Reading(findings.findings, findings.judged_files, ("paper/claims.csv",)),
     "paper": Reading(results.paper, resources=("paper/scalars.csv",)),
     # The evaluation and its runs.
     "encoders": Reading(evaluated.encoders),

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steadyflow.design.arms import arms
-from steadyflow.design.by_k import runs_by_k
-from steadyflow.design.pairs import pairs_of_one_seed
 from steadyflow.ground.artifacts import UserError, read_json
 from steadyflow.report.modes import Modes
 from steadyflow.stages import evaluated, shown
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from steadyflow.claims import Claim, Finding
     from steadyflow.report.images import Images
     from steadyflow.report.paper import Printed
 
@@ -107,38 +103,6 @@ SIMILARITY, FAIRNESS = _metrics(MEASURE_SIMILARITY), _metrics(MEASURE_FAIRNESS)
 SIMILARITY_HISTOGRAMS = _metrics(MEASURE_SIMILARITY, "histograms")
 PATHS, PATH_DISTANCES = _metrics(MEASURE_PATHS), _metrics(MEASURE_PATHS, "distances")
 TOKENIZERS = _metrics(MEASURE_TOKENIZERS)
-
-
-def judged_files(study: Study, dataset: str) -> list[Artifact]:
-    fairness = FAIRNESS.files(study, dataset) if study.evaluations[dataset].classifiers else []
-    return [*QUALITY.files(study, dataset), *SIMILARITY.files(study, dataset), *LOSS.files(study, dataset), *fairness]
-
-
-def findings(study: Study, dataset: str) -> "list[tuple[Claim, Finding]]":
-    """Every claim of the papers, and what the study's own metrics say to it."""
-    import pandas as pd
-
-    from steadyflow.claims import Evidence, judge, read_claims
-
-    spec = study.evaluations[dataset]
-    evidence = Evidence(
-        quality=QUALITY.load(study, dataset),
-        similarity=SIMILARITY.load(study, dataset),
-        fairness=FAIRNESS.load(study, dataset) if spec.classifiers else pd.DataFrame(),
-        arms=arms(study, dataset),
-        inverse_pairs=spec.inverse_pairs,
-        encoder=evaluated.encoders(study, dataset)[0],
-        similarity_encoders=evaluated.similarity_encoders(study, dataset),
-        labels=evaluated.labels(study, dataset),
-        reproduces=spec.reproduces or "",
-        clip_encoder=evaluated.clip_encoder(study, dataset),
-        by_k=runs_by_k(study, dataset),
-        operations=evaluated.operations(study, dataset),
-        loss=LOSS.load(study, dataset),
-        null_models=study.null_models(dataset) if spec.null_model else None,
-        shared_seeds=pairs_of_one_seed(study, dataset),
-    )
-    return judge(read_claims(RESOURCES / "paper" / "claims.csv"), evidence)
 
 
 def paper(study: Study, dataset: str) -> "Printed":

@@ -295,13 +295,13 @@ def _subset_contradictions(study: Study, name: str, subset: Subset) -> Iterator[
         yield from _tokenizer_contradictions(study, f"subsets.{name}.tokenizer", tokenizer, str(subset.dataset))
     classifier = getattr(subset, "classifier", None)
     if classifier is not None:
-        yield from _teller_contradictions(study, f"subsets.{name}.classifier", classifier, subset)
+        yield from _predictor_contradictions(study, f"subsets.{name}.classifier", classifier, subset)
     if isinstance(subset, DropClustersSubset):
         yield from _drop_contradictions(name, subset, study.clusterings[str(subset.clusters)].k)
 
 
-def _teller_contradictions(study: Study, place: str, classifier: str, subset: Subset) -> Iterator[str]:
-    """Checks that a classifier tells the attribute by which a subset is chosen, of such images."""
+def _predictor_contradictions(study: Study, place: str, classifier: str, subset: Subset) -> Iterator[str]:
+    """Checks that a classifier predicts the attribute by which a subset is chosen, of such images."""
     attribute = getattr(subset, "attribute", "")
     if classifier in study.classifiers:
         predicted = study.classifiers[classifier].attributes

@@ -65,14 +65,14 @@ def with_seeds(study: Study) -> Study:
 
 
 def _number_of_trainings(study: Study, name: str) -> int:
-    """What the run says itself, else the most that an evaluation of it says, else the defaults. Only evaluated runs are
-    repeated without saying so themselves: a surrogate is trained once."""
+    """`repeats` of the run, else the largest of its evaluations, else of the defaults. Only evaluated runs are repeated
+    without a key of their own: a surrogate is trained once."""
     run = study.runs[name]
     if run.repeats is not None or not run.trained:
         return run.repeats or 1
     evaluations = [spec for spec in study.evaluations.values() if name in (spec.runs or ())]
-    said = [spec.repeats for spec in evaluations if spec.repeats is not None]
-    return max(said) if said else (study.defaults.runs.repeats or 1) if evaluations else 1
+    given = [spec.repeats for spec in evaluations if spec.repeats is not None]
+    return max(given) if given else (study.defaults.runs.repeats or 1) if evaluations else 1
 
 
 def _numbers(counts: dict[str, int], name: str) -> range:
@@ -135,6 +135,6 @@ def _taken_names(section: str, entries: Container[str], counts: dict[str, int]) 
         for number in range(2, count + 1):
             if (taken := repeat_name(name, number)) in entries:
                 yield (
-                    f"{section}.{taken}: is the name of repeat {number} of '{name}', which the study asks for; name "
+                    f"{section}.{taken}: is the name of repeat {number} of '{name}', which `repeats` needs; name "
                     "this entry otherwise"
                 )

@@ -45,7 +45,7 @@ def test_a_claim_does_not_rest_on_a_classifier_that_is_hardly_better_than_chance
     kl = {("unpruned", "age"): 0.96, ("b", "age"): 0.5, ("g", "age"): 0.9}
     found = finding("balanced_fairer", right(evidence(arms, fd={"unpruned": 3.0}, fairness=kl), "age", accuracy, 0.45))
     assert found.verdict == verdict
-    words = "probe tells age right in 65% of held-out images only, where the most frequent value alone gives 45%"
+    words = "probe predicts age correctly in 65% of held-out images only, where the most frequent value alone gives 45%"
     assert (words in found.measured) == (verdict == "undecided")
 
 

@@ -70,4 +70,4 @@ def test_a_classifier_that_is_often_wrong_decides_nothing():
     told += [row("validation_images", f"{kind}_sex", value, "labels") for kind, value in WEAK.items()]
     found = judged(mode_rows((0.85, 0.3), (0.3, 0.1)), fairness=told)
     assert found.verdict == "undecided"
-    assert "probe tells sex right in 70% of held-out images only" in found.measured
+    assert "probe predicts sex correctly in 70% of held-out images only" in found.measured

@@ -83,3 +83,10 @@ def test_without_null_models_the_words_say_so():
     found = finding("stable_pruned", given(nulls=None))
     assert found.verdict == "holds" and found.measured.endswith("(no null model was measured)")
     assert not has_learned(given(nulls={}), "r")
+
+
+def test_too_few_held_out_images_for_an_interval_decide_nothing():
+    few = given()
+    few = replace(few, loss=few.loss.assign(replicates=[()] * len(few.loss)))
+    assert not has_learned(few, "r")
+    assert finding("stable_pruned", few).verdict == "undecided"

@@ -94,3 +94,9 @@ def test_it_costs_next_to_nothing():
     names = {"dataset": "digits", "run": "half.gaussian", "sampling": "euler"}
     for cost in (train_run, sample_run, measure_loss):
         assert 0 < cost(found, names).hours < 0.2
+
+
+@pytest.mark.parametrize("name", ["unpruned.gaussian", "unpruned.untrained"])
+def test_a_run_with_the_name_of_a_null_model_is_refused(name):
+    message = parsed_or_message(lambda: study({name: {"subset": "half_a"}}))
+    assert f"runs.{name}: is the name of a null model" in message

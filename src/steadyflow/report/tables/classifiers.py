@@ -1,5 +1,5 @@
-"""How often each classifier is right about held-out images, and the balance of the training images as it and as their
-labels tell it."""
+"""How often each classifier is right about held-out images, and the balance of the training images by it and by their
+labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,12 +19,14 @@ NEEDS = "runs and classifiers"
 
 
 def table(fairness: pd.DataFrame, attributes: Mapping[str, Sequence[str]]) -> Table:
-    """A row for each classifier and attribute that it tells; dashes where the dataset has no such labels."""
-    told = [(classifier, attribute) for classifier, names in attributes.items() for attribute in names]
+    """A row for each classifier and attribute that it predicts; dashes where the dataset has no such labels."""
+    predicted = [(classifier, attribute) for classifier, names in attributes.items() for attribute in names]
 
     def measured(metric: str, images: str, reference: str, classifier: str = "") -> list[Metric]:
-        """`metric` of each attribute, as its classifier tells it, or another."""
-        found = [metric_or_none(fairness, f"{metric}_{name}", images, reference, classifier or by) for by, name in told]
+        """`metric` of each attribute, by its own classifier, or another."""
+        found = [
+            metric_or_none(fairness, f"{metric}_{name}", images, reference, classifier or by) for by, name in predicted
+        ]
         return [replace(each, metric=metric) for each in found]
 
     accuracy, chance = (measured(metric, VALIDATION_IMAGES, LABELS) for metric in ("accuracy", "chance"))
@@ -32,16 +34,18 @@ def table(fairness: pd.DataFrame, attributes: Mapping[str, Sequence[str]]) -> Ta
     caption = (
         "Accuracy on held-out images with labels, beside chance, the share of their most frequent value. Claims that "
         f"rest on a classifier that does not go {100 * SKILL:.0f}% of the way from chance to certainty, with the lower "
-        "end of its interval, stay undecided. KL: divergence of the training images from uniform in nats, as the "
-        "classifier and as their labels tell it. A dash: the dataset has no labels of these values. "
+        "end of its interval, stay undecided. KL: divergence of the training images from uniform in nats, by the "
+        "classifier and by their labels. A dash: the dataset has no labels of these values. "
         f"{INTERVALS} {describe([m for m in accuracy if m.n])}."
     )
     names = {True: "yes", False: "no", None: NOTHING}
     return assemble(
         TITLE,
         caption,
-        text_column("Classifier", [by for by, _ in told], {"classifier": [by for by, _ in told]}),
-        text_column("Attribute", [words(name) for _, name in told], {"attribute": [name for _, name in told]}),
+        text_column("Classifier", [by for by, _ in predicted], {"classifier": [by for by, _ in predicted]}),
+        text_column(
+            "Attribute", [words(name) for _, name in predicted], {"attribute": [name for _, name in predicted]}
+        ),
         measured_column("Accuracy", accuracy, with_interval, decimals=3),
         measured_column("Chance", chance, value_alone, decimals=3),
         text_column("Trusted", [names[each] for each in trusted], {"trusted": [names[each] for each in trusted]}),

@@ -189,7 +189,7 @@ class ByAttribute(_Subset):
     """By an attribute of the images."""
 
     classifier: Annotated[Name | None, Neutral(None)] = None
-    """A probe or an entry of `classifiers` that tells the attribute of every training image; by default it is the
+    """A probe or an entry of `classifiers` that predicts the attribute of every training image; by default it is the
     dataset's own."""
 
 
